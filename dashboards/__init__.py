@@ -1,0 +1,1 @@
+"""What people look at: generated dashboards, Prometheus rules, the page, the report."""
