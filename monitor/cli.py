@@ -1,0 +1,124 @@
+"""The command line: ``driftline COMMAND``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.config.load import ConfigError
+
+CONFIG_ERROR = 78
+STATE_ERROR = 74
+
+app = typer.Typer(
+    name="driftline",
+    help="Streaming monitoring and drift detection for machine-learning models.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+reference = typer.Typer(help="Build, show and compare references.", no_args_is_help=True)
+state = typer.Typer(help="Look into the state.", no_args_is_help=True)
+app.add_typer(reference, name="reference")
+app.add_typer(state, name="state")
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", envvar="DRIFTLINE_CONFIG", help="The configuration file or a directory of them.")
+]
+
+
+@app.command()
+def run(config: ConfigPath = Path("driftline.yaml")) -> None:
+    """Watch: read the topics, count, compare, serve metrics."""
+    from monitor.commands.run import run as command
+
+    raise typer.Exit(command(config, os.environ))
+
+
+@app.command()
+def replay(
+    config: ConfigPath = Path("driftline.yaml"),
+    predictions: Annotated[Path | None, typer.Option(help="Read these JSON Lines instead of the topic.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First event time or log time, RFC 3339.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The time after the last, RFC 3339.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write findings here, one JSON object a line; - for stdout.")] = None,
+    fail_on: Annotated[str | None, typer.Option(help="Exit 3 when a finding has this status: warn or drift.")] = None,
+) -> None:
+    """Run files or a range of the topic through the same code, with a state of its own and no metrics."""
+    from monitor.commands.replay import ReplayOptions
+    from monitor.commands.replay import replay as command
+
+    options = ReplayOptions(predictions=predictions, start=start, end=end, json=json, fail_on=fail_on)
+    raise typer.Exit(command(config, os.environ, options))
+
+
+@app.command()
+def validate(
+    config: ConfigPath = Path("driftline.yaml"),
+    no_environment: Annotated[bool, typer.Option(help="Do not try to reach the broker.")] = False,
+) -> None:
+    """Check the configuration; say what will be watched and what Driftline is blind to."""
+    from monitor.commands.validate import validate as command
+
+    raise typer.Exit(command(config, no_environment=no_environment))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    from monitor.commands.schema import schema as command
+
+    raise typer.Exit(command())
+
+
+@app.command()
+def init(
+    from_file: Annotated[Path | None, typer.Option(help="JSON Lines with prediction logs.")] = None,
+    from_topic: Annotated[str | None, typer.Option(help="A topic with prediction logs.")] = None,
+    bootstrap: Annotated[str, typer.Option(help="Kafka bootstrap servers.")] = "localhost:9092",
+    out: Annotated[Path, typer.Option(help="Where to write; - for stdout.")] = Path("driftline.yaml"),
+) -> None:
+    """Read 500 records, guess the mapping, write a commented configuration."""
+    from monitor.commands.init import init as command
+
+    raise typer.Exit(command(from_file=from_file, from_topic=from_topic, bootstrap=bootstrap, out=out))
+
+
+@app.command()
+def tap(
+    config: ConfigPath = Path("driftline.yaml"),
+    topic: Annotated[str | None, typer.Option(help="Only this topic.")] = None,
+    count: Annotated[int, typer.Option("-n", help="How many records.")] = 20,
+) -> None:
+    """Show raw and mapped records side by side."""
+    from monitor.commands.tap import tap as command
+
+    raise typer.Exit(command(config, topic=topic, count=count))
+
+
+@app.command()
+def demo(
+    from_file: Annotated[Path | None, typer.Option(help="Your own CSV, Parquet or JSON Lines.")] = None,
+    kafka: Annotated[bool, typer.Option(help="Through a real broker that is started for it.")] = False,
+    seed: Annotated[int, typer.Option(help="Another seed makes another stream.")] = 7,
+) -> None:
+    """Watch a loan model drift: a month of stream time in about a minute."""
+    from monitor.commands.demo import demo as command
+
+    raise typer.Exit(command(from_file=from_file, kafka=kafka, seed=seed))
+
+
+def main() -> None:
+    """Run the command line; exit 78 on a bad configuration."""
+    try:
+        app()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(CONFIG_ERROR)
+
+

@@ -1,0 +1,135 @@
+"""Which windows are over, which must be evaluated, and which panes may be rolled up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitor.model import Model
+from monitor.panes import PaneKey
+from monitor.partition import Partition
+from monitor.watermark import NEVER
+from monitor.windows import Window
+
+FOREVER = 1 << 62
+_MOST_EMPTY = 10_000
+
+
+@dataclass(slots=True)
+class Closing:
+    """Progress of one model's windows over all partitions.
+
+    ``next_start`` is, per window, the start of the first window that is not closed; ``due`` holds the closed windows
+    whose counts changed since they were last evaluated. Both are written with the counts, so a crash between the write
+    and the evaluation loses nothing.
+    """
+
+    next_start: dict[str, int] = field(default_factory=dict)
+    due: set[tuple[str, str, int]] = field(default_factory=set)
+    """(window, version, start)."""
+    changed: bool = False
+
+    def touched(self, model: Model, panes: Iterable[PaneKey]) -> None:
+        """Note panes that changed: closed windows over them are due again."""
+        tiers = model.windows.tiers
+        for window in model.windows.windows:
+            following = self.next_start.get(window.name)
+            if following is None:
+                continue
+            levels = tiers.of_window(window)
+            for key in panes:
+                if key.tier not in levels:
+                    continue
+                for start in window.starts(key.start):
+                    if start < following:
+                        self.due.add((window.name, key.version, start))
+                        self.changed = True
+
+    def close(self, model: Model, least: int, earliest: int | None, versions: Iterable[str]) -> None:
+        """Close every window that ends by the least event time minus its lateness.
+
+        Parameters
+        ----------
+        least
+            The least event time over the partitions that are not idle; ``NEVER`` while one of them has none.
+        earliest
+            Start of the first pane there is, or ``None`` while there is none.
+        """
+        if least == NEVER or earliest is None:
+            return
+        names = sorted(versions)
+        for window in model.windows.windows:
+            end = window.first_open(least - window.lateness)
+            start = self.next_start.get(window.name)
+            if start is None:
+                start = window.starts(earliest)[0]
+            if end <= start:
+                continue
+            for begin in range(max(start, end - _MOST_EMPTY * window.slide), end, window.slide):
+                self.due.update((window.name, version, begin) for version in names)
+            self.next_start[window.name] = end
+            self.changed = True
+
+    def state(self) -> dict[str, Any]:
+        """Return plain values for the store."""
+        return {"next_start": self.next_start, "due": sorted(self.due)}
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> Closing:
+        """Return what ``state`` took apart."""
+        return cls(dict(state["next_start"]), {(window, version, start) for window, version, start in state["due"]})
+
+
+def least_time(model: str, partitions: Iterable[Partition]) -> int:
+    """Return the least event time over the partitions that count, ``NEVER`` while one of them has none.
+
+    An idle partition holds nothing up. When all are idle, the one that came furthest decides.
+    """
+    clocks = [partition.clocks.get(model) for partition in partitions]
+    active = [NEVER if clock is None else clock.greatest for clock in clocks if clock is None or not clock.idle]
+    if active:
+        return min(active)
+    return max((clock.greatest for clock in clocks if clock is not None), default=NEVER)
+
+
+def earliest_pane(model: str, partitions: Iterable[Partition]) -> int | None:
+    """Return the start of the first pane of a model, ``None`` when there is none."""
+    return min((start for p in partitions if (start := p.shelf.earliest(model)) is not None), default=None)
+
+
+def roll_up(model: Model, least: int, partitions: Iterable[Partition], history: int) -> None:
+    """Move panes that nothing restates any more into the coarser tier, and drop the coarsest after ``history``."""
+    if least == NEVER:
+        return
+    tiers = model.windows.tiers
+    last = len(tiers.lengths) - 1
+    for level, length in enumerate(tiers.lengths):
+        margin = history if level == last else tiers.keep[level] + model.windows.longest
+        coarser = tiers.lengths[min(level + 1, last)]
+        limit = (least - margin) // coarser * coarser
+        if level < last:
+            if limit <= model.rolled[level]:
+                continue
+            model.rolled[level] = limit
+        for partition in partitions:
+            for version in partition.shelf.versions(model.config.name):
+                for key in partition.shelf.keys(model.config.name, version, level, -FOREVER, limit - length + 1):
+                    if level < last:
+                        partition.shelf.move(key, level + 1, key.start // coarser * coarser)
+                    else:
+                        partition.shelf.drop(key)
+
+
+def covered(window: Window, start: int, levels: tuple[int, ...], partition: Partition, model: str, version: str) -> list[PaneKey]:
+    """Return the keys of the panes that make up one window in one partition."""
+    return [
+        key
+        for level in levels
+        for key in partition.shelf.keys(model, version, level, start, start + window.size)
+    ]
+
+
+def restated_rows(partitions: Mapping[int, Partition], model: str, version: str, window: str, start: int) -> int:
+    """Return how many rows came after the window's end, over all partitions."""
+    return sum(partition.restated(model, version, window, start) for partition in partitions.values())

@@ -1,0 +1,176 @@
+"""A closed window → findings: every configured statistic of every column against the reference.
+
+A column is in drift when its statistic exceeds its threshold and, where the statistic has a p-value, the p-value stands
+after the correction over all columns of the same detector. The threshold is the larger of what the operator set and
+what chance alone would reach at these sample sizes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from detectors.correction import benjamini_hochberg, bonferroni
+from detectors.registry import statistic
+from detectors.scores import Scores
+from monitor.closing import restated_rows
+from monitor.config.model import DetectorConfig
+from monitor.events import HOUR, FloatArray, IntArray
+from monitor.findings import Finding, WindowResult
+from monitor.model import Model
+from monitor.monitors import Monitor, monitors_of
+from monitor.panes import PaneKey
+from monitor.partition import Partition
+from monitor.windows import Window
+
+_CORRECTIONS: Final = {"benjamini_hochberg": benjamini_hochberg, "bonferroni": bonferroni}
+_BLOCK_BYTES: Final = 64 << 20
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Evaluates windows over all partitions. Pure in the counts: the same counts give the same result."""
+
+    partitions: Mapping[int, Partition]
+    _blocks: OrderedDict[tuple[str, str, int, tuple[int, ...]], IntArray] = field(default_factory=OrderedDict)
+    _bytes: int = 0
+
+    def evaluate(self, model: Model, version: str, window_name: str, start: int) -> WindowResult:
+        """Return the result of one window; its revision is the number of rows that came after its end."""
+        window = next(window for window in model.windows.windows if window.name == window_name)
+        counts = self.sum(model, version, window, start)
+        rows = int(counts[0])
+        findings = findings_of(model, version, window, counts)
+        return WindowResult(
+            model=model.config.name,
+            version=version,
+            slice="",
+            window=window_name,
+            start=start,
+            end=start + window.size,
+            revision=restated_rows(self.partitions, model.config.name, version, window_name, start),
+            n=rows,
+            findings=findings,
+        )
+
+    def sum(self, model: Model, version: str, window: Window, start: int) -> IntArray:
+        """Return the counts of a window over all partitions and tiers."""
+        levels = model.windows.tiers.of_window(window)
+        total = np.zeros(model.layout.size, np.int64)
+        if window.grain() % HOUR:
+            return self._add(total, model, version, levels, start, start + window.size)
+        for hour in range(start, start + window.size, HOUR):
+            if (block := self._hour(model, version, hour, levels)) is not None:
+                total += block
+        return total
+
+    def forget(self, panes: Iterable[PaneKey]) -> None:
+        """Drop the sums over panes that changed."""
+        changed = {(key.model, key.version, key.start // HOUR * HOUR) for key in panes}
+        for block in [block for block in self._blocks if block[:3] in changed]:
+            self._bytes -= self._blocks.pop(block).nbytes
+
+    def clear(self, model: str) -> None:
+        """Drop all sums of a model."""
+        for block in [block for block in self._blocks if block[0] == model]:
+            self._bytes -= self._blocks.pop(block).nbytes
+
+    def _hour(self, model: Model, version: str, hour: int, levels: tuple[int, ...]) -> IntArray | None:
+        key = (model.config.name, version, hour, levels)
+        block = self._blocks.get(key)
+        if block is None:
+            block = self._add(np.zeros(model.layout.size, np.int64), model, version, levels, hour, hour + HOUR)
+            self._blocks[key] = block
+            self._bytes += block.nbytes
+            while self._bytes > _BLOCK_BYTES and len(self._blocks) > 1:
+                self._bytes -= self._blocks.popitem(last=False)[1].nbytes
+        else:
+            self._blocks.move_to_end(key)
+        return block
+
+    def _add(
+        self, total: IntArray, model: Model, version: str, levels: tuple[int, ...], first: int, last: int
+    ) -> IntArray:
+        for partition in self.partitions.values():
+            for level in levels:
+                for key in partition.shelf.keys(model.config.name, version, level, first, last):
+                    pane = partition.shelf.find(key)
+                    if pane is not None:
+                        total += pane.on_time
+                        if pane.late is not None:
+                            total += pane.late
+        return total
+
+
+def findings_of(model: Model, version: str, window: Window, counts: IntArray) -> tuple[Finding, ...]:
+    """Return the findings of one window's counts; none while there is no reference."""
+    if model.reference is None:
+        return ()
+    findings: list[Finding] = []
+    for detector in model.config.detectors or ():
+        if detector.window in {None, window.name}:
+            findings.extend(_detect(model, version, detector, window, counts))
+    return tuple(findings)
+
+
+def _detect(
+    model: Model, version: str, detector: DetectorConfig, window: Window, counts: IntArray
+) -> Sequence[Finding]:
+    monitors = monitors_of(model, version, detector)
+    if not monitors:
+        return ()
+    scored: list[tuple[Monitor, Scores, int]] = []
+    for shape in sorted({monitor.reference.shape for monitor in monitors}):
+        same = [monitor for monitor in monitors if monitor.reference.shape == shape]
+        scores = statistic(detector.kind, alpha=detector.alpha).score(
+            np.stack([monitor.reference for monitor in same]),
+            np.stack([monitor.window(counts) for monitor in same]),
+        )
+        scored.extend((monitor, scores, place) for place, monitor in enumerate(same))
+    p_values = np.array([scores.p_value[place] for _, scores, place in scored])
+    return [
+        _finding(monitor, detector, scores, place, p_value, window)
+        for (monitor, scores, place), p_value in zip(scored, _corrected(p_values, detector), strict=True)
+    ]
+
+
+def _corrected(p_values: FloatArray, detector: DetectorConfig) -> FloatArray:
+    correct = _CORRECTIONS.get(detector.correction)
+    return p_values if correct is None else correct(p_values)
+
+
+def _finding(
+    monitor: Monitor, detector: DetectorConfig, scores: Scores, place: int, corrected: float, window: Window
+) -> Finding:
+    value = float(scores.statistic[place])
+    bias = value - float(scores.effect[place])
+    band = float(scores.threshold[place])
+    least = max(band, 0.0) if np.isfinite(band) else 0.0
+    alert = least if detector.alert is None else max(least, detector.alert + max(bias, 0.0))
+    warn = alert if detector.warn is None else max(least, detector.warn + max(bias, 0.0))
+    rows = int(scores.n[place])
+    if rows < window.min_samples or not np.isfinite(value):
+        status = "insufficient"
+    elif np.isfinite(corrected) and corrected > detector.alpha:
+        status = "ok"
+    elif value >= alert:
+        status = "drift"
+    else:
+        status = "warn" if value >= warn else "ok"
+    return Finding(
+        column=monitor.column,
+        detector=monitor.detector(detector.kind),
+        statistic=value,
+        effect=float(scores.effect[place]),
+        low=float(scores.low[place]),
+        high=float(scores.high[place]),
+        p_value=float(scores.p_value[place]),
+        threshold=alert,
+        status=status,
+        direction=int(scores.direction[place]),
+        explanation=scores.explanation[place] if scores.explanation else "",
+    )

@@ -1,0 +1,221 @@
+"""All state of one co-partition: positions, event-time clocks, counters, held rows, panes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from monitor.events import Batch, Chunk, IntArray, Records, Reject
+from monitor.held import HeldRow, decode_held, encode_held
+from monitor.keys import compose
+from monitor.model import Model
+from monitor.panes import Reader, Shelf
+from monitor.rows import ENOUGH, RowBuffer, count
+from monitor.watermark import Clock
+from monitor.windows import Tiers
+
+PARTITIONS: Final = b"S"
+RESTATED: Final = b"R"
+_FORMAT: Final = 1
+
+
+@dataclass(slots=True)
+class Partition:
+    """One co-partition. ``apply`` takes a chunk in; nothing leaves memory before ``changes`` is written."""
+
+    number: int
+    models: Mapping[str, Model]
+    reader: Reader
+    shelf: Shelf
+    offsets: dict[str, int] = field(default_factory=dict)
+    clocks: dict[str, Clock] = field(default_factory=dict)
+    counters: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+    """Records refused since the last write."""
+    seen: set[str] = field(default_factory=set)
+    """Models that had rows since the last write."""
+    _held: dict[str, list[HeldRow]] = field(default_factory=dict)
+    _buffers: dict[str, RowBuffer] = field(default_factory=dict)
+    _restated: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
+    _changed: bool = False
+
+    @classmethod
+    def load(cls, number: int, models: Mapping[str, Model], reader: Reader, shelf: Shelf) -> Partition:
+        """Return the partition as it was last written, or an empty one."""
+        partition = cls(number, models, reader, shelf)
+        data = reader.get(compose(PARTITIONS, number))
+        if data is not None:
+            partition._restore(msgspec.msgpack.decode(data))
+        return partition
+
+    def apply(self, chunk: Chunk) -> None:
+        """Take in all of one chunk."""
+        self._changed = True
+        self.offsets[chunk.topic] = chunk.next_offset
+        self.counters["", "records"] += len(chunk.records)
+        self.counters.update(chunk.counts)
+        for reject in chunk.rejects:
+            self._refuse(reject)
+        for batch in chunk.batches:
+            self._take(batch, chunk.records)
+
+    def flush(self) -> None:
+        """Count every buffered row into its pane."""
+        for name, buffer in self._buffers.items():
+            self._count(name, buffer)
+
+    def settle(self, model: str) -> None:
+        """Believe the held rows of a model whose input has come to rest."""
+        clock = self.clocks.get(model)
+        if clock is None or not clock.held:
+            return
+        verdict = clock.settle(self.models[model].config.skew)
+        held = self._held.pop(model)
+        for name, before in zip(verdict.accepted.tolist(), verdict.before.tolist(), strict=True):
+            self._accept(held[-1 - name].batch, np.array([before]))
+        self._changed = True
+
+    def rest(self, model: str) -> None:
+        """Mark a model's input here as idle until its next row."""
+        self.clocks.setdefault(model, Clock()).idle = True
+        self._changed = True
+
+    def restated(self, model: str, version: str, window: str, start: int) -> int:
+        """Return how many rows restated a window here."""
+        key = (model, version, window, start)
+        if key in self._restated:
+            return self._restated[key]
+        data = self.reader.get(self._restated_key(key))
+        return 0 if data is None else int.from_bytes(data, "big")
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete; call ``flush`` first."""
+        puts, deletes = self.shelf.changes()
+        for key, rows in self._restated.items():
+            puts[self._restated_key(key)] = rows.to_bytes(8, "big")
+        if self._changed:
+            puts[compose(PARTITIONS, self.number)] = msgspec.msgpack.encode(self._state())
+        return puts, deletes
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        self.shelf.written()
+        self._restated.clear()
+        self.rejects.clear()
+        self.seen.clear()
+        self._changed = False
+
+    def touch(self) -> None:
+        """Have the state written even when no record came."""
+        self._changed = True
+
+    def _take(self, batch: Batch, records: Records) -> None:
+        model = self.models[batch.model]
+        clock = self.clocks.setdefault(batch.model, Clock())
+        if clock.idle:
+            clock.idle = False
+        self.seen.add(batch.model)
+        stamps = batch.log_times if records.broker_stamped else None
+        held = self._held.get(batch.model, [])
+        verdict = clock.advance(batch.times, stamps, model.config.skew)
+        if len(verdict.accepted) == len(batch) and not held and not len(verdict.held):
+            self._accept(batch, verdict.before, records)
+            return
+        fresh = verdict.accepted >= 0
+        rows = verdict.accepted[fresh]
+        order = np.argsort(rows, kind="stable")
+        if len(rows):
+            self._accept(batch.take(rows[order]), verdict.before[fresh][order], records)
+        for name, before in zip(verdict.accepted[~fresh].tolist(), verdict.before[~fresh].tolist(), strict=True):
+            self._accept(held[-1 - name].batch, np.array([before]))
+        for name in verdict.future.tolist():
+            row = held[-1 - name] if name < 0 else HeldRow.of(batch, name, records)
+            self._refuse(row.reject)
+        if held or len(verdict.held):
+            self._held[batch.model] = [
+                held[-1 - name] if name < 0 else HeldRow.of(batch, name, records) for name in verdict.held.tolist()
+            ]
+
+    def _accept(self, batch: Batch, before: IntArray, records: Records | None = None) -> None:
+        model = self.models[batch.model]
+        windows = model.windows
+        delays = before - batch.times
+        if len(delays) and int(delays.max()) > 0:
+            tiers = windows.tiers.place(delays)
+            late = (delays > windows.lateness).astype(np.int64)
+        else:
+            tiers = np.zeros(len(batch), np.int64)
+            late = tiers
+        beyond = tiers >= len(windows.tiers.lengths)
+        if bool(beyond.any()):
+            self._refuse_late(batch, np.flatnonzero(beyond), records)
+            kept = np.flatnonzero(~beyond)
+            batch, tiers, late, before = batch.take(kept), tiers[kept], late[kept], before[kept]
+        lates = int(late.sum())
+        self.counters[batch.model, "late"] += lates
+        self.counters[batch.model, "on_time"] += len(batch) - lates
+        tiers = self._unrolled(model, batch.times, tiers)
+        self._note_restated(model, batch, before, tiers)
+        model.observe(batch, self.number)
+        buffer = self._buffers.setdefault(batch.model, RowBuffer())
+        buffer.add(batch, tiers, late)
+        if buffer.rows >= ENOUGH:
+            self._count(batch.model, buffer)
+
+    def _unrolled(self, model: Model, times: IntArray, tiers: IntArray) -> IntArray:
+        """Send rows whose fine pane was rolled up already to the coarser one (only after an idle time-out)."""
+        for level, rolled in enumerate(model.rolled):
+            tiers = np.where((tiers == level) & (times < rolled), level + 1, tiers)
+        return tiers
+
+    def _note_restated(self, model: Model, batch: Batch, before: IntArray, tiers: IntArray) -> None:
+        for window in model.windows.windows:
+            late = np.flatnonzero(before - window.lateness >= batch.times)
+            if not len(late):
+                continue
+            coarsest = max(model.windows.tiers.of_window(window))
+            late = late[tiers[late] <= coarsest]
+            versions = np.array([batch.versions[row] for row in late.tolist()])
+            for version in sorted(set(versions.tolist())):
+                rows = late[versions == version]
+                for start, number in window.restated(batch.times[rows], before[rows]).items():
+                    key = (batch.model, str(version), window.name, start)
+                    self._restated[key] = self.restated(*key) + number
+
+    def _refuse_late(self, batch: Batch, rows: IntArray, records: Records | None) -> None:
+        for row in rows.tolist():
+            self._refuse(HeldRow.of(batch, row, records, reason="too_late").reject)
+
+    def _refuse(self, reject: Reject) -> None:
+        self.counters[reject.model or "", f"rejected:{reject.reason}"] += 1
+        self.rejects.append(reject)
+
+    def _count(self, name: str, buffer: RowBuffer) -> None:
+        model = self.models[name]
+        tiers: Tiers = model.windows.tiers
+        count(buffer, model.layout, tiers, self.shelf)
+
+    def _restated_key(self, key: tuple[str, str, str, int]) -> bytes:
+        return compose(RESTATED, self.number, *key)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "offsets": self.offsets,
+            "clocks": {
+                name: [clock.greatest, clock.held, clock.balance, clock.idle] for name, clock in self.clocks.items()
+            },
+            "held": {name: [encode_held(row) for row in rows] for name, rows in self._held.items() if rows},
+            "counters": [[model, name, value] for (model, name), value in sorted(self.counters.items())],
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.offsets = dict(state["offsets"])
+        self.clocks = {name: Clock(*fields) for name, fields in state["clocks"].items()}
+        self._held = {name: [decode_held(row) for row in rows] for name, rows in state["held"].items()}
+        self.counters = Counter({(model, name): value for model, name, value in state["counters"]})

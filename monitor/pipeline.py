@@ -1,0 +1,223 @@
+"""The one thread that owns all state: read, decode, count, write, evaluate.
+
+The order of a checkpoint, which everything about exactness rests on:
+
+1. count the buffered rows; close windows; roll panes up;
+2. **one atomic write** of all that changed: panes, positions of every input, clocks, counters, windows due, and the
+   queue of dead letters;
+3. publish the dead letters and await their acknowledgement;
+4. evaluate the windows that are due and put them into history, which takes the same window twice without harm;
+5. what was acknowledged and evaluated leaves the state in the *next* write;
+6. tell Kafka the positions, for lag tools only; swap in the new view.
+
+A crash anywhere repeats steps whose repetition changes nothing. On start the positions come from the state; what Kafka
+has committed is never read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from monitor.assembly import Assembly
+from monitor.closing import Closing, earliest_pane, least_time, roll_up
+from monitor.decoding.decoder import Decoder
+from monitor.evaluate import Evaluator
+from monitor.findings import WindowResult
+from monitor.inputs import InputWatch
+from monitor.keys import compose
+from monitor.learnt import advance_learning
+from monitor.model import Model
+from monitor.outgoing import Outgoing
+from monitor.partition import Partition
+from monitor.progress import CLOSING, LAYOUTS, MODELS, encode_closing, encode_model
+from monitor.sources.port import Source, TopicPartition
+
+log = structlog.get_logger(__name__)
+_BATCH = 10_000
+
+
+def no_fault(point: str) -> None:  # noqa: ARG001 - the signature that tests fill in
+    """Do nothing at a named point."""
+
+
+@dataclass(slots=True)
+class Durations:
+    """Seconds that the last checkpoint and evaluation took."""
+
+    checkpoint: float = 0.0
+    evaluation: float = 0.0
+    written_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Runs over a source until told to stop; see the module's docstring for the order of a checkpoint."""
+
+    assembly: Assembly
+    source: Source
+    decoders: Mapping[str, Decoder]
+    partitions: dict[int, Partition]
+    closings: dict[str, Closing]
+    evaluator: Evaluator
+    outgoing: Outgoing
+    watch: InputWatch
+    fault: Callable[[str], None] = no_fault
+    monotonic: Callable[[], float] = time.monotonic
+    last: Durations = field(default_factory=Durations)
+    results: Callable[[list[WindowResult]], None] | None = None
+    """Called with every evaluated batch of windows, after it is in history."""
+    rows_since: int = 0
+    _written_at: float = 0.0
+    _layouts: set[str] = field(default_factory=set)
+
+    def step(self, timeout: float) -> int:
+        """Read once and count what came; return the number of records."""
+        total = 0
+        for records in self.source.consume(_BATCH, timeout):
+            self.fault("before_apply")
+            chunk = self.decoders[records.topic].decode(records)
+            self.partitions[records.partition].apply(chunk)
+            total += len(records)
+        self.rows_since += total
+        return total
+
+    def due(self) -> bool:
+        """Return whether it is time for a checkpoint."""
+        state = self.assembly.config.state
+        if self.rows_since >= state.checkpoint_records:
+            return True
+        return self.monotonic() - self._written_at >= state.checkpoint / 1e6
+
+    def checkpoint(self) -> None:
+        """Make everything so far durable, publish and evaluate it."""
+        began = self.monotonic()
+        idle = self.watch.newly_idle(self.partitions.values(), self.positions())
+        for partition, name in idle:
+            partition.settle(name)
+        for partition in self.partitions.values():
+            partition.flush()
+        for model in self.assembly.models.values():
+            self._close(model)
+        for partition, name in idle:
+            partition.rest(name)
+        self.fault("before_write")
+        self._write()
+        self.fault("after_write")
+        self._learn()
+        self.outgoing.publish()
+        self.fault("after_publish")
+        self.last.checkpoint = self.monotonic() - began
+        self._evaluate()
+        self.fault("after_evaluate")
+        self.source.commit(self.positions())
+        self.fault("after_commit")
+        self.rows_since = 0
+        self._written_at = self.monotonic()
+        self.watch.hold_back(self.source, self.partitions, self.positions())
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Return the position after the last counted record of every input."""
+        return {
+            TopicPartition(topic, number): offset
+            for number, partition in self.partitions.items()
+            for topic, offset in partition.offsets.items()
+        }
+
+    def finish(self) -> None:
+        """Take the input as complete: believe held rows, close and evaluate every window."""
+        self.checkpoint()
+        for name, model in self.assembly.models.items():
+            for partition in self.partitions.values():
+                partition.settle(name)
+                partition.flush()
+            last = model.last_time
+            if last is None:
+                continue
+            horizon = last + model.windows.longest + model.windows.lateness
+            self._close(model, at=horizon)
+        self._write()
+        self.outgoing.publish()
+        self._evaluate()
+        self._write()
+
+    def _close(self, model: Model, at: int | None = None) -> None:
+        name = model.config.name
+        partitions = self.partitions.values()
+        closing = self.closings[name]
+        panes = {key for partition in partitions for key in partition.shelf.touched if key.model == name}
+        closing.touched(model, panes)
+        self.evaluator.forget(panes)
+        least = least_time(name, partitions) if at is None else at
+        versions = {version for partition in partitions for version in partition.shelf.versions(name)}
+        closing.close(model, least, earliest_pane(name, partitions), versions)
+        if at is None:
+            roll_up(model, least, partitions, self.assembly.config.state.history)
+        for partition in partitions:
+            partition.shelf.touched -= panes
+
+    def _write(self) -> None:
+        puts: dict[bytes, bytes] = {}
+        deletes: list[bytes] = []
+        for number, partition in self.partitions.items():
+            overflow = self.outgoing.add(number, partition.rejects)
+            if overflow:
+                partition.counters["", "dead_letter_overflow"] += overflow
+                partition.touch()
+            for source in (partition.changes(),):
+                puts.update(source[0])
+                deletes.extend(source[1])
+        queued, acknowledged = self.outgoing.changes()
+        puts.update(queued)
+        deletes.extend(acknowledged)
+        for name, closing in self.closings.items():
+            if closing.changed:
+                puts[compose(CLOSING, 0, name)] = encode_closing(closing)
+        for name, model in self.assembly.models.items():
+            data = encode_model(model)
+            if data is not None:
+                puts[compose(MODELS, 0, name)] = data
+            if model.layout.identity not in self._layouts:
+                puts[compose(LAYOUTS, 0, model.layout.identity)] = model.layout.describe()
+        if puts or deletes:
+            self.assembly.store.write(puts, deletes, sync=True)
+        self.last.written_bytes = sum(len(key) + len(value) for key, value in puts.items())
+        self._written()
+
+    def _written(self) -> None:
+        for partition in self.partitions.values():
+            partition.written()
+        self.outgoing.written()
+        for closing in self.closings.values():
+            closing.changed = False
+        self._layouts = {model.layout.identity for model in self.assembly.models.values()}
+
+    def _evaluate(self) -> None:
+        began = self.monotonic()
+        results: list[WindowResult] = []
+        for name, closing in self.closings.items():
+            for window, version, start in sorted(closing.due, key=lambda due: (due[2], due[0], due[1])):
+                results.append(self.evaluator.evaluate(self.assembly.models[name], version, window, start))
+            if closing.due:
+                closing.due.clear()
+                closing.changed = True
+        if results:
+            self.assembly.history.upsert(results)
+            if self.results is not None:
+                self.results(results)
+        self.last.evaluation = self.monotonic() - began
+
+    def _learn(self) -> None:
+        """Move models on that have learnt their edges or their counts; takes effect with the next rows."""
+        partitions = list(self.partitions.values())
+        for name, model in self.assembly.models.items():
+            if model.learning is None:
+                continue
+            if advance_learning(model, least_time(name, partitions), partitions):
+                for partition in partitions:
+                    partition.shelf.relayout(name)
+                self.evaluator.clear(name)
+                self.decoders = self.assembly.decoders()

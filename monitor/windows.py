@@ -1,0 +1,121 @@
+"""Windows that people look at, aligned to the epoch, and the panes that they are sums of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from monitor.config.model import WindowConfig
+from monitor.events import DAY, HOUR, IntArray
+
+
+@dataclass(frozen=True)
+class Window:
+    """One kind of window: every ``slide`` one of ``size`` starts; all in microseconds."""
+
+    name: str
+    size: int
+    slide: int
+    lateness: int
+    restate_for: int
+    min_samples: int
+
+    @classmethod
+    def of(cls, name: str, config: WindowConfig) -> Window:
+        """Build one from its section of the configuration."""
+        slide = config.slide or config.size
+        return cls(name, config.size, slide, config.lateness, config.restate_for, config.min_samples)
+
+    def grain(self) -> int:
+        """Return the longest pane that this window is a whole number of, wherever it starts."""
+        return math.gcd(self.size, self.slide)
+
+    def starts(self, time: int) -> range:
+        """Return the starts of the windows that hold this time, first to last."""
+        last = time // self.slide * self.slide
+        return range(last - (self.size - 1) // self.slide * self.slide, last + 1, self.slide)
+
+    def first_open(self, watermark: int) -> int:
+        """Return the start of the first window that does not end by ``watermark``."""
+        return (watermark - self.size) // self.slide * self.slide + self.slide
+
+    def restated(self, times: IntArray, before: IntArray) -> dict[int, int]:
+        """Return how many rows came after each window's end: start → rows.
+
+        A row restates a window of its partition's log when, just before it, event time minus the lateness had reached
+        the window's end.
+        """
+        passed = before - self.lateness
+        earliest_end = times // self.slide * self.slide - (self.size - 1) // self.slide * self.slide + self.size
+        late = np.flatnonzero(passed >= earliest_end)
+        counts: dict[int, int] = {}
+        for time, mark in zip(times[late].tolist(), passed[late].tolist(), strict=True):
+            for start in self.starts(time):
+                if start + self.size > mark:
+                    break
+                counts[start] = counts.get(start, 0) + 1
+        return counts
+
+
+@dataclass(frozen=True)
+class Tiers:
+    """Pane lengths of one model, finest first, and how far behind event time rows still reach each of them.
+
+    A row goes to the finest tier whose ``keep`` covers its delay, a pure function of its own partition's log; a window
+    sums the tiers that it is a whole number of. So a window's content never depends on when panes were rolled up.
+    """
+
+    lengths: tuple[int, ...]
+    keep: tuple[int, ...]
+
+    @classmethod
+    def of(cls, windows: Iterable[Window]) -> Tiers:
+        """Choose the tiers for these windows: their common grain (at most an hour), an hour, a day."""
+        kinds = tuple(windows)
+        base = math.gcd(HOUR, *(window.grain() for window in kinds))
+        lengths = tuple(sorted({base, HOUR, DAY}))
+        longest = max(window.restate_for for window in kinds)
+        keep = []
+        for place, _ in enumerate(lengths[:-1]):
+            finer = [w.restate_for for w in kinds if w.grain() % lengths[place + 1]]
+            keep.append(max(finer, default=longest if place == len(lengths) - 2 else 0))
+        return cls(lengths, (*keep, max(longest, *keep)))
+
+    def place(self, delays: IntArray) -> IntArray:
+        """Return the tier of each row, ``len(lengths)`` for one that comes too late for all."""
+        return np.searchsorted(np.array(self.keep), delays, side="left")
+
+    def of_window(self, window: Window) -> tuple[int, ...]:
+        """Return the tiers that this window sums."""
+        return tuple(place for place, length in enumerate(self.lengths) if window.grain() % length == 0)
+
+
+@dataclass(frozen=True)
+class WindowSet:
+    """All windows of one model with what follows from them."""
+
+    windows: tuple[Window, ...]
+
+    @classmethod
+    def of(cls, configs: Mapping[str, WindowConfig]) -> WindowSet:
+        """Build the set from the model's configuration."""
+        return cls(tuple(Window.of(name, config) for name, config in configs.items()))
+
+    @cached_property
+    def tiers(self) -> Tiers:
+        """The panes behind the windows."""
+        return Tiers.of(self.windows)
+
+    @cached_property
+    def lateness(self) -> int:
+        """A row that comes later than this is late for every window."""
+        return max(window.lateness for window in self.windows)
+
+    @cached_property
+    def longest(self) -> int:
+        """Size of the longest window."""
+        return max(window.size for window in self.windows)
