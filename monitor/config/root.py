@@ -91,6 +91,18 @@ class HttpConfig(Section):
     listen: str = "0.0.0.0:9464"
 
 
+class MetricsConfig(Section):
+    """What is exported beside the defaults."""
+
+    export: list[
+        Literal[
+            "ks", "jensen_shannon", "hellinger", "wasserstein", "chi2", "g_test", "total_variation", "l_infinity",
+            "cramer_von_mises", "p_value", "quality",
+        ]
+    ] = Field(default_factory=list)  # fmt: skip
+    """Figures of every feature, beside its drift ratio and PSI; each adds a series a feature and window."""
+
+
 class LimitsConfig(Section):
     """Bounds that keep one bad producer from taking the service down."""
 
@@ -122,5 +134,6 @@ class Config(Section):
     models: Annotated[list[ModelConfig], Field(min_length=1)]
     state: StateConfig = StateConfig()
     http: HttpConfig = HttpConfig()
+    metrics: MetricsConfig = MetricsConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()

@@ -1,0 +1,279 @@
+"""Every metric that Driftline exports: its name, type, labels, and what it means.
+
+``python -m monitor.catalogue > docs/reference/metrics.md`` writes the reference page.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["counter", "gauge", "histogram", "summary", "info"]
+Scope = Literal["service", "input", "model", "window", "feature"]
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BYTES: Final = tuple(float(1 << power) for power in range(10, 28, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family.
+
+    Parameters
+    ----------
+    name
+        As it stands in queries, with ``_total`` and ``_info``, without ``_bucket``.
+    labels
+        Label names. A label whose value would be empty is left out.
+    unit
+        Base unit that the name carries, empty for statistics without one.
+    export
+        Word that switches the metric on in ``metrics.export``; empty when it is always exported.
+    detector
+        Detector whose statistic this is.
+    buckets
+        Upper bounds of a histogram, without infinity.
+    """
+
+    name: str
+    kind: Kind
+    scope: Scope
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    export: str = ""
+    detector: str = ""
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The name without the suffix that its type adds.
+
+        >>> RECORDS.family, PSI.family
+        ('driftline_records', 'driftline_feature_psi')
+        """
+        return self.name.removesuffix("_total").removesuffix("_info")
+
+
+BUILD: Final = Metric(
+    "driftline_build_info",
+    "info",
+    "service",
+    "Always 1; the version of Driftline and of Python.",
+    ("version", "python"),
+)
+CONFIG: Final = Metric(
+    "driftline_config_info", "info", "service", "Always 1; the hash of the configuration that is running.", ("hash",)
+)
+LAST_CHECKPOINT: Final = Metric(
+    "driftline_last_checkpoint_timestamp_seconds", "gauge", "service",
+    "When the state was last written. Everything else here was true at that moment.", (), "seconds",
+)  # fmt: skip
+CHECKPOINT_DURATION: Final = Metric(
+    "driftline_checkpoint_duration_seconds", "histogram", "service",
+    "Time to close windows, write the state and publish what waits.", (), "seconds", buckets=_SECONDS,
+)  # fmt: skip
+EVALUATION_DURATION: Final = Metric(
+    "driftline_evaluation_duration_seconds", "histogram", "service",
+    "Time of one checkpoint's evaluation of the windows that were due; next to nothing when none was.", (), "seconds",
+    buckets=_SECONDS,
+)  # fmt: skip
+CHECKPOINT_BYTES: Final = Metric(
+    "driftline_checkpoint_written_bytes", "histogram", "service", "Bytes of keys and values of one checkpoint.", (),
+    "bytes", buckets=_BYTES,
+)  # fmt: skip
+RECORDS: Final = Metric("driftline_records_total", "counter", "service", "Records read from the inputs.", (), "records")
+SKIPPED: Final = Metric(
+    "driftline_records_skipped_total", "counter", "service",
+    "Records left out on purpose: `unmatched` by any `where`, `unsampled`, or `tombstone` (no value).",
+    ("model", "reason"),
+)  # fmt: skip
+REJECTED: Final = Metric(
+    "driftline_records_rejected_total", "counter", "service",
+    "Records, or rows of them, that cannot be counted and were dead-lettered.", ("model", "reason"),
+)  # fmt: skip
+REMARKS: Final = Metric(
+    "driftline_decode_remarks_total", "counter", "service",
+    "Rows that were counted all the same but needed a remark, such as `decode_fallback`.", ("model", "remark"),
+)  # fmt: skip
+DEAD_LETTERS: Final = Metric(
+    "driftline_dead_letters_pending", "gauge", "service", "Dead letters that wait for their acknowledgement."
+)
+DEAD_LETTERS_OVERFLOW: Final = Metric(
+    "driftline_dead_letters_overflow_total", "counter", "service",
+    "Rejected records that were only counted, since `limits.max_dead_letters` were waiting.",
+)  # fmt: skip
+SERIES: Final = Metric(
+    "driftline_series", "gauge", "service",
+    "Series of models, inputs and features in this scrape: `exported`, or `dropped` for `limits.max_series`.",
+    ("state",),
+)  # fmt: skip
+SERIES_LIMIT: Final = Metric("driftline_series_limit", "gauge", "service", "The configured `limits.max_series`.")
+SERIES_DROPPED: Final = Metric(
+    "driftline_series_dropped_total", "counter", "service",
+    "Series left out because of `limits.max_series`, summed over scrapes. Series in drift are left out last.",
+)  # fmt: skip
+
+LAG: Final = Metric(
+    "driftline_consumer_lag_records", "gauge", "input", "Records of the partition that are still to be read.",
+    ("topic", "partition"), "records",
+)  # fmt: skip
+OFFSET: Final = Metric(
+    "driftline_consumer_next_offset", "gauge", "input", "Offset after the last counted record.", ("topic", "partition")
+)
+
+MODEL: Final = Metric(
+    "driftline_model_info", "info", "model",
+    "Always 1; what is watched, whose it is, and the reference it is compared with.",
+    ("model", "version", "reference", "owner"),
+)  # fmt: skip
+PREDICTIONS: Final = Metric(
+    "driftline_predictions_total", "counter", "model", "Predictions counted into windows.", ("model",), "predictions"
+)
+ROWS: Final = Metric(
+    "driftline_rows_total", "counter", "model",
+    "Decoded rows by what became of them: `on_time`, `late` (restates closed windows), `too_late` and `future` (both "
+    "rejected).",
+    ("model", "outcome"), "rows",
+)  # fmt: skip
+ROWS_HELD: Final = Metric(
+    "driftline_rows_held", "gauge", "model", "Rows far ahead of event time that wait until others confirm it.",
+    ("model", "partition"),
+)  # fmt: skip
+WATERMARK: Final = Metric(
+    "driftline_watermark_timestamp_seconds", "gauge", "model", "Event time below which rows count as late.",
+    ("model", "partition"), "seconds",
+)  # fmt: skip
+IDLE: Final = Metric(
+    "driftline_partition_idle", "gauge", "model", "1 while nothing comes and the partition holds no window open.",
+    ("model", "partition"),
+)  # fmt: skip
+LAST_PREDICTION: Final = Metric(
+    "driftline_last_prediction_timestamp_seconds", "gauge", "model", "Greatest event time of any counted prediction.",
+    ("model",), "seconds",
+)  # fmt: skip
+LEARNING: Final = Metric(
+    "driftline_reference_learning_ratio", "gauge", "model",
+    "Share of the learning period that has passed; absent once there is a reference.", ("model",), "ratio",
+)  # fmt: skip
+
+_WINDOW: Final = ("model", "version", "window", "slice")
+SAMPLES: Final = Metric(
+    "driftline_window_samples", "gauge", "window", "Rows in the last closed window; absent when it was empty.", _WINDOW
+)
+WINDOW_END: Final = Metric(
+    "driftline_window_end_timestamp_seconds", "gauge", "window", "Event time at which the last closed window ended.",
+    _WINDOW, "seconds",
+)  # fmt: skip
+RESTATED: Final = Metric(
+    "driftline_window_restated_rows", "gauge", "window", "Rows that came after the last closed window had closed.",
+    _WINDOW, "rows",
+)  # fmt: skip
+FINDINGS: Final = Metric(
+    "driftline_window_findings", "gauge", "window",
+    "Findings of the last closed window by status: `ok`, `warn`, `drift`, `insufficient`. Counts all of them, also "
+    "those whose own series were dropped.",
+    (*_WINDOW, "status"),
+)  # fmt: skip
+FLAGGED: Final = Metric(
+    "driftline_flagged_ratio", "gauge", "window", "Share of predictions at or beyond the decision threshold.", _WINDOW,
+    "ratio",
+)  # fmt: skip
+ERRORS: Final = Metric(
+    "driftline_prediction_errors_ratio", "gauge", "window", "Share of requests that failed.", _WINDOW, "ratio"
+)
+LATENCY: Final = Metric(
+    "driftline_request_latency_seconds", "summary", "window", "Quantiles of the time the model took in the last closed "
+    "window.", (*_WINDOW, "quantile"), "seconds",
+)  # fmt: skip
+
+_FEATURE: Final = ("model", "version", "feature", "window", "slice")
+DRIFT_RATIO: Final = Metric(
+    "driftline_feature_drift_ratio", "gauge", "feature",
+    "Statistic divided by its threshold: drift from 1 on. One unit for all detectors.", (*_FEATURE, "detector"),
+    "ratio",
+)  # fmt: skip
+DRIFT_DETECTED: Final = Metric(
+    "driftline_drift_detected", "gauge", "feature", "1 when the finding's status is drift, 0 when it is ok or warn.",
+    (*_FEATURE, "detector"),
+)  # fmt: skip
+
+
+def _statistic(name: str, detector: str, text: str) -> Metric:
+    export = "" if detector == "psi" else detector
+    return Metric(f"driftline_feature_{name}", "gauge", "feature", text, _FEATURE, export=export, detector=detector)
+
+
+PSI: Final = _statistic("psi", "psi", "Population stability index against the reference.")
+STATISTICS: Final = (
+    PSI,
+    _statistic("ks_statistic", "ks", "Kolmogorov-Smirnov statistic over the reference's bins."),
+    _statistic("jensen_shannon", "jensen_shannon", "Jensen-Shannon divergence, natural logarithm."),
+    _statistic("hellinger_distance", "hellinger", "Hellinger distance."),
+    _statistic("wasserstein_distance", "wasserstein", "Wasserstein-1 distance."),
+    _statistic("chi2_statistic", "chi2", "Pearson's chi-square statistic."),
+    _statistic("g_statistic", "g_test", "Likelihood-ratio (G) statistic."),
+    _statistic("total_variation_distance", "total_variation", "Total variation distance."),
+    _statistic("l_infinity_distance", "l_infinity", "Largest difference of any bin's share."),
+    _statistic("cramer_von_mises_statistic", "cramer_von_mises", "Cramér-von Mises statistic on merged bins."),
+)
+P_VALUE: Final = Metric(
+    "driftline_feature_p_value", "gauge", "feature", "P-value of the statistic before any correction.",
+    (*_FEATURE, "detector"), export="p_value",
+)  # fmt: skip
+QUALITY: Final = Metric(
+    "driftline_data_quality_ratio", "gauge", "feature",
+    "Share of the window's rows whose cell is `missing`, `bad` (wrong type or not finite), `low` or `high` (beyond the "
+    "range) or `unseen` (a category the reference does not have).",
+    (*_FEATURE, "kind"), "ratio", export="quality",
+)  # fmt: skip
+
+BY_DETECTOR: Final = {metric.detector: metric for metric in STATISTICS}
+_SCOPES: Final[dict[Scope, str]] = {
+    "service": "The service",
+    "input": "Each input partition",
+    "model": "Each model",
+    "window": "The last closed window of each version and slice",
+    "feature": "Each feature of that window",
+}
+
+
+def metrics() -> Iterator[Metric]:
+    """Yield every metric of this module, in the order in which they are documented."""
+    for value in globals().copy().values():
+        if isinstance(value, Metric):
+            if value is PSI:
+                yield from STATISTICS
+            else:
+                yield value
+
+
+def reference_page() -> str:
+    """Return the reference page as Markdown."""
+    lines = [
+        "# Metrics",
+        "",
+        "Served at `/metrics`, read from the last checkpoint when Prometheus asks.",
+        "Generated from `monitor/catalogue.py`.",
+        "",
+        "A series is absent when there is nothing to say: an empty window, too few rows, a figure that does not exist,",
+        "a model that has been silent for three windows. Absent is never 0. The whole population has no `slice` label.",
+        "A label value longer than 128 bytes, or with characters that cannot be printed, is shortened or escaped and",
+        "ends in `~` and a hash.",
+        "",
+        "Metrics with a word in the last column are exported when `metrics.export` names it.",
+    ]
+    for scope, title in _SCOPES.items():
+        lines += ["", f"## {title}", "", "| metric | type | labels | meaning | export |", "|---|---|---|---|---|"]
+        for metric in metrics():
+            if metric.scope == scope:
+                labels = ", ".join(f"`{label}`" for label in metric.labels)
+                export = f"`{metric.export}`" if metric.export else "always"
+                lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} | {export} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference_page())

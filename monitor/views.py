@@ -1,0 +1,130 @@
+"""What metrics, page and API may read: one frozen picture of the service, swapped in after each checkpoint.
+
+Every figure in a ``View`` is durable when the view is swapped in, so no counter steps back after a crash. Readers take
+``ViewHolder.current`` once and work on that object; nobody changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from monitor.findings import WindowResult
+
+
+@dataclass(frozen=True, slots=True)
+class InputView:
+    """One input log and how far it has been read."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    """Offset after the last counted record."""
+    end_offset: int | None = None
+    """Offset after the last record there is, as last asked for; ``None`` before the first answer."""
+
+    @property
+    def lag(self) -> int | None:
+        """Records still to be read, ``None`` while the end is unknown."""
+        return None if self.end_offset is None else max(0, self.end_offset - self.next_offset)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockView:
+    """Event time of one model in one partition."""
+
+    partition: int
+    watermark: int | None
+    """Rows that are older than this are late; ``None`` before the first row."""
+    idle: bool = False
+    """Whether the partition holds no window open, since nothing came for long."""
+    held: int = 0
+    """Rows that wait until others confirm their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningView:
+    """Progress towards a reference that is learnt from the stream."""
+
+    stage: str
+    """``edges`` while rows are sampled for bin edges, ``counts`` while they are counted in them."""
+    rows: int
+    progress: float
+    """Share of the period that event time has passed, 0 to 1."""
+    until: int | None = None
+    """Event time at which the reference is complete, once that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """The latest closed window of one version and slice, with the figures that are shown beside its findings."""
+
+    result: WindowResult
+    quality: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(column, ``missing`` | ``bad`` | ``low`` | ``high`` | ``unseen``) → share of the rows."""
+    flagged: float | None = None
+    """Share of the predictions at or beyond the decision threshold."""
+    errors: float | None = None
+    """Share of the requests that failed."""
+    latency: Mapping[float, float] = field(default_factory=dict)
+    """Quantile, 0 to 1 → seconds the model took."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One monitored model."""
+
+    name: str
+    owner: str | None = None
+    versions: tuple[str, ...] = ()
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Version → identity of the reference it is compared with; a version without one is absent."""
+    learning: LearningView | None = None
+    """Set while there is no reference yet."""
+    last_prediction: int | None = None
+    """Greatest event time of any counted row."""
+    seen_at: int | None = None
+    """Wall clock when this process last took rows of the model in; ``None`` when it has had none."""
+    clocks: tuple[ClockView, ...] = ()
+    windows: tuple[WindowView, ...] = ()
+    """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays
+    good as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that may be shown of the service at one moment. Times are microseconds since the epoch, UTC."""
+
+    taken_at: int
+    """Wall clock."""
+    started_at: int
+    """Wall clock when the process began."""
+    build: str
+    """Version of the software."""
+    config_hash: str
+    models: tuple[ModelView, ...] = ()
+    inputs: tuple[InputView, ...] = ()
+    counters: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(model or empty, name) → exact count since the state began, as the partitions keep them."""
+    dead_letters_pending: int = 0
+
+
+class ViewHolder:
+    """Hands the newest view from the pipeline's thread to its readers.
+
+    Swapping binds one attribute, which CPython does in one step, so readers need no lock and see a whole view.
+    """
+
+    __slots__ = ("_current",)
+
+    def __init__(self, view: View | None = None) -> None:
+        self._current = view
+
+    @property
+    def current(self) -> View | None:
+        """The newest view, ``None`` before the first checkpoint."""
+        return self._current
+
+    def swap(self, view: View) -> None:
+        """Show this view from now on."""
+        self._current = view
