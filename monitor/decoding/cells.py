@@ -1,0 +1,163 @@
+"""What one cell of a record means: a number, a category, an id, a flag; or nothing, or something of no use.
+
+The same value gives the same cell on every path through decoding; ``test_decoding`` checks it. Missing is ``None`` (or
+NaN, which Python's ``json.dumps`` writes for it). A number beyond 1e300 or not finite is bad: one of them would poison
+every sum it enters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from monitor.decoding.paths import WRONG, Wrong
+from monitor.events import FloatArray, IntArray
+
+HUGE: Final = 1e300
+LONGEST_TEXT: Final = 8192
+"""Bytes of UTF-8; a longer category is cut and marked by its hash, a longer id is refused."""
+
+Values: TypeAlias = list[object]
+
+_NONE: Final = type(None)
+_NUMBERS: Final = frozenset({float, int, _NONE})
+_TEXTS: Final = frozenset({str, _NONE})
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_NOTHING: Final = np.empty(0, np.int64)
+
+
+def number(value: object) -> float:
+    """Return a numeric cell: NaN when missing, infinity when bad. A bool or a text of digits is no number.
+
+    >>> number(3), number(None), number("3"), number(True)
+    (3.0, nan, inf, inf)
+    """
+    if value is None:
+        return math.nan
+    if type(value) is not float and type(value) is not int:
+        return math.inf
+    try:
+        result = float(value)
+    except OverflowError:
+        return math.inf
+    return math.inf if abs(result) > HUGE else result
+
+
+def category(value: object) -> str | Wrong | None:
+    """Return a categorical cell: its text, ``None`` when missing, ``WRONG`` when it is an object, a list or not finite.
+
+    >>> category("a"), category(3.0), category(0.5), category(True), category(None), category([])
+    ('a', '3', '0.5', 'true', None, <Wrong.WRONG: 'wrong'>)
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _bounded(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _spelled(value) if isinstance(value, int | float) else WRONG
+
+
+def _spelled(value: float) -> str | Wrong | None:
+    found = number(value)
+    if not math.isfinite(found):
+        return None if math.isnan(found) else WRONG
+    whole = isinstance(value, int) or (value.is_integer() and abs(value) < 1e16)
+    return str(int(value)) if whole else repr(value)
+
+
+def _bounded(text: str) -> str | Wrong:
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        return WRONG
+    if len(raw) <= LONGEST_TEXT:
+        return text
+    return f"{text[:64]}…{hashlib.blake2b(raw, digest_size=8).hexdigest()}"
+
+
+def ident(value: object) -> str | Wrong | None:
+    """Return an id: its text, ``None`` when missing, ``WRONG`` when it is of no use. Whole numbers keep every digit.
+
+    >>> ident("a"), ident(18446744073709551617), ident(""), ident(1.0)
+    ('a', '18446744073709551617', None, <Wrong.WRONG: 'wrong'>)
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        bounded = _bounded(value)
+        return WRONG if bounded != value else value
+    if type(value) is int and abs(value) < 10**64:
+        return str(value)
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return WRONG
+
+
+def flag(value: object) -> float:
+    """Return 1.0 when serving failed, else 0.0: a status of 400 and above, or anything else that is truthy.
+
+    >>> flag(None), flag(""), flag(200), flag(503), flag("timeout"), flag("200"), flag(True)
+    (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0)
+    """
+    value = plain(value)
+    if value is WRONG:
+        return 0.0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(not math.isnan(value) and value != 0 and not 100 <= value < 400)
+    return float(bool(value))
+
+
+def plain(value: object) -> object:
+    """Return a text that spells a JSON number as that number; for headers, keys and CSV, which have texts only.
+
+    >>> plain("12"), plain("1e3"), plain("012"), plain("")
+    (12, 1000.0, '012', None)
+    """
+    if not isinstance(value, str):
+        return value
+    if value == "":
+        return None
+    if len(value) > 400 or not (match := _NUMBER.fullmatch(value)):
+        return value
+    return float(value) if match[2] or match[3] else int(value)
+
+
+def numeric_column(values: Values) -> tuple[FloatArray, IntArray]:
+    """Return cells as ``float64`` (NaN where missing or bad) and the rows of the bad ones."""
+    if _NUMBERS.issuperset(map(type, values)):
+        try:
+            return unbounded_removed(np.array(values, np.float64))
+        except OverflowError:
+            pass  # an integer beyond float64: the careful way below marks it
+    return unbounded_removed(np.array([number(value) for value in values], np.float64))
+
+
+def unbounded_removed(cells: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the cells with NaN for those beyond ``HUGE``, and the rows of these. Changes ``cells``."""
+    far = np.abs(cells) > HUGE
+    if not far.any():
+        return cells, _NOTHING
+    cells[far] = np.nan
+    return cells, np.flatnonzero(far)
+
+
+def categorical_column(values: Values, *, careful: bool) -> tuple[list[str | None], IntArray]:
+    """Return cells as texts (``None`` where missing or bad) and the rows of the bad ones.
+
+    ``careful`` says that texts may be too long or hold lone surrogates; otherwise texts pass as they are.
+    """
+    if not careful and _TEXTS.issuperset(map(type, values)):
+        return values, _NOTHING  # type: ignore[return-value]  # the line above is the proof
+    cells = [category(value) for value in values]
+    bad = [row for row, cell in enumerate(cells) if cell is WRONG]
+    return [cell if isinstance(cell, str) else None for cell in cells], np.array(bad, np.int64)
+
+
+def flag_column(values: Values) -> FloatArray:
+    """Return a flag a row."""
+    return np.array([flag(value) for value in values], np.float64)

@@ -1,0 +1,222 @@
+"""A schema compiled: every path parsed, every field with its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from monitor.config.model import FieldDecoding, StreamConfig
+from monitor.decoding.cells import category, plain
+from monitor.decoding.paths import EACH, WRONG, Path, Template, Wrong, parse_path, parse_template
+from monitor.decoding.schema import ROLES, CellKind, ColumnType, Schema
+
+Unwrapping: TypeAlias = Literal[FieldDecoding, "base64_json"]
+"""How a text within a record is read; what lies below base64 is JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One column and where its cells stand."""
+
+    name: str
+    kind: CellKind
+    path: Path
+
+
+@dataclass
+class Plan:
+    """How the rows of one schema are read. Only ``learnt`` changes, and only when the schema names no columns."""
+
+    schema: Schema
+    id: Template
+    time: Path
+    version: Path | None
+    roles: tuple[Cell, ...]
+    where: tuple[tuple[Path, str], ...]
+    decodes: Mapping[Path, Unwrapping]
+    explode: Path | None
+    positional: Path | None
+    """The list that ``feature_names`` name the items of."""
+    features: Path | None
+    """The object whose fields are the features."""
+    named: tuple[Cell, ...] | None
+    """Features mapped one by one."""
+    most: int
+    learnt: dict[str, ColumnType | None] = field(default_factory=dict)
+
+    @property
+    def by_value(self) -> bool:
+        """Whether a record must be parsed to know if it belongs to the model."""
+        return any(path.root == "value" for path, _ in self.where)
+
+    @property
+    def stream(self) -> StreamConfig:
+        """The stream's configuration."""
+        return self.schema.stream
+
+    @property
+    def learning(self) -> bool:
+        """Whether types are learnt from the records."""
+        return self.schema.columns is None
+
+    def kind(self, name: str) -> CellKind:
+        """Return the kind of a feature as far as it is known."""
+        if self.schema.columns is not None:
+            return self.schema.columns.get(name, "ignore")
+        return self.learnt.get(name) or "unknown"
+
+    def cells(self) -> list[Cell]:
+        """Return every column with its present kind, ignored ones too."""
+        if self.named is not None:
+            features = [Cell(cell.name, self.kind(cell.name), cell.path) for cell in self.named]
+        elif self.features is not None:
+            names = self.learnt if self.schema.columns is None else self.schema.columns
+            features = [Cell(name, self.kind(name), self.features.child(name)) for name in names]
+        else:
+            features = []
+        return [*self.roles, *features]
+
+    def paths(self) -> Iterator[Path]:
+        """Yield every path that is read, apart from features that are learnt."""
+        yield from (part for part in self.id if isinstance(part, Path))
+        yield self.time
+        if self.version is not None:
+            yield self.version
+        yield from (path for path, _ in self.where)
+        yield from (cell.path for cell in self.cells())
+        yield from (path for path in (self.explode, self.positional, self.features) if path is not None)
+
+    def textual(self, path: Path) -> bool:
+        """Whether the place holds text only, so that numbers are read out of text."""
+        if path.root == "row" and self.explode is not None:
+            path = Path("value", self.explode.steps + path.steps)
+        how = [self.decodes[outer] for outer in self.decodes if path.within(outer)]
+        return how[-1] == "csv" if how else path.root in {"key", "headers"}
+
+    def learn(self, name: str, value: object, path: Path) -> bool:
+        """Let a field's value decide its type where that is open. Returns whether there was no room for the field."""
+        value = None if value is WRONG else value
+        known = self.learnt.get(name)
+        if known is not None or (value is None and name in self.learnt):
+            return False
+        if name not in self.learnt and len(self.learnt) >= self.most:
+            return True
+        if isinstance(value, str) and self.textual(path):
+            value = plain(value)
+        self.learnt[name] = _type_of(value)
+        return False
+
+    @cached_property
+    def reserved(self) -> set[str]:
+        """Fields of the features' object that are no features: roles, id, time, version, and what has a role's name."""
+        if self.features is None:
+            return set()
+        depth = len(self.features.steps)
+        other = [path for path in self.paths() if path.within(self.features) and len(path.steps) > depth]
+        features = {cell.path for cell in self.cells()} - {cell.path for cell in self.roles}
+        heads = {path.steps[depth] for path in other if path not in features}
+        return set(ROLES) | {head for head in heads if isinstance(head, str)}
+
+
+def _type_of(value: object) -> ColumnType | None:
+    if value is None:
+        return None
+    if isinstance(value, str | bool):
+        return "categorical"
+    return "numeric" if isinstance(value, int | float) else "ignore"
+
+
+def compile_plan(schema: Schema, most: int) -> Plan:
+    """Compile a schema; ``most`` features at most are learnt.
+
+    Raises
+    ------
+    ValueError
+        When a path cannot be parsed, or does not fit its place.
+    """
+    stream, mapped = schema.stream, schema.stream.map
+    explode = parse_path(stream.explode) if stream.explode else None
+    if explode is not None and (explode.root != "value" or EACH not in explode.steps):
+        raise ValueError(f"explode {stream.explode!r}: must start at value and hold [*]")
+    features, named, positional = _features(schema)
+    plan = Plan(
+        schema=schema,
+        id=parse_template(mapped.id),
+        time=parse_path(mapped.time),
+        version=parse_path(mapped.version) if mapped.version else None,
+        roles=tuple(_roles(schema)),
+        where=tuple((parse_path(path), _wanted(path, value)) for path, value in stream.where.items()),
+        decodes=_decodes(mapped.decode),
+        explode=explode,
+        positional=positional,
+        features=features,
+        named=named,
+        most=most,
+        learnt=dict(schema.learnt),
+    )
+    _check(plan)
+    if plan.learning:
+        for cell in named or ():
+            plan.learnt.setdefault(cell.name, None)
+    for path, how in plan.decodes.items():
+        if how == "base64" and any(below != path and below.within(path) for below in plan.paths()):
+            plan.decodes = {**plan.decodes, path: "base64_json"}
+    return plan
+
+
+def _decodes(texts: Mapping[str, FieldDecoding]) -> dict[Path, Unwrapping]:
+    """Compile the decodings, outer ones first."""
+    found: dict[Path, Unwrapping] = {parse_path(text): how for text, how in texts.items()}
+    return dict(sorted(found.items(), key=lambda item: len(item[0].steps)))
+
+
+def _wanted(path: str, value: object) -> str:
+    wanted = category(value)
+    if wanted is None or isinstance(wanted, Wrong):
+        raise ValueError(f"where {path}: needs a text, a finite number or a bool")
+    return wanted
+
+
+def _roles(schema: Schema) -> Iterator[Cell]:
+    outcome: CellKind = "categorical" if schema.classification else "numeric"
+    kinds: dict[str, CellKind] = {
+        "score": "numeric", "prediction": outcome, "label": outcome, "latency": "numeric", "error": "flag",
+    }  # fmt: skip
+    for name in ROLES:
+        path = getattr(schema.stream.map, name)
+        if path is not None:
+            yield Cell(name, kinds[name], parse_path(path))
+
+
+def _features(schema: Schema) -> tuple[Path | None, tuple[Cell, ...] | None, Path | None]:
+    mapped, names = schema.stream.map.features, schema.stream.feature_names
+    if mapped is None:
+        return None, None, None
+    if isinstance(mapped, dict):
+        return None, tuple(Cell(name, "unknown", parse_path(path)) for name, path in mapped.items()), None
+    path = parse_path(mapped)
+    if names is None:
+        return path, None, None
+    return None, tuple(Cell(name, "unknown", path.child(i)) for i, name in enumerate(names)), path
+
+
+def _check(plan: Plan) -> None:
+    clash = {cell.name for cell in plan.cells()[len(plan.roles) :]} & set(ROLES)
+    if clash:
+        raise ValueError(f"feature {min(clash)!r} has the name of a role; map it under another name")
+    for path in plan.paths():
+        if path.root in {"row", "index"} and plan.explode is None:
+            raise ValueError(f"{path}: there are no rows without explode")
+        if EACH in path.steps and (plan.explode is None or path.root != "value"):
+            raise ValueError(f"{path}: [*] needs explode, and starts at value")
+        deepest = {"key": 0, "headers": 1}.get(path.root)
+        if deepest is not None and len(path.steps) > deepest and not any(path.within(d) for d in plan.decodes):
+            raise ValueError(f"{path}: {path.root} holds text; say in map.decode how to read it")
+    for path, _ in plan.where:
+        if path.root in {"row", "index"} or EACH in path.steps:
+            raise ValueError(f"where {path}: chooses records, so it cannot look at rows")
+    for path in plan.decodes:
+        if path.root not in {"value", "key", "headers"} or EACH in path.steps:
+            raise ValueError(f"decode {path}: needs a path over value, key or headers without [*]")

@@ -1,0 +1,51 @@
+"""What decoding needs to know about one stream of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from monitor.config.model import ModelConfig, StreamConfig
+from monitor.events import Kind
+
+ColumnType: TypeAlias = Literal["numeric", "categorical", "ignore"]
+CellKind: TypeAlias = Literal["numeric", "categorical", "flag", "unknown", "ignore"]
+
+ROLES: Final = ("score", "prediction", "label", "latency", "error")
+"""Columns beside the features; a feature cannot have one of these names."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One stream of one model: its mapping, and the types of its features.
+
+    ``columns`` gives the type of every feature; ``ignore`` marks a field that is known and not read. With ``None`` the
+    features are learnt: the first value that is not null decides a field's type, in the order of the log (numbers are
+    numeric, texts and bools categorical, objects and lists ignored), and later values of another type are bad cells.
+    ``learnt`` is what earlier runs have learnt, as ``Decoder.learnt`` returned it.
+    """
+
+    model: str
+    stream: StreamConfig
+    columns: Mapping[str, ColumnType] | None = None
+    kind: Kind = "prediction"
+    classification: bool = True
+    """Whether predictions and labels are categories; otherwise they are numbers."""
+    learnt: Mapping[str, ColumnType | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        model: ModelConfig,
+        columns: Mapping[str, ColumnType] | None = None,
+        learnt: Mapping[str, ColumnType | None] | None = None,
+    ) -> Schema:
+        """Return the schema of a model's predictions."""
+        return cls(
+            model=model.name,
+            stream=model.predictions,
+            columns=columns,
+            classification=model.task != "regression",
+            learnt=learnt or {},
+        )
