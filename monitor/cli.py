@@ -28,7 +28,8 @@ app.add_typer(reference, name="reference")
 app.add_typer(state, name="state")
 
 ConfigPath = Annotated[
-    Path, typer.Option("--config", "-c", envvar="DRIFTLINE_CONFIG", help="The configuration file or a directory of them.")
+    Path,
+    typer.Option("--config", "-c", envvar="DRIFTLINE_CONFIG", help="The configuration file or a directory of them."),
 ]
 
 
@@ -46,7 +47,9 @@ def replay(
     predictions: Annotated[Path | None, typer.Option(help="Read these JSON Lines instead of the topic.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="First event time or log time, RFC 3339.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="The time after the last, RFC 3339.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write findings here, one JSON object a line; - for stdout.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write findings here, one JSON object a line; - for stdout.")
+    ] = None,
     fail_on: Annotated[str | None, typer.Option(help="Exit 3 when a finding has this status: warn or drift.")] = None,
 ) -> None:
     """Run files or a range of the topic through the same code, with a state of its own and no metrics."""
@@ -120,5 +123,3 @@ def main() -> None:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(CONFIG_ERROR)
-
-

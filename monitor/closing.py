@@ -121,15 +121,6 @@ def roll_up(model: Model, least: int, partitions: Iterable[Partition], history: 
                         partition.shelf.drop(key)
 
 
-def covered(window: Window, start: int, levels: tuple[int, ...], partition: Partition, model: str, version: str) -> list[PaneKey]:
-    """Return the keys of the panes that make up one window in one partition."""
-    return [
-        key
-        for level in levels
-        for key in partition.shelf.keys(model, version, level, start, start + window.size)
-    ]
-
-
 def restated_rows(partitions: Mapping[int, Partition], model: str, version: str, window: str, start: int) -> int:
     """Return how many rows came after the window's end, over all partitions."""
     return sum(partition.restated(model, version, window, start) for partition in partitions.values())

@@ -13,18 +13,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-
 from detectors.correction import benjamini_hochberg, bonferroni
 from detectors.registry import statistic
 from detectors.scores import Scores
+
 from monitor.closing import restated_rows
 from monitor.config.model import DetectorConfig
 from monitor.events import HOUR, FloatArray, IntArray
+from monitor.figures import window_view
 from monitor.findings import Finding, WindowResult
 from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
 from monitor.panes import PaneKey
 from monitor.partition import Partition
+from monitor.views import WindowView
 from monitor.windows import Window
 
 _CORRECTIONS: Final = {"benjamini_hochberg": benjamini_hochberg, "bonferroni": bonferroni}
@@ -36,6 +38,8 @@ class Evaluator:
     """Evaluates windows over all partitions. Pure in the counts: the same counts give the same result."""
 
     partitions: Mapping[int, Partition]
+    latest: dict[tuple[str, str, str, str], WindowView] = field(default_factory=dict)
+    """(model, version, slice, window) → the last window that was evaluated, with what is shown beside it."""
     _blocks: OrderedDict[tuple[str, str, int, tuple[int, ...]], IntArray] = field(default_factory=OrderedDict)
     _bytes: int = 0
 
@@ -45,7 +49,7 @@ class Evaluator:
         counts = self.sum(model, version, window, start)
         rows = int(counts[0])
         findings = findings_of(model, version, window, counts)
-        return WindowResult(
+        result = WindowResult(
             model=model.config.name,
             version=version,
             slice="",
@@ -56,6 +60,11 @@ class Evaluator:
             n=rows,
             findings=findings,
         )
+        key = (result.model, version, "", window_name)
+        shown = self.latest.get(key)
+        if shown is None or shown.result.start <= start:
+            self.latest[key] = window_view(result, model.layout, counts)
+        return result
 
     def sum(self, model: Model, version: str, window: Window, start: int) -> IntArray:
         """Return the counts of a window over all partitions and tiers."""

@@ -37,11 +37,13 @@ class Learning:
     rows: int = 0
     start: int | None = None
     end: int | None = None
+    coders: dict[str, Any] | None = None
+    """Column → bins as plain values, from the second stage on."""
     changed: bool = False
     _sample: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     """A heap whose root is the row with the greatest hash (negated)."""
 
-    def observe(self, batch: Batch, partition: int) -> None:  # noqa: ARG002 - the sample is one for all partitions
+    def observe(self, batch: Batch) -> None:
         """Sample accepted rows while edges are sought."""
         if self.stage != "edges" or not len(batch):
             return
@@ -80,9 +82,10 @@ class Learning:
         names = sorted({name for row in rows for name in row})
         return {name: _column([row.get(name) for row in rows]) for name in names}
 
-    def begin_counts(self, start: int) -> None:
-        """Go on to the second stage: count from this pane border on."""
+    def begin_counts(self, start: int, coders: dict[str, Any]) -> None:
+        """Go on to the second stage: count in these bins from this pane border on."""
         self.stage = "counts"
+        self.coders = coders
         self.start = start
         self.end = start + self.period
         self._sample.clear()
@@ -97,6 +100,7 @@ class Learning:
             "rows": self.rows,
             "start": self.start,
             "end": self.end,
+            "coders": self.coders,
             "sample": [[rank, dict(row)] for rank, row in self._sample],
         }
 
@@ -104,7 +108,7 @@ class Learning:
     def restore(cls, state: Mapping[str, Any]) -> Learning:
         """Return what ``state`` took apart."""
         sample = [(rank, _Row(row)) for rank, row in state["sample"]]
-        names = ("period", "stage", "first_time", "rows", "start", "end")
+        names = ("period", "stage", "first_time", "rows", "start", "end", "coders")
         return cls(**{name: state[name] for name in names}, _sample=sample)
 
 

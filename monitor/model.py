@@ -1,22 +1,32 @@
-"""One monitored model at run time: its windows, its layout, what it is compared with."""
+"""One monitored model at run time: its windows, its columns, what it is compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
-from monitor.events import Batch
+from monitor.decoding.schema import ColumnType
+from monitor.events import Batch, FloatArray
 from monitor.layout import Coder, Layout
 from monitor.learning import Learning
 from monitor.reference import Reference
 from monitor.windows import WindowSet
 
+FLAGGED = "flagged"
+ROLES = ("score", "prediction", "latency", "error", FLAGGED)
+
 
 @dataclass(slots=True)
 class Model:
-    """What the pipeline knows of one model."""
+    """What the pipeline knows of one model.
+
+    There is either a ``reference`` to compare with or a ``learning`` that will become one.
+    """
 
     config: ModelConfig
     windows: WindowSet
@@ -24,20 +34,64 @@ class Model:
     decision: Decision | None = None
     reference: Reference | None = None
     learning: Learning | None = None
-    """Set while there is no reference yet."""
+    learnt: bytes | None = None
+    """The learnt reference as it is stored; ``None`` for one that comes from a file."""
     rolled: list[int] = field(default_factory=list)
     """Per tier but the last: panes that start before this were rolled up."""
     last_time: int | None = None
     """Greatest event time of any counted row."""
 
-    def observe(self, batch: Batch, partition: int) -> None:
-        """Take note of accepted rows before they are counted."""
-        if self.learning is not None:
-            self.learning.observe(batch, partition)
+    @property
+    def features(self) -> Mapping[str, ColumnType] | None:
+        """Features with their types, ``None`` while they are still to be learnt."""
+        if self.reference is None and (self.learning is None or self.learning.coders is None):
+            return None
+        types: dict[str, ColumnType] = {
+            name: "numeric" if getattr(coder, "numeric", False) else "categorical"
+            for name, coder in self.layout.coders.items()
+            if name not in ROLES
+        }
+        for name, feature in self.config.features.items():
+            if feature.type in {"id", "ignore"}:
+                types[name] = "ignore"
+        return types
+
+    def watch(self, reference: Reference) -> None:
+        """Compare with this reference from now on."""
+        self.reference = reference
+        self.learning = None
+        self.relayout({name: column.bins for name, column in reference.columns.items()})
+
+    def adopt(self, learnt: bytes) -> None:
+        """Compare with a reference learnt earlier."""
+        self.watch(Reference.from_json(learnt))
+        self.learnt = learnt
+
+    def relayout(self, coders: Mapping[str, Coder]) -> None:
+        """Count these columns from now on, and the roles that the configuration maps."""
+        chosen = {name: coder for name, coder in coders.items() if not self._ignored(name)}
+        mapped = self.config.predictions.map
+        if mapped.latency is not None:
+            chosen["latency"] = latency_bins()
+        if mapped.error is not None:
+            chosen["error"] = Flags("error")
+        if self.decision is not None and mapped.score is not None:
+            chosen[FLAGGED] = Flags(f"score {self.decision.op} {self.decision.threshold!r}")
+        self.layout = Layout(chosen)
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Return accepted rows with what follows from their cells, such as whether the decision flags them."""
         if len(batch):
             newest = int(batch.times.max())
             self.last_time = newest if self.last_time is None else max(self.last_time, newest)
+        if self.learning is not None:
+            self.learning.observe(batch)
+        score = batch.columns.get("score")
+        if self.decision is None or not isinstance(score, np.ndarray):
+            return batch
+        flagged: FloatArray = np.where(np.isnan(score), np.nan, self.decision.flagged(score))
+        return replace(batch, columns={**batch.columns, FLAGGED: flagged})
 
-    def relayout(self, coders: Mapping[str, Coder]) -> None:
-        """Count by these columns from now on."""
-        self.layout = Layout(dict(coders))
+    def _ignored(self, name: str) -> bool:
+        feature = self.config.features.get(name)
+        return feature is not None and feature.type in {"id", "ignore"}

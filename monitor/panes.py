@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
-
 from detectors.counts import Counts
+
 from monitor.events import IntArray
 from monitor.keys import compose, parse, prefix
 from monitor.layout import Layout
@@ -154,7 +154,9 @@ class Shelf:
 
     def earliest(self, model: str) -> int | None:
         """Return the start of the model's first pane."""
-        return min((min(starts) for (name, _, _), starts in self._index.items() if name == model and starts), default=None)
+        return min(
+            (min(starts) for (name, _, _), starts in self._index.items() if name == model and starts), default=None
+        )
 
     def move(self, key: PaneKey, tier: int, start: int) -> None:
         """Add a pane's counts to one of a coarser tier and drop it; windows over both see no change."""

@@ -161,9 +161,8 @@ class Partition:
         self.counters[batch.model, "on_time"] += len(batch) - lates
         tiers = self._unrolled(model, batch.times, tiers)
         self._note_restated(model, batch, before, tiers)
-        model.observe(batch, self.number)
         buffer = self._buffers.setdefault(batch.model, RowBuffer())
-        buffer.add(batch, tiers, late)
+        buffer.add(model.prepare(batch), tiers, late)
         if buffer.rows >= ENOUGH:
             self._count(batch.model, buffer)
 

@@ -33,14 +33,15 @@ from monitor.learnt import advance_learning
 from monitor.model import Model
 from monitor.outgoing import Outgoing
 from monitor.partition import Partition
-from monitor.progress import CLOSING, LAYOUTS, MODELS, encode_closing, encode_model
+from monitor.panes import LAYOUTS
+from monitor.progress import CLOSING, MODELS, encode_closing, encode_model
 from monitor.sources.port import Source, TopicPartition
 
 log = structlog.get_logger(__name__)
 _BATCH = 10_000
 
 
-def no_fault(point: str) -> None:  # noqa: ARG001 - the signature that tests fill in
+def no_fault(point: str) -> None:
     """Do nothing at a named point."""
 
 
@@ -70,9 +71,12 @@ class Pipeline:
     last: Durations = field(default_factory=Durations)
     results: Callable[[list[WindowResult]], None] | None = None
     """Called with every evaluated batch of windows, after it is in history."""
+    seen_at: dict[str, int] = field(default_factory=dict)
+    """Model → wall clock when rows of it were last taken in."""
     rows_since: int = 0
     _written_at: float = 0.0
     _layouts: set[str] = field(default_factory=set)
+    _models: dict[str, bytes] = field(default_factory=dict)
 
     def step(self, timeout: float) -> int:
         """Read once and count what came; return the number of records."""
@@ -81,6 +85,8 @@ class Pipeline:
             self.fault("before_apply")
             chunk = self.decoders[records.topic].decode(records)
             self.partitions[records.partition].apply(chunk)
+            for batch in chunk.batches:
+                self.seen_at[batch.model] = round(time.time() * 1e6)
             total += len(records)
         self.rows_since += total
         return total
@@ -167,9 +173,9 @@ class Pipeline:
             if overflow:
                 partition.counters["", "dead_letter_overflow"] += overflow
                 partition.touch()
-            for source in (partition.changes(),):
-                puts.update(source[0])
-                deletes.extend(source[1])
+            changed, dropped = partition.changes()
+            puts.update(changed)
+            deletes.extend(dropped)
         queued, acknowledged = self.outgoing.changes()
         puts.update(queued)
         deletes.extend(acknowledged)
@@ -178,8 +184,9 @@ class Pipeline:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
         for name, model in self.assembly.models.items():
             data = encode_model(model)
-            if data is not None:
+            if self._models.get(name) != data:
                 puts[compose(MODELS, 0, name)] = data
+                self._models[name] = data
             if model.layout.identity not in self._layouts:
                 puts[compose(LAYOUTS, 0, model.layout.identity)] = model.layout.describe()
         if puts or deletes:
@@ -199,8 +206,11 @@ class Pipeline:
         began = self.monotonic()
         results: list[WindowResult] = []
         for name, closing in self.closings.items():
-            for window, version, start in sorted(closing.due, key=lambda due: (due[2], due[0], due[1])):
-                results.append(self.evaluator.evaluate(self.assembly.models[name], version, window, start))
+            model = self.assembly.models[name]
+            results.extend(
+                self.evaluator.evaluate(model, version, window, start)
+                for window, version, start in sorted(closing.due, key=lambda due: (due[2], due[0], due[1]))
+            )
             if closing.due:
                 closing.due.clear()
                 closing.changed = True
@@ -221,3 +231,10 @@ class Pipeline:
                     partition.shelf.relayout(name)
                 self.evaluator.clear(name)
                 self.decoders = self.assembly.decoders()
+
+    def close(self) -> None:
+        """Let go of the source, the sink and the state."""
+        self.source.close()
+        self.outgoing.sink.close()
+        self.assembly.history.close()
+        self.assembly.store.close()

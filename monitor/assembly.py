@@ -1,0 +1,75 @@
+"""From a configuration to a pipeline that can run: models, references, state, history, decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.config.decision import Decision
+from monitor.config.model import ModelConfig, StreamConfig
+from monitor.config.root import Config
+from monitor.decoding.decoder import Decoder
+from monitor.decoding.schema import ColumnType, Schema
+from monitor.history import History
+from monitor.layout import Layout
+from monitor.learning import Learning
+from monitor.model import Model
+from monitor.reference import Reference
+from monitor.store.port import StateStore
+from monitor.windows import WindowSet
+
+
+@dataclass(slots=True)
+class Assembly:
+    """What a pipeline is made of; ``decoders`` is asked again whenever a model's columns change."""
+
+    config: Config
+    models: dict[str, Model]
+    store: StateStore
+    history: History
+
+    def topics(self) -> dict[str, tuple[Model, ...]]:
+        """Return the input logs and the models that read each."""
+        topics: dict[str, tuple[Model, ...]] = {}
+        for model in self.models.values():
+            name = stream_name(model.config.predictions)
+            topics[name] = (*topics.get(name, ()), model)
+        return topics
+
+    def decoders(self) -> dict[str, Decoder]:
+        """Return a decoder a topic, for the columns that the models count now."""
+        return {
+            topic: Decoder([Schema.of(model.config, columns_of(model)) for model in models], self.config.limits)
+            for topic, models in self.topics().items()
+        }
+
+
+def stream_name(stream: StreamConfig) -> str:
+    """Return the name under which a stream's records come: its topic, or its file."""
+    return stream.topic if stream.topic is not None else str(stream.file)
+
+
+def columns_of(model: Model) -> Mapping[str, ColumnType] | None:
+    """Return the features that a model counts with their types, ``None`` while they are learnt."""
+    return model.features
+
+
+def build_models(config: Config, base: Path) -> dict[str, Model]:
+    """Return the models of a configuration, each with its reference where one is given."""
+    return {model.name: build_model(model, base) for model in config.models}
+
+
+def build_model(config: ModelConfig, base: Path) -> Model:
+    """Return one model; a relative path to its reference starts at ``base``."""
+    windows = WindowSet.of(config.windows or {})
+    decision = None if config.decision is None else Decision.parse(config.decision)
+    model = Model(config, windows, Layout({}), decision, rolled=[-(1 << 62)] * (len(windows.tiers.lengths) - 1))
+    settings = config.reference
+    if settings is not None and settings.source is not None:
+        model.watch(Reference.load(base / settings.source))
+    else:
+        period = settings.learn if settings is not None and settings.learn is not None else 14 * 86_400_000_000
+        model.learning = Learning(period)
+        model.relayout({})
+    return model

@@ -1,0 +1,225 @@
+"""What ``/metrics`` serves: the View, read when Prometheus asks, and the pipeline's own timings.
+
+Nothing is kept between scrapes but the series of closed windows, which stay good while no window changes. The registry
+is passed in; there is no global one.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.core import Metric as Family
+from prometheus_client.registry import Collector
+
+from monitor import catalogue
+from monitor.catalogue import Metric
+from monitor.decoding.reasons import REJECTS
+from monitor.labels import label
+from monitor.series import SeriesSet, window_series
+from monitor.views import ModelView, View, ViewHolder, WindowView
+
+SILENT_WINDOWS: Final = 3
+"""Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
+_REJECTED: Final = "rejected:"
+_ROW_REJECTS: Final = ("too_late", "future")
+_SKIPPED: Final = frozenset({"unmatched", "unsampled", "tombstone", "no_rows"})
+_KNOWN: Final = frozenset({"records", "on_time", "late", "dead_letter_overflow"}) | _SKIPPED
+
+
+class Costs(Protocol):
+    """What the last checkpoint took."""
+
+    @property
+    def checkpoint(self) -> float:
+        """Seconds to write and publish."""
+        ...
+
+    @property
+    def evaluation(self) -> float:
+        """Seconds to evaluate the windows that were due."""
+        ...
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes of keys and values."""
+        ...
+
+
+class PipelineMetrics:
+    """The pipeline's own timings. ``observe`` is called by its thread after each checkpoint."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._checkpoint = _histogram(catalogue.CHECKPOINT_DURATION, registry)
+        self._evaluation = _histogram(catalogue.EVALUATION_DURATION, registry)
+        self._bytes = _histogram(catalogue.CHECKPOINT_BYTES, registry)
+
+    def observe(self, costs: Costs) -> None:
+        """Count one checkpoint."""
+        self._checkpoint.observe(costs.checkpoint)
+        self._evaluation.observe(costs.evaluation)
+        self._bytes.observe(costs.written_bytes)
+
+
+class ViewCollector(Collector):
+    """Turns the newest View into series.
+
+    Parameters
+    ----------
+    holder
+        Where the View comes from. Without one there are no series yet.
+    max_series
+        Bound on the series of inputs, models, windows and features together.
+    export
+        Words of ``metrics.export``.
+    now
+        Wall clock in seconds; only tells how long a model has been silent.
+    """
+
+    def __init__(
+        self,
+        holder: ViewHolder,
+        max_series: int,
+        export: Collection[str] = (),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._holder = holder
+        self._max_series = max_series
+        self._export = frozenset(export)
+        self._now = now
+        self._dropped_total = 0
+        self._windows: tuple[WindowView, ...] = ()
+        self._windows_limit = -1
+        self._windows_series = SeriesSet(0)
+
+    def describe(self) -> Iterable[Family]:
+        """Return nothing: names come with the View, and the catalogue keeps them apart."""
+        return ()
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the families of the newest View."""
+        view = self._holder.current
+        if view is None:
+            return
+        every = _state_series(view, 1 << 62)
+        windows = self._series_of_windows(view, max(self._max_series // 2, self._max_series - every.size))
+        room = self._max_series - windows.size
+        state = every if every.size <= room else _state_series(view, room)
+        dropped = state.dropped + windows.dropped
+        self._dropped_total += dropped
+        own = _service_series(view)
+        own.add(catalogue.SERIES, state.size + windows.size, "exported")
+        own.add(catalogue.SERIES, dropped, "dropped")
+        own.add(catalogue.SERIES_LIMIT, self._max_series)
+        own.add(catalogue.SERIES_DROPPED, self._dropped_total)
+        yield from own.families()
+        yield from state.families()
+        yield from windows.families()
+
+    def _series_of_windows(self, view: View, limit: int) -> SeriesSet:
+        now = int(self._now() * 1e6)
+        windows = tuple(window for model in view.models for window in _audible(model, view, now))
+        same = len(windows) == len(self._windows) and all(map(_is, windows, self._windows))
+        if not same or limit != self._windows_limit:
+            self._windows_series = window_series(windows, self._export, limit)
+            self._windows, self._windows_limit = windows, limit
+        return self._windows_series
+
+
+def make_registry(
+    holder: ViewHolder,
+    max_series: int,
+    export: Collection[str] = (),
+    now: Callable[[], float] = time.time,
+) -> tuple[CollectorRegistry, PipelineMetrics]:
+    """Return a registry with the View, the process and the pipeline's timings, and where to report these."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does not annotate it
+    registry = CollectorRegistry()
+    registry.register(ViewCollector(holder, max_series, export, now))
+    ProcessCollector(registry=registry)
+    return registry, PipelineMetrics(registry)
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
+def _histogram(metric: Metric, registry: CollectorRegistry) -> Histogram:
+    return Histogram(metric.name, metric.help, buckets=metric.buckets, registry=registry)
+
+
+def _audible(model: ModelView, view: View, now: int) -> Iterator[WindowView]:
+    """Yield the windows of a model that had rows not too long ago."""
+    silence = now - (view.started_at if model.seen_at is None else model.seen_at)
+    for window in model.windows:
+        if silence <= SILENT_WINDOWS * (window.result.end - window.result.start):
+            yield window
+
+
+def _service_series(view: View) -> SeriesSet:
+    series = SeriesSet(1 << 62)
+    series.add(catalogue.BUILD, 1, label(view.build), platform.python_version())
+    series.add(catalogue.CONFIG, 1, label(view.config_hash))
+    series.add(catalogue.LAST_CHECKPOINT, view.taken_at / 1e6)
+    series.add(catalogue.RECORDS, view.counters.get(("", "records"), 0))
+    series.add(catalogue.DEAD_LETTERS, view.dead_letters_pending)
+    series.add(catalogue.DEAD_LETTERS_OVERFLOW, view.counters.get(("", "dead_letter_overflow"), 0))
+    return series
+
+
+def _state_series(view: View, limit: int) -> SeriesSet:
+    """Return the series of models, counters and partitions, in this order while they fit."""
+    series = SeriesSet(limit)
+    for model in view.models:
+        _add_model(series, model, view)
+    _add_counters(series, view)
+    for model in view.models:
+        name = label(model.name)
+        for clock in model.clocks:
+            partition = str(clock.partition)
+            series.add(catalogue.WATERMARK, _seconds(clock.watermark), name, partition)
+            series.add(catalogue.IDLE, float(clock.idle), name, partition)
+            series.add(catalogue.ROWS_HELD, clock.held, name, partition)
+    for position in view.inputs:
+        place = (label(position.topic), str(position.partition))
+        series.add(catalogue.LAG, position.lag, *place)
+        series.add(catalogue.OFFSET, position.next_offset, *place)
+    return series
+
+
+def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
+    name, owner = label(model.name), label(model.owner or "")
+    for version in model.versions or ("",):
+        reference = label(model.references.get(version, ""))
+        series.add(catalogue.MODEL, 1, name, label(version), reference, owner)
+    rows = {outcome: view.counters.get((model.name, outcome), 0) for outcome in ("on_time", "late")}
+    series.add(catalogue.PREDICTIONS, sum(rows.values()), name)
+    for reason in _ROW_REJECTS:
+        rows[reason] = view.counters.get((model.name, _REJECTED + reason), 0)
+    for outcome, number in rows.items():
+        series.add(catalogue.ROWS, number, name, outcome)
+    series.add(catalogue.LAST_PREDICTION, _seconds(model.last_prediction), name)
+    if model.learning is not None:
+        series.add(catalogue.LEARNING, model.learning.progress, name)
+
+
+def _add_counters(series: SeriesSet, view: View) -> None:
+    """Add every other counter; those that alerts watch start at 0."""
+    names = ["", *(model.name for model in view.models)]
+    counters = Counter({(name, _REJECTED + reason): 0 for name in names for reason in (*REJECTS, *_ROW_REJECTS)})
+    counters.update(view.counters)
+    for (model, name), number in sorted(counters.items()):
+        if name.startswith(_REJECTED):
+            series.add(catalogue.REJECTED, number, label(model), label(name.removeprefix(_REJECTED)))
+        elif name in _SKIPPED:
+            series.add(catalogue.SKIPPED, number, label(model), name)
+        elif name not in _KNOWN:
+            series.add(catalogue.REMARKS, number, label(model), label(name))
+
+
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / 1e6

@@ -1,0 +1,86 @@
+"""Opening the state and putting a pipeline back where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from monitor.assembly import Assembly, build_models
+from monitor.closing import Closing
+from monitor.config.root import Config
+from monitor.dead_letters import build_sink
+from monitor.evaluate import Evaluator
+from monitor.history import History
+from monitor.inputs import InputWatch
+from monitor.keys import compose
+from monitor.layout import Layout
+from monitor.model import Model
+from monitor.outgoing import Outgoing
+from monitor.panes import Shelf
+from monitor.partition import Partition
+from monitor.pipeline import Pipeline, no_fault
+from monitor.positions import Inputs
+from monitor.progress import CLOSING, MODELS, decode_closing, restore_model
+from monitor.sources.port import Source
+from monitor.store.port import StateStore
+from monitor.store.rocks import RocksStore
+
+_PANE_BUDGET: Final = 64 << 20
+
+
+def open_pipeline(
+    config: Config,
+    source: Source,
+    *,
+    base: Path | None = None,
+    fault: Callable[[str], None] = no_fault,
+    store: StateStore | None = None,
+) -> Pipeline:
+    """Open the state, put every model back where it was, and seek the source to the stored positions."""
+    directory = Path(config.state.path)
+    opened = RocksStore.open(directory / "store", create=True) if store is None else store
+    assembly = Assembly(config, build_models(config, base or Path()), opened, History(directory / "history.sqlite"))
+    for name, model in assembly.models.items():
+        if (data := opened.get(compose(MODELS, 0, name))) is not None:
+            restore_model(model, data)
+    inputs = Inputs(config, source, opened)
+    partitions = {
+        number: Partition.load(
+            number, assembly.models, opened, Shelf(number, opened, _Layouts(assembly.models), _PANE_BUDGET)
+        )
+        for number in inputs.numbers(assembly.topics())
+    }
+    inputs.seek(assembly.topics(), partitions)
+    return Pipeline(
+        assembly=assembly,
+        source=source,
+        decoders=assembly.decoders(),
+        partitions=partitions,
+        closings={name: _closing(opened, name) for name in assembly.models},
+        evaluator=Evaluator(partitions),
+        outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
+        watch=InputWatch(source, assembly.topics()),
+        fault=fault,
+    )
+
+
+class _Layouts(Mapping[str, Layout]):
+    """The layout that each model has at the moment."""
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = models
+
+    def __getitem__(self, name: str) -> Layout:
+        return self._models[name].layout
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+
+def _closing(store: StateStore, name: str) -> Closing:
+    data = store.get(compose(CLOSING, 0, name))
+    return Closing() if data is None else decode_closing(data)

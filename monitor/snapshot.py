@@ -1,0 +1,88 @@
+"""From the pipeline to the view that everybody else may read."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from monitor.closing import least_time
+from monitor.model import Model
+from monitor.partition import Partition
+from monitor.pipeline import Pipeline
+from monitor.views import ClockView, InputView, LearningView, ModelView, View, WindowView
+from monitor.watermark import NEVER
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """Takes views of a pipeline; call between two checkpoints, from the pipeline's thread."""
+
+    build: str
+    config_hash: str
+    now: Callable[[], float] = time.time
+    started_at: int = field(init=False)
+    _windows: dict[str, tuple[WindowView, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.started_at = round(self.now() * 1e6)
+
+    def take(self, pipeline: Pipeline) -> View:
+        """Return what may be shown now."""
+        partitions = list(pipeline.partitions.values())
+        positions = pipeline.positions()
+        pipeline.watch.refresh(positions)
+        counters: Counter[tuple[str, str]] = Counter()
+        for partition in partitions:
+            counters.update(partition.counters)
+        return View(
+            taken_at=round(self.now() * 1e6),
+            started_at=self.started_at,
+            build=self.build,
+            config_hash=self.config_hash,
+            models=tuple(self._model(model, pipeline, partitions) for model in pipeline.assembly.models.values()),
+            inputs=tuple(
+                InputView(name.topic, name.partition, offset, pipeline.watch.ends.get(name))
+                for name, offset in sorted(positions.items())
+            ),
+            counters=counters,
+            dead_letters_pending=len(pipeline.outgoing),
+        )
+
+    def _model(self, model: Model, pipeline: Pipeline, partitions: Sequence[Partition]) -> ModelView:
+        name = model.config.name
+        versions = sorted({version for partition in partitions for version in partition.shelf.versions(name)})
+        windows = tuple(view for key, view in sorted(pipeline.evaluator.latest.items()) if key[0] == name)
+        if windows != self._windows.get(name, ()):
+            self._windows[name] = windows
+        references = {} if model.reference is None else dict.fromkeys(versions, model.reference.checksum)
+        return ModelView(
+            name=name,
+            owner=model.config.owner,
+            versions=tuple(versions),
+            references=references,
+            learning=self._learning(model, partitions),
+            last_prediction=model.last_time,
+            seen_at=pipeline.seen_at.get(name),
+            clocks=tuple(_clock(partition, model) for partition in partitions),
+            windows=self._windows.get(name, ()),
+        )
+
+    @staticmethod
+    def _learning(model: Model, partitions: Sequence[Partition]) -> LearningView | None:
+        learning = model.learning
+        if learning is None:
+            return None
+        least = least_time(model.config.name, partitions)
+        begin = learning.start if learning.start is not None else learning.first_time
+        share = 0.0 if begin is None or least == NEVER else max(0.0, min(1.0, (least - begin) / learning.period))
+        return LearningView(learning.stage, learning.rows, share if learning.stage == "counts" else 0.0, learning.end)
+
+
+def _clock(partition: Partition, model: Model) -> ClockView:
+    clock = partition.clocks.get(model.config.name)
+    if clock is None:
+        return ClockView(partition.number, None)
+    mark = None if clock.greatest == NEVER else clock.greatest - model.windows.lateness
+    return ClockView(partition.number, mark, clock.idle, len(clock.held))
