@@ -13,8 +13,8 @@ _URL: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,20})://([^\s\"'<>`]+)")
 _QUERY_VALUE: Final = re.compile(r"=[^&;]*")
 _SECRET_PATH: Final = re.compile(r"(/(?:services|web_?hooks?[^/?]*|bot[^/?]*)/).+", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
-    r"""([\w.-]{0,40}(?:passw(?:or)?d|secret|api[_-]?key|credential|private_key)\w{0,20}["']?\s{0,3}[=:]\s{0,3}|"""
-    r"""[\w.-]{0,40}token\w{0,20}["']?\s{0,3}=\s{0,3}|"""
+    r"""((?:passw(?:or)?d|secret|api[_-]?key|credential|private_key)\w{0,20}["']?\s{0,3}[=:]\s{0,3}|"""
+    r"""token\w{0,20}["']?\s{0,3}=\s{0,3}|"""
     r"""authorization["']?\s{0,3}[:=]\s{0,3}(?:(?:bearer|basic)\s{1,3})?)"""
     r"""(?:"[^"]*"|'[^']*'|[^\s"',;&)}]+)""",
     re.IGNORECASE,
