@@ -26,8 +26,14 @@ Values: TypeAlias = list[object]
 _NONE: Final = type(None)
 _NUMBERS: Final = frozenset({float, int, _NONE})
 _TEXTS: Final = frozenset({str, _NONE})
+_FIELD_NAME = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _NOTHING: Final = np.empty(0, np.int64)
+
+
+def is_field_name(name: str) -> bool:
+    """Whether a key can name a column: 1 to 256 characters, none of them a quote, backslash, control or surrogate."""
+    return _FIELD_NAME.fullmatch(name) is not None
 
 
 def number(value: object) -> float:

@@ -79,7 +79,7 @@ class Decoder:
         ledger.count("tombstone", len(records) - len(candidates) - len(refused))
         routed = self._router.route(records, candidates, outers, parse=self._glance or self._elsewhere)
         readings = [
-            engine.read(records, mine.candidates, outer, ledger)
+            engine.read(records, mine.candidates, outer, ledger) if mine.candidates else Reading()
             for engine, mine, outer in zip(self._engines, routed, outers, strict=True)
         ]
         self._settle(candidates, routed, readings, ledger)

@@ -23,6 +23,8 @@ class LooseEngine:
         self.plan = plan
         self.strangers: dict[str, int] = {}
         self._limits = limits
+        heads = {path.steps[0] for path in plan.paths() if path.root == "value" and path.steps}
+        self._shape: type = dict if all(isinstance(head, str) for head in heads) else list
         self._unwrapped = [(path, how) for path, how in plan.decodes.items() if path.root == "value"]
         self._rows, self._below = _split(plan.explode) if plan.explode is not None else ((), ())
         beside = {_split(path)[0] for path in plan.paths() if EACH in path.steps}
@@ -35,7 +37,7 @@ class LooseEngine:
         kept: list[int] = []
         for index in candidates:
             document = self._document(records.values[index] or b"", index, odd)
-            if document is WRONG or not isinstance(document, dict | list):
+            if not isinstance(document, self._shape):
                 reading.unreadable.append((index, "not_json" if document is WRONG else "not_a_row"))
             else:
                 documents.append(document)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from monitor.config.model import FieldDecoding, StreamConfig
-from monitor.decoding.cells import category, plain
+from monitor.decoding.cells import category, is_field_name, plain
 from monitor.decoding.paths import EACH, WRONG, Path, Template, Wrong, parse_path, parse_template
 from monitor.decoding.schema import ROLES, CellKind, ColumnType, Schema
 
@@ -23,6 +23,8 @@ class Cell:
     name: str
     kind: CellKind
     path: Path
+    lenient: bool = False
+    """Whether a cell that cannot be reached is missing and not bad: so while types are learnt."""
 
 
 @dataclass
@@ -70,10 +72,10 @@ class Plan:
     def cells(self) -> list[Cell]:
         """Return every column with its present kind, ignored ones too."""
         if self.named is not None:
-            features = [Cell(cell.name, self.kind(cell.name), cell.path) for cell in self.named]
+            features = [Cell(cell.name, self.kind(cell.name), cell.path, self.learning) for cell in self.named]
         elif self.features is not None:
             names = self.learnt if self.schema.columns is None else self.schema.columns
-            features = [Cell(name, self.kind(name), self.features.child(name)) for name in names]
+            features = [Cell(name, self.kind(name), self.features.child(name), self.learning) for name in names]
         else:
             features = []
         return [*self.roles, *features]
@@ -96,12 +98,12 @@ class Plan:
         return how[-1] == "csv" if how else path.root in {"key", "headers"}
 
     def learn(self, name: str, value: object, path: Path) -> bool:
-        """Let a field's value decide its type where that is open. Returns whether there was no room for the field."""
+        """Let a field's value decide its type where that is open. Returns whether it could not be taken in."""
         value = None if value is WRONG else value
         known = self.learnt.get(name)
         if known is not None or (value is None and name in self.learnt):
             return False
-        if name not in self.learnt and len(self.learnt) >= self.most:
+        if name not in self.learnt and (len(self.learnt) >= self.most or not is_field_name(name)):
             return True
         if isinstance(value, str) and self.textual(path):
             value = plain(value)

@@ -40,7 +40,7 @@ class Engine(Protocol):
 
 
 def learn_fields(plan: Plan, features: object) -> int:
-    """Learn types from one object of features. Returns for how many fields there was no room."""
+    """Learn types from one object of features. Returns how many fields could not be taken in."""
     if not isinstance(features, dict) or plan.features is None:
         return 0
     fields = [(name, value) for name, value in features.items() if name not in plan.reserved]

@@ -115,10 +115,13 @@ class Router:
         return self._claims[key]
 
 
+def _short(values: Values) -> bool:
+    """Whether all are texts that need no care: msgspec made them, and they are short."""
+    return set(map(type, values)) == {str} and max(map(len, values)) <= LONGEST_TEXT // 4  # type: ignore[arg-type]
+
+
 def _texts(values: Values) -> Values:
-    if set(map(type, values)) == {str} and max(map(len, values)) <= LONGEST_TEXT // 4:  # type: ignore[arg-type]
-        return values
-    return [category(value) for value in values]
+    return values if _short(values) else [category(value) for value in values]
 
 
 def _tiny(plan: Plan, path: Path) -> bool:
@@ -147,12 +150,12 @@ def _by_outer(plan: Plan, candidates: Sequence[int], outer: Outer) -> Sequence[i
 
 def _sample(plan: Plan, path: Path, candidates: Sequence[int], glance: _Glance, outer: Outer) -> Routed:
     """Leave out what the sample drops; what has no usable id, or could not be read, stays to be refused."""
-    found = glance.ids.get(path) if path.root == "value" else dict(enumerate(outer.values(path)))
-    ids = {
-        index: name
-        for index in candidates
-        if found is not None and index in found and isinstance(name := ident(found[index]), str)
-    }
+    found = glance.ids.get(path, {}) if path.root == "value" else dict(enumerate(outer.values(path)))
+    rows = [index for index in candidates if index in found]
+    values = [found[index] for index in rows]
+    quick = path.root == "value" and _short(values) and all(values)
+    names: Values = values if quick else [ident(value) for value in values]
+    ids = {index: name for index, name in zip(rows, names, strict=True) if isinstance(name, str)}
     keep = kept(list(ids.values()), plan.stream.sample)
     dropped = {index for index, stays in zip(ids, keep.tolist(), strict=True) if not stays}
     return Routed([index for index in candidates if index not in dropped], sorted(dropped))

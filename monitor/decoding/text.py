@@ -43,9 +43,28 @@ def repair(text: bytes) -> bytes:
     b'{"a":  null , "b": "NaN"}'
     """
     text = text.removeprefix(_BOM)
-    if b"NaN" in text or b"Infinity" in text:
+    if b"NaN" not in text and b"Infinity" not in text:
+        return text
+    if b"\\" in text:
         return _TOKENS.sub(lambda found: found[1] + _REPLACED[found[2]], text)
+    for word in (b"NaN", b"-Infinity", b"Infinity"):
+        text = _replace_word(text, word, _REPLACED[word])
     return text
+
+
+def _replace_word(text: bytes, word: bytes, replacement: bytes) -> bytes:
+    """Replace a word outside of strings, in a text without escapes: an odd number of quotes precedes what is inside."""
+    at = text.find(word)
+    if at < 0:
+        return text
+    parts: list[bytes] = []
+    start = quotes = 0
+    while at >= 0:
+        quotes += text.count(b'"', start, at)
+        parts += text[start:at], word if quotes & 1 else replacement
+        start = at + len(word)
+        at = text.find(word, start)
+    return b"".join((*parts, text[start:]))
 
 
 def tolerant(text: bytes) -> object:

@@ -25,6 +25,7 @@ from monitor.decoding.cells import (
     category,
     flag_column,
     ident,
+    is_field_name,
     number,
     numeric_column,
     unbounded_removed,
@@ -82,7 +83,9 @@ class _Place:
 
 def can_type(path: Path) -> bool:
     """Whether a path leads through the fields of a record's value, so that a struct can follow it."""
-    return path.root != "value" or (bool(path.steps) and isinstance(path.steps[0], str))
+    names = [step for step in path.steps if isinstance(step, str)]
+    leads = path.root != "value" or (bool(path.steps) and isinstance(path.steps[0], str))
+    return leads and all(map(is_field_name, names))
 
 
 class Shape:
@@ -98,6 +101,8 @@ class Shape:
         Paths to read as they come, because their type is often wrong.
     strict
         The object that must not hold other fields than the ones used, if any.
+    lenient
+        Paths whose values are missing, not bad, where something on the way is of another shape.
     """
 
     def __init__(
@@ -106,9 +111,11 @@ class Shape:
         time_format: TimeFormat,
         loose: Collection[Path] = (),
         strict: Path | None = None,
+        lenient: Collection[Path] = (),
     ) -> None:
         self._types = {**_TYPES, "time": _TIMES[time_format]}
         self._loose = frozenset(loose)
+        self._lenient = frozenset(lenient)
         self._root = _Node(strict=strict is not None and not strict.steps)
         self._places: dict[tuple[Use, Path], _Place] = {}
         for use, path in dict.fromkeys(uses):
@@ -172,6 +179,8 @@ class Shape:
     def _cell(self, node: _Node, value: object) -> object:
         if len(node.uses) > 1 or not self._places[node.uses[0]].typed:
             return value
+        if value is WRONG and node.uses[0][1] in self._lenient:
+            value = None
         match node.uses[0][0]:
             case "numeric":
                 return number(value)
@@ -246,6 +255,8 @@ def _matrix(holders: Sequence[Any], attributes: Sequence[str]) -> list[tuple[Any
 
 def make_column(cell: Cell, values: Values, *, careful: bool) -> tuple[Column, IntArray]:
     """Return one column out of values as they came, and the rows of its bad cells."""
+    if cell.lenient:
+        values = [None if value is WRONG else value for value in values]
     if cell.kind == "numeric":
         return numeric_column(values)
     if cell.kind == "flag":

@@ -52,7 +52,8 @@ class TypedEngine:
         texts = [plan.version, *(path for path, _ in plan.where)]
         uses += [("text", path) for path in texts if path is not None]
         uses += [(cell.kind, cell.path) for cell in plan.cells() if plan.learning or cell.kind != "ignore"]
-        return Shape(uses, plan.stream.time_format, self._loose, plan.features if plan.learning else None)
+        lenient = [cell.path for cell in plan.cells() if cell.lenient]
+        return Shape(uses, plan.stream.time_format, self._loose, plan.features if plan.learning else None, lenient)
 
     def read(self, records: Records, candidates: Sequence[int], outer: Outer, ledger: Ledger) -> Reading:
         """Return the batch, the records of other models, and what could not be parsed."""
