@@ -10,7 +10,6 @@ from monitor.model import Model
 from monitor.panes import PaneKey
 from monitor.partition import Partition
 from monitor.watermark import NEVER
-from monitor.windows import Window
 
 FOREVER = 1 << 62
 _MOST_EMPTY = 10_000

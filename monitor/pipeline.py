@@ -32,8 +32,8 @@ from monitor.keys import compose
 from monitor.learnt import advance_learning
 from monitor.model import Model
 from monitor.outgoing import Outgoing
-from monitor.partition import Partition
 from monitor.panes import LAYOUTS
+from monitor.partition import Partition
 from monitor.progress import CLOSING, MODELS, encode_closing, encode_model
 from monitor.sources.port import Source, TopicPartition
 

@@ -1,0 +1,103 @@
+"""Which count vectors a detector compares: the columns it is on, in the bins that suit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from detectors.bins import CategoricalBins, NumericBins
+from detectors.counts import merge_bins
+
+from monitor.coders import NO, YES
+from monitor.config.model import DetectorConfig
+from monitor.events import IntArray
+from monitor.model import FLAGGED, ROLES, Model
+
+FINE: Final = frozenset({"ks", "wasserstein", "cramer_von_mises"})
+"""Statistics of the distribution function want every bin; the others are judged on the few evidence bins."""
+_SELECTORS: Final = ("features", "numeric", "categorical", "quality", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """One vector of reference counts, and where the window's counts of the same cells stand."""
+
+    column: str
+    kind: str
+    """The finding's detector: the statistic, or what the rate is of."""
+    reference: IntArray
+    cells: IntArray
+    """Positions in the layout's vector."""
+    groups: IntArray | None = None
+    """Cell → merged bin, where the detector wants fewer bins."""
+
+    def window(self, counts: IntArray) -> IntArray:
+        """Return the window's counts in the same bins as ``reference``."""
+        chosen = counts[self.cells]
+        if self.groups is None:
+            return chosen
+        merged: IntArray = merge_bins(chosen[np.newaxis, :], self.groups)[0]
+        return merged
+
+
+def monitors_of(model: Model, version: str, detector: DetectorConfig) -> list[Monitor]:
+    """Return the monitors of one detector for one version; columns without a reference are left out."""
+    found: dict[tuple[str, str], Monitor] = {}
+    for selector in detector.on:
+        for column in _columns(model, selector):
+            for monitor in _monitors(model, version, detector.kind, column, rates=selector == "quality"):
+                found[monitor.column, monitor.kind] = monitor
+    return list(found.values())
+
+
+def _columns(model: Model, selector: str) -> Iterator[str]:
+    for name, coder in model.layout.coders.items():
+        feature = name not in ROLES
+        numeric = isinstance(coder, NumericBins)
+        if (
+            selector == name
+            or (selector == "features" and feature)
+            or (selector == "numeric" and feature and numeric)
+            or (selector == "categorical" and feature and not numeric)
+            or (selector == "quality" and name not in {"latency", "error", FLAGGED})
+        ):
+            yield name
+
+
+def _monitors(model: Model, version: str, kind: str, column: str, *, rates: bool) -> Iterator[Monitor]:
+    reference = model.reference
+    if reference is None:
+        return
+    if column in {FLAGGED, "error"}:
+        if kind == "rate" and (counts := reference.flags(column, version)) is not None:
+            first = model.layout.spans[column][0]
+            yield Monitor(column, f"{column}_rate", counts, np.array([first + NO, first + YES]))
+        return
+    counts = reference.cells(column, version)
+    bins = model.layout.coders[column]
+    if counts is None or not isinstance(bins, NumericBins | CategoricalBins):
+        return
+    first, last = model.layout.spans[column]
+    if rates or kind == "rate":
+        yield from _rates(column, counts, bins, first)
+        return
+    shape = np.arange(first, first + bins.size)
+    if isinstance(bins, NumericBins) and kind not in FINE:
+        merged = merge_bins(counts[np.newaxis, : bins.size], bins.evidence)[0]
+        yield Monitor(column, kind, merged, shape, bins.evidence)
+    else:
+        yield Monitor(column, kind, counts[: bins.size], shape)
+
+
+def _rates(column: str, counts: IntArray, bins: NumericBins | CategoricalBins, first: int) -> Iterator[Monitor]:
+    """Yield a pair (all other rows, rows of this kind) for each quality cell."""
+    total = int(counts.sum())
+    for name, cell in bins.quality.items():
+        if name == "other":
+            continue
+        rest = [place for place in range(bins.cells) if place != cell]
+        groups = np.array([0] * len(rest) + [1], np.int64)
+        reference = np.array([total - int(counts[cell]), int(counts[cell])], np.int64)
+        yield Monitor(column, f"{name}_rate", reference, first + np.array([*rest, cell]), groups)

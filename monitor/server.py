@@ -1,0 +1,230 @@
+"""The service's port: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/api/v1/status``. Read-only.
+
+One thread runs the event loop, one more renders. Neither touches the pipeline: they read the View and two attributes of
+``Health``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import gzip_accepted
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from monitor.config.root import HttpConfig
+from monitor.pages import MetricsPage
+from monitor.status import summarise
+from monitor.views import View, ViewHolder
+
+STALLED: Final = 60.0
+"""Seconds without a turn of the pipeline's loop after which the process counts as unhealthy."""
+_CONNECTIONS: Final = 256
+_KEEP_ALIVE: Final = 30
+_GRACE: Final = 1
+_PATIENCE: Final = 30_000
+"""Milliseconds after which a client that does not read its answer is cut off."""
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+log = structlog.get_logger(__name__)
+
+
+class Health(Protocol):
+    """What the pipeline's loop says of itself."""
+
+    @property
+    def heartbeat(self) -> float:
+        """Monotonic clock at the loop's last turn."""
+        ...
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why the service is not ready, ``None`` when it is."""
+        ...
+
+
+class ListenError(Exception):
+    """The port cannot be had; says which and what to do."""
+
+
+class Server:
+    """Serves until ``stop``.
+
+    Parameters
+    ----------
+    http
+        Where to listen; port 0 takes any free one, see ``port``.
+    registry
+        What ``/metrics`` renders.
+    holder
+        The View that is rendered; tells when a rendered page is out of date.
+    health
+        Asked at each probe.
+    """
+
+    def __init__(
+        self,
+        http: HttpConfig,
+        registry: CollectorRegistry,
+        holder: ViewHolder,
+        health: Health,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._listen = http.listen
+        self._holder = holder
+        self._health = health
+        self._monotonic = monotonic
+        self._metrics = MetricsPage(registry, holder, monotonic)
+        self._status: tuple[View | None, bytes] = (None, b"")
+        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="http-render")
+        self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                self._app(), loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
+                server_header=False, limit_concurrency=_CONNECTIONS, timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )  # fmt: skip
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        if self._socket is None:
+            message = "the server has not been started"
+            raise RuntimeError(message)
+        return int(self._socket.getsockname()[1])
+
+    def start(self) -> None:
+        """Bind and serve; returns when requests are answered.
+
+        Raises
+        ------
+        ListenError
+            When ``http.listen`` is not an address of this machine, or another process has it.
+        """
+        self._socket = _bind(self._listen)
+        self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), name="http", daemon=True)
+        self._thread.start()
+        self._uvicorn.serving.wait(10)
+        log.info("listening", address=self._listen, port=self.port)
+
+    def stop(self) -> None:
+        """Answer what is being answered, cut off who does not read, let go of the port. Takes less than two seconds."""
+        self._uvicorn.should_exit = True
+        if self._thread is not None:
+            self._thread.join(_GRACE + 0.9)
+        self._renderer.shutdown(wait=False, cancel_futures=True)
+        if self._socket is not None:
+            self._socket.close()
+
+    def _app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/metrics", self._get_metrics),
+                Route("/-/healthy", self._get_healthy),
+                Route("/-/ready", self._get_ready),
+                Route("/api/v1/status", self._get_status),
+            ]
+        )
+
+    async def _get_metrics(self, request: Request) -> Response:
+        accept = ",".join(request.headers.getlist("accept"))
+        compress = gzip_accepted(",".join(request.headers.getlist("accept-encoding")))
+        answer = self._metrics.cached(accept, compress=compress)
+        if answer is None:
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._renderer, lambda: self._metrics.render(accept, compress=compress))
+        content_type, body = answer
+        headers = _HEADERS | {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        if compress:
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
+
+    async def _get_healthy(self, _request: Request) -> Response:
+        return _verdict(self._stalled())
+
+    async def _get_ready(self, _request: Request) -> Response:
+        return _verdict(self._stalled() or self._health.not_ready)
+
+    async def _get_status(self, _request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(self._renderer, self._render_status)
+        reason = self._stalled() or self._health.not_ready
+        ready = msgspec.json.encode({"ready": reason is None, "reason": reason})
+        whole = ready if not body else ready[:-1] + b"," + body[1:]
+        return Response(whole, media_type="application/json", headers=_HEADERS)
+
+    def _render_status(self) -> bytes:
+        view = self._holder.current
+        if view is not None and self._status[0] is not view:
+            self._status = (view, msgspec.json.encode(summarise(view)))
+        return self._status[1]
+
+    def _stalled(self) -> str | None:
+        age = self._monotonic() - self._health.heartbeat
+        return f"the pipeline has not turned for {age:.0f} s" if age >= STALLED else None
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells when it serves, and leaves no connection behind."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serving.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)
+
+
+def _verdict(problem: str | None) -> Response:
+    if problem is None:
+        return PlainTextResponse("ok\n", headers=_HEADERS)
+    return PlainTextResponse(f"{problem}\n", status_code=503, headers=_HEADERS)
+
+
+def _bind(listen: str) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        message = f"http.listen: {listen!r} is not an address and a port, such as 0.0.0.0:9464 or [::1]:9464"
+        raise ListenError(message)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        message = f"http.listen: {listen}: {error.strerror}"
+        raise ListenError(message) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PATIENCE)
+        listener.bind(address)
+        listener.listen(_CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        message = f"http.listen: {listen}: {error.strerror}; stop what listens there, or set another port"
+        raise ListenError(message) from error
+    return listener
