@@ -1,0 +1,117 @@
+"""Clients that are made in the background, because making one blocks until a broker answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+from kafka.errors import KafkaConfigurationError, KafkaError  # type: ignore[import-untyped]  # has no type hints
+
+from monitor.sources.client_log import quiet_client_logs
+from monitor.sources.kafka_options import AskingClient
+from monitor.sources.seldom import Seldom
+
+log = structlog.get_logger(__name__)
+ClientT = TypeVar("ClientT")
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 10.0
+
+
+class Connection(Generic[ClientT]):
+    """Makes a client, and keeps trying for as long as nobody answers.
+
+    One thread calls the methods; the attempts run in a thread of their own, so a broker that is absent, slow or silent
+    never holds the caller for longer than it agreed to wait.
+
+    Parameters
+    ----------
+    make
+        A client class of kafka-python: ``KafkaConsumer``, ``KafkaProducer``.
+    options
+        Its keyword arguments.
+    purpose
+        What the client is for, to be named in the log.
+    """
+
+    def __init__(self, make: Callable[..., ClientT], options: dict[str, Any], purpose: str) -> None:
+        self.network: AskingClient | None = None
+        """What the client sends through; it knows the cluster's metadata."""
+        self._make = make
+        self._options = options
+        self._purpose = purpose
+        self._client: ClientT | None = None
+        self._failure: Exception | None = None
+        self._thread: threading.Thread | None = None
+        self._began = float("-inf")
+        self._settled = threading.Event()
+        self._closing = threading.Event()
+        self._seldom = Seldom()
+        self._client_log = quiet_client_logs()
+
+    def get(self, timeout: float) -> ClientT | None:
+        """Return the client, waiting up to ``timeout`` seconds for it; ``None`` while there is none.
+
+        Raises
+        ------
+        KafkaConfigurationError
+            When no client can be made with these options.
+        """
+        if self._client is not None:
+            return self._client
+        if self._thread is None and not self._closing.is_set():
+            self._settled.clear()
+            self._thread = threading.Thread(target=self._connect, name=f"connect-{self._purpose}", daemon=True)
+            self._thread.start()
+        if self._settled.wait(timeout) and self._failure is not None:
+            raise self._failure
+        return self._client
+
+    def drop(self) -> None:
+        """Let go of the client; the next ``get`` makes another."""
+        network, self.network, self._client, self._thread = self.network, None, None, None
+        if network is not None:
+            network.close()
+
+    def close(self) -> None:
+        """Let go of the client for good."""
+        self._closing.set()
+        thread = self._thread
+        self.drop()
+        if thread is not None:
+            thread.join(5.0)
+
+    def _connect(self) -> None:
+        pause = _FIRST_PAUSE
+        self._closing.wait(max(0.0, self._began + pause - time.monotonic()))
+        while not self._closing.is_set():
+            self._began = time.monotonic()
+            try:
+                client = self._make(**self._options, kafka_client=self._remember)
+            except KafkaConfigurationError as error:
+                self._failure = error
+                break
+            except (KafkaError, OSError, RuntimeError) as error:
+                self._abandon(error)
+                self._closing.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                self._client = client
+                break
+        self._settled.set()
+
+    def _remember(self, **configs: Any) -> AskingClient:
+        """Make the network client; it must be closed by us when the constructor that asked for it gives up."""
+        self.network = AskingClient(**configs)
+        if self._closing.is_set():
+            self.network.close()
+        return self.network
+
+    def _abandon(self, error: Exception) -> None:
+        if self.network is not None:
+            self.network.close()
+        if not self._closing.is_set() and (more := self._seldom.allow()) is not None:
+            cause = self._client_log.last or str(error)
+            log.warning("no broker answers, trying again", purpose=self._purpose, problem=cause, held_back=more)
