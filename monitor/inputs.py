@@ -36,14 +36,14 @@ class InputWatch:
     ) -> list[tuple[Partition, str]]:
         """Return the (partition, model) pairs that had no row for the idle time-out and have none left to read."""
         now = self.monotonic()
-        quiet: list[tuple[Partition, str]] = []
-        for partition in partitions:
-            for topic, models in self.topics.items():
-                if topic not in partition.offsets:
-                    continue
-                for model in models:
-                    if self._is_quiet(partition, model, now):
-                        quiet.append((partition, model.config.name))
+        quiet = [
+            (partition, model.config.name)
+            for partition in partitions
+            for topic, models in self.topics.items()
+            if topic in partition.offsets
+            for model in models
+            if self._is_quiet(partition, model, now)
+        ]
         if not quiet:
             return []
         self.refresh(positions)

@@ -34,8 +34,8 @@ class _Page:
 class MetricsPage:
     """Renders a registry in the two formats that Prometheus reads.
 
-    ``cached`` is cheap and may be called from anywhere; ``render`` may take a second with many series and must be called
-    by one thread at a time.
+    ``cached`` is cheap and may be called from anywhere; ``render`` may take a second with many series and must be
+    called by one thread at a time.
     """
 
     def __init__(

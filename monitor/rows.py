@@ -42,7 +42,7 @@ class RowBuffer:
 
 
 def joined(batches: list[Batch], names: tuple[str, ...]) -> tuple[dict[str, Column], dict[str, IntArray]]:
-    """Return the named columns and bad cells of several batches as one; a column absent from a batch is missing there."""
+    """Return the named columns and bad cells of several batches as one; where a batch lacks a column, it is missing."""
     if len(batches) == 1:
         return dict(batches[0].columns), dict(batches[0].bad)
     starts = np.cumsum([0] + [len(batch) for batch in batches[:-1]])

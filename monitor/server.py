@@ -90,6 +90,7 @@ class Server:
         self._status: tuple[View | None, bytes] = (None, b"")
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="http-render")
         self._socket: socket.socket | None = None
+        self._port: int | None = None
         self._thread: threading.Thread | None = None
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
@@ -102,10 +103,10 @@ class Server:
     @property
     def port(self) -> int:
         """The port that was bound."""
-        if self._socket is None:
+        if self._port is None:
             message = "the server has not been started"
             raise RuntimeError(message)
-        return int(self._socket.getsockname()[1])
+        return self._port
 
     def start(self) -> None:
         """Bind and serve; returns when requests are answered.
@@ -116,9 +117,12 @@ class Server:
             When ``http.listen`` is not an address of this machine, or another process has it.
         """
         self._socket = _bind(self._listen)
+        self._port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), name="http", daemon=True)
         self._thread.start()
-        self._uvicorn.serving.wait(10)
+        if not self._uvicorn.serving.wait(10):
+            message = f"http.listen: {self._listen}: the server did not start within 10 s"
+            raise ListenError(message)
         log.info("listening", address=self._listen, port=self.port)
 
     def stop(self) -> None:

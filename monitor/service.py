@@ -44,7 +44,7 @@ class Service:
                     self._checkpoint()
             self._checkpoint()
         except LostRecordsError as error:
-            log.error("records lost", input=str(error.input), lost=error.lost, problem=str(error))
+            log.error("records lost", lost=error.lost, problem=str(error))  # noqa: TRY400 - the sentence says it all
             self.failure = error
         finally:
             self.not_ready = "stopped"
@@ -60,7 +60,7 @@ class Service:
                 self.pipeline.checkpoint()
             except StateUnavailableError as error:
                 self.not_ready = f"state cannot be written: {error}"
-                log.error("state cannot be written, reading is paused", problem=str(error))
+                log.error("state cannot be written", problem=str(error))  # noqa: TRY400 - the sentence says it all
                 if self.stopping.wait(_RETRY):
                     return
                 self.heartbeat = time.monotonic()

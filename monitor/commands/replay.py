@@ -165,7 +165,9 @@ def table_of(results: list[WindowResult]) -> Table:
     for result, finding in found[-_SHOWN:]:
         table.add_row(*_cells(result, finding))
     hidden = len(found) - _SHOWN
-    table.caption = f"and {hidden} earlier ones" if hidden > 0 else None if found else "nothing: every window is in order"
+    table.caption = (
+        f"and {hidden} earlier ones" if hidden > 0 else None if found else "nothing: every window is in order"
+    )
     return table
 
 
@@ -195,5 +197,3 @@ def _plain(value: float) -> float | None:
 
 def _text(micros: int) -> str:
     return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-

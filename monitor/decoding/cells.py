@@ -114,7 +114,8 @@ def flag(value: object) -> float:
     if value is WRONG:
         return 0.0
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(not math.isnan(value) and value != 0 and not 100 <= value < 400)
+        failed = value != 0 and not 100 <= value < 400
+        return float(failed and value == value)  # noqa: PLR0124 - NaN is no answer
     return float(bool(value))
 
 

@@ -44,7 +44,7 @@ OUTCOMES: Final[Mapping[Outcome, str]] = MappingProxyType(
         "no_rows": "A record whose list of rows is empty.",
         "decode_fallback": "A row with a bad cell, or of a record that is no strict JSON; it is counted all the same.",
         "unknown_field": "A field under map.features that is no column, in records whose offset is a multiple of 64.",
-        "feature_overflow": "A field that was not learnt: limits.max_features_per_model is reached, or its name is odd.",
+        "feature_overflow": "A field that was not learnt: limits.max_features_per_model is reached, or its name odd.",
         "bad_version": "A row whose version is an object, a list or not finite; its version is empty.",
     }
 )

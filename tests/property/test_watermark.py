@@ -68,7 +68,28 @@ def test_a_night_without_traffic_is_believed_after_sixteen_rows() -> None:
     assert not len(first.accepted)
     assert len(first.held) == 15
     second = clock.advance(np.arange(5_015, 5_020), None, SKEW)
-    assert sorted(second.accepted.tolist()) == [-15, -14, -13, -12, -11, -10, -9, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4]
+    assert sorted(second.accepted.tolist()) == [
+        -15,
+        -14,
+        -13,
+        -12,
+        -11,
+        -10,
+        -9,
+        -8,
+        -7,
+        -6,
+        -5,
+        -4,
+        -3,
+        -2,
+        -1,
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     assert clock.greatest == 5_019
     assert int(second.before.min()) == 99
 
