@@ -1,0 +1,90 @@
+"""Views to test readers with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from monitor.events import HOUR, MINUTE
+from monitor.findings import Finding, WindowResult
+from monitor.views import ClockView, InputView, LearningView, ModelView, View, WindowView
+
+NOW = 1_793_491_200_000_000
+"""2026-11-01T00:00:00Z."""
+UGLY = (
+    "x" * 1_000_000,
+    'a"b',
+    "back\\slash",
+    "line\nbreak",
+    "\x00\x1b[31m",
+    "{}",
+    "ünïcødé",
+    "\ud800",
+    "\u202e",
+    " ",
+    "é" * 100,
+)
+"""What a producer may put into a slice value."""
+
+
+def finding(column: str = "amount", detector: str = "psi", status: str = "ok", **fields: Any) -> Finding:
+    """Return a finding with plausible figures."""
+    plain = Finding(
+        column=column, detector=detector, statistic=0.05, effect=0.04, low=0.01, high=0.07, p_value=0.2, threshold=0.1,
+        status=status, direction=1, explanation="",
+    )  # fmt: skip
+    if status == "drift":
+        plain = replace(plain, statistic=0.3, p_value=1e-6)
+    return replace(plain, **fields)
+
+
+def window(*findings: Finding, n: int = 1000, name: str = "fast", slice: str = "", **fields: Any) -> WindowView:  # noqa: A002
+    """Return a closed window of a quarter of an hour; other fields of the result or the view by name."""
+    result = WindowResult(
+        model=fields.pop("model", "fraud"), version=fields.pop("version", "7"), slice=slice, window=name,
+        start=NOW - 30 * MINUTE, end=NOW - 15 * MINUTE, revision=fields.pop("revision", 0), n=n, findings=findings,
+    )  # fmt: skip
+    return WindowView(result, **fields)
+
+
+def model(*windows: WindowView, name: str = "fraud", **fields: Any) -> ModelView:
+    """Return a model that had rows a moment ago."""
+    plain = ModelView(
+        name=name, owner="payments", versions=("7",), references={"7": "a1b2"}, last_prediction=NOW - MINUTE,
+        seen_at=NOW, clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows,
+    )  # fmt: skip
+    return replace(plain, **fields)
+
+
+def view(*models: ModelView, **fields: Any) -> View:
+    """Return a view of these models."""
+    counters = {
+        ("", "records"): 1010, ("", "unmatched"): 4, ("fraud", "on_time"): 990, ("fraud", "late"): 10,
+        ("fraud", "rejected:too_late"): 2, ("", "rejected:not_json"): 1, ("fraud", "decode_fallback"): 5,
+    }  # fmt: skip
+    plain = View(
+        taken_at=NOW, started_at=NOW - HOUR, build="0.1.0", config_hash="c0ffee", models=models,
+        inputs=(InputView("predictions", 0, 1000, 1010), InputView("predictions", 1, 10)), counters=counters,
+    )  # fmt: skip
+    return replace(plain, **fields)
+
+
+def full_view() -> View:
+    """Return a view that has every kind of series, ugly labels among them."""
+    findings = tuple(
+        finding(column, detector, status)
+        for column, status in (("amount", "drift"), ("country", "ok"), *((text, "warn") for text in UGLY))
+        for detector in ("psi", "ks", "jensen_shannon", "hellinger", "wasserstein", "chi2", "g_test",
+                         "total_variation", "l_infinity", "cramer_von_mises", "missing")
+    )  # fmt: skip
+    whole = window(
+        *findings,
+        finding("small", status="insufficient", statistic=math.nan),
+        revision=12, flagged=0.03, errors=0.001, latency={0.5: 0.01, 0.99: 0.2},
+        quality={("amount", "missing"): 0.02, ("country", "unseen"): 0.0},
+    )  # fmt: skip
+    slices = [window(finding(), slice=text) for text in UGLY]
+    learning = model(name="new", windows=(), owner=None, references={}, learning=LearningView("edges", 500, 0.25))
+    ugly = model(name="odd", versions=UGLY)
+    return view(model(whole, *slices), learning, ugly, dead_letters_pending=2)
