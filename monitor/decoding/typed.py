@@ -207,10 +207,12 @@ class Shape:
         bad: dict[str, IntArray] = {}
         groups: dict[tuple[str, ...], list[Cell]] = {}
         for cell in cells:
+            if cell.kind in {"unknown", "ignore"}:
+                continue
             place = self._places[cell.kind, cell.path]
             if cell.kind == "numeric" and place.typed:
                 groups.setdefault(place.attributes[:-1], []).append(cell)
-            elif cell.kind in {"numeric", "categorical", "flag"}:
+            else:
                 values = self.values(cell.kind, cell.path, objects)
                 columns[cell.name], bad[cell.name] = make_column(cell, values, careful=careful or not place.typed)
         for parents, group in groups.items():
