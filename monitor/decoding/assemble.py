@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from monitor.decoding.cells import Values, category, ident, plain
+from monitor.decoding.columns import make_column
 from monitor.decoding.outer import Outer
 from monitor.decoding.paths import Path, Wrong
 from monitor.decoding.plan import Plan
@@ -16,7 +17,7 @@ from monitor.decoding.reasons import REJECTS, Outcome, Reason
 from monitor.decoding.sampling import kept
 from monitor.decoding.tables import Table
 from monitor.decoding.times import MISSING, parse_times
-from monitor.decoding.typed import Use, make_column
+from monitor.decoding.typed import Use
 from monitor.events import Batch, Column, IntArray, Records, Reject
 
 _INNER = frozenset({"value", "row", "index"})

@@ -12,10 +12,7 @@ import math
 import re
 from typing import Final, TypeAlias
 
-import numpy as np
-
 from monitor.decoding.paths import WRONG, Wrong
-from monitor.events import FloatArray, IntArray
 
 HUGE: Final = 1e300
 LONGEST_TEXT: Final = 8192
@@ -23,12 +20,8 @@ LONGEST_TEXT: Final = 8192
 
 Values: TypeAlias = list[object]
 
-_NONE: Final = type(None)
-_NUMBERS: Final = frozenset({float, int, _NONE})
-_TEXTS: Final = frozenset({str, _NONE})
 _FIELD_NAME = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-_NOTHING: Final = np.empty(0, np.int64)
 
 
 def is_field_name(name: str) -> bool:
@@ -132,39 +125,3 @@ def plain(value: object) -> object:
     if len(value) > 400 or not (match := _NUMBER.fullmatch(value)):
         return value
     return float(value) if match[2] or match[3] else int(value)
-
-
-def numeric_column(values: Values) -> tuple[FloatArray, IntArray]:
-    """Return cells as ``float64`` (NaN where missing or bad) and the rows of the bad ones."""
-    if _NUMBERS.issuperset(map(type, values)):
-        try:
-            return unbounded_removed(np.array(values, np.float64))
-        except OverflowError:
-            pass  # an integer beyond float64: the careful way below marks it
-    return unbounded_removed(np.array([number(value) for value in values], np.float64))
-
-
-def unbounded_removed(cells: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Return the cells with NaN for those beyond ``HUGE``, and the rows of these. Changes ``cells``."""
-    far = np.abs(cells) > HUGE
-    if not far.any():
-        return cells, _NOTHING
-    cells[far] = np.nan
-    return cells, np.flatnonzero(far)
-
-
-def categorical_column(values: Values, *, careful: bool) -> tuple[list[str | None], IntArray]:
-    """Return cells as texts (``None`` where missing or bad) and the rows of the bad ones.
-
-    ``careful`` says that texts may be too long or hold lone surrogates; otherwise texts pass as they are.
-    """
-    if not careful and _TEXTS.issuperset(map(type, values)):
-        return values, _NOTHING  # type: ignore[return-value]  # the line above is the proof
-    cells = [category(value) for value in values]
-    bad = [row for row, cell in enumerate(cells) if cell is WRONG]
-    return [cell if isinstance(cell, str) else None for cell in cells], np.array(bad, np.int64)
-
-
-def flag_column(values: Values) -> FloatArray:
-    """Return a flag a row."""
-    return np.array([flag(value) for value in values], np.float64)

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from monitor.config.model import FieldDecoding, StreamConfig
 from monitor.decoding.cells import category, is_field_name, plain
 from monitor.decoding.paths import EACH, WRONG, Path, Template, Wrong, parse_path, parse_template
-from monitor.decoding.schema import ROLES, CellKind, ColumnType, Schema
+from monitor.decoding.schema import RESERVED, ROLES, CellKind, ColumnType, Schema
 
 Unwrapping: TypeAlias = Literal[FieldDecoding, "base64_json"]
 """How a text within a record is read; what lies below base64 is JSON."""
@@ -107,19 +107,19 @@ class Plan:
             return True
         if isinstance(value, str) and self.textual(path):
             value = plain(value)
-        self.learnt[name] = _type_of(value)
+        self.learnt[name] = "ignore" if name in RESERVED else _type_of(value)
         return False
 
     @cached_property
     def reserved(self) -> set[str]:
-        """Fields of the features' object that are no features: roles, id, time, version, and what has a role's name."""
+        """Fields of the features' object that are mapped as something else."""
         if self.features is None:
             return set()
         depth = len(self.features.steps)
         other = [path for path in self.paths() if path.within(self.features) and len(path.steps) > depth]
         features = {cell.path for cell in self.cells()} - {cell.path for cell in self.roles}
         heads = {path.steps[depth] for path in other if path not in features}
-        return set(ROLES) | {head for head in heads if isinstance(head, str)}
+        return {head for head in heads if isinstance(head, str)}
 
 
 def _type_of(value: object) -> ColumnType | None:

@@ -16,6 +16,10 @@ ROLES: Final = ("score", "prediction", "label", "latency", "error")
 """Columns beside the features; a feature cannot have one of these names."""
 
 
+RESERVED: Final = frozenset({*ROLES, "flagged", "volume"})
+"""Names that are never learnt as features: roles, and columns that are made of others."""
+
+
 @dataclass(frozen=True)
 class Schema:
     """One stream of one model: its mapping, and the types of its features.
@@ -23,6 +27,7 @@ class Schema:
     ``columns`` gives the type of every feature; ``ignore`` marks a field that is known and not read. With ``None`` the
     features are learnt: the first value that is not null decides a field's type, in the order of the log (numbers are
     numeric, texts and bools categorical, objects and lists ignored), and later values of another type are bad cells.
+    A field whose name is ``RESERVED`` is ignored.
     ``learnt`` is what earlier runs have learnt, as ``Decoder.learnt`` returned it.
     """
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from monitor.decoding.cells import Values, plain
+from monitor.decoding.columns import make_column
 from monitor.decoding.paths import EACH, Path, follow
 from monitor.decoding.plan import Cell, Plan
-from monitor.decoding.typed import Shape, Use, make_column
+from monitor.decoding.typed import Shape, Use
 from monitor.events import Column, IntArray
 
 

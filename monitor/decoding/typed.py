@@ -9,27 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, repeat, starmap
+from itertools import repeat
 from operator import attrgetter
-from struct import Struct as Packer
-from struct import error as PackError  # noqa: N812 - the standard library's name is lower case
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-import numpy as np
 
 from monitor.config.model import TimeFormat
-from monitor.decoding.cells import (
-    Values,
-    categorical_column,
-    category,
-    flag_column,
-    ident,
-    is_field_name,
-    number,
-    numeric_column,
-    unbounded_removed,
-)
+from monitor.decoding.cells import Values, category, ident, is_field_name, number
+from monitor.decoding.columns import make_column, make_matrix
 from monitor.decoding.paths import WRONG, Path, Step, follow
 from monitor.decoding.plan import Cell
 from monitor.events import Column, IntArray
@@ -218,7 +206,7 @@ class Shape:
         for parents, group in groups.items():
             holders = list(map(attrgetter(".".join(parents)), objects)) if parents else objects
             attributes = [self._places["numeric", cell.path].attributes[-1] for cell in group]
-            for cell, (column, rows) in zip(group, _matrix(holders, attributes), strict=True):
+            for cell, (column, rows) in zip(group, make_matrix(holders, attributes), strict=True):
                 columns[cell.name], bad[cell.name] = column, rows
         return {cell.name: columns[cell.name] for cell in cells if cell.name in columns}, bad
 
@@ -230,37 +218,3 @@ def _names(path: Path) -> list[str]:
             break
         names.append(step)
     return names
-
-
-def _matrix(holders: Sequence[Any], attributes: Sequence[str]) -> list[tuple[Any, IntArray]]:
-    """Return float columns of attributes that hold floats or ``None``, each with the rows beyond bounds.
-
-    Packing rows with ``struct`` is twice as fast as an array a column, but stops at the first ``None``.
-    """
-    get = attrgetter(*attributes)
-    if len(attributes) == 1:
-        cells = np.array(list(map(get, holders)), np.float64).reshape(-1, 1)
-    else:
-        try:
-            packed = b"".join(starmap(Packer(f"{len(attributes)}d").pack, map(get, holders)))
-            cells = np.frombuffer(packed, np.float64).reshape(-1, len(attributes))
-        except PackError:
-            flat = list(chain.from_iterable(map(get, holders)))
-            cells = np.array(flat, np.float64).reshape(-1, len(attributes))
-    columns = np.array(cells.T, order="C")
-    far = np.abs(columns) > 1e300
-    if not far.any():
-        nothing = np.empty(0, np.int64)
-        return [(column, nothing) for column in columns]
-    return [unbounded_removed(column) for column in columns]
-
-
-def make_column(cell: Cell, values: Values, *, careful: bool) -> tuple[Column, IntArray]:
-    """Return one column out of values as they came, and the rows of its bad cells."""
-    if cell.lenient:
-        values = [None if value is WRONG else value for value in values]
-    if cell.kind == "numeric":
-        return numeric_column(values)
-    if cell.kind == "flag":
-        return flag_column(values), np.empty(0, np.int64)
-    return categorical_column(values, careful=careful)

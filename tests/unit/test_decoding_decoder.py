@@ -516,7 +516,10 @@ def test_flat_records_are_learnt_without_what_is_mapped_otherwise() -> None:
     }
     flat = {"rid": "r", "ts": TS, "score": 0.5, "meta": {"v": 1, "other": 2}, "sepal": 5.1, "label": "no feature"}
     decoder, chunk = learn([flat, {**flat, "petal": 1}], map=mapped)
-    assert decoder.learnt("m") == {"sepal": "numeric", "petal": "numeric"}
+    assert decoder.learnt("m") == {"sepal": "numeric", "label": "ignore", "petal": "numeric"}
+    (engine,) = decoder._engines
+    assert isinstance(engine, TypedEngine)
+    engine._shape.decode(json.dumps(flat).encode())  # everything is known by now: no record takes the slow way
     assert list(one(chunk).columns) == ["score", "sepal", "petal"]
 
 

@@ -13,13 +13,12 @@ from monitor.config.root import LimitsConfig
 from monitor.decoding.cells import (
     HUGE,
     LONGEST_TEXT,
-    categorical_column,
     category,
     ident,
     is_field_name,
     number,
-    numeric_column,
 )
+from monitor.decoding.columns import categorical_column, numeric_column
 from monitor.decoding.paths import EACH, WRONG, Path, follow, parse_path, parse_template
 from monitor.decoding.sampling import hash64, kept
 from monitor.decoding.text import NotJsonError, admit, exceeded, load, repair, tolerant

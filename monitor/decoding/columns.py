@@ -1,0 +1,90 @@
+"""Cells side by side: values as they came become the columns of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, starmap
+from operator import attrgetter
+from struct import Struct, error
+from typing import Any, Final
+
+import numpy as np
+
+from monitor.decoding.cells import HUGE, Values, category, flag, number
+from monitor.decoding.paths import WRONG
+from monitor.decoding.plan import Cell
+from monitor.events import Column, FloatArray, IntArray
+
+_NONE: Final = type(None)
+_NUMBERS: Final = frozenset({float, int, _NONE})
+_TEXTS: Final = frozenset({str, _NONE})
+_NOTHING: Final = np.empty(0, np.int64)
+
+
+def make_column(cell: Cell, values: Values, *, careful: bool) -> tuple[Column, IntArray]:
+    """Return one column out of values as they came, and the rows of its bad cells."""
+    if cell.lenient:
+        values = [None if value is WRONG else value for value in values]
+    if cell.kind == "numeric":
+        return numeric_column(values)
+    if cell.kind == "flag":
+        return flag_column(values), _NOTHING
+    return categorical_column(values, careful=careful)
+
+
+def make_matrix(holders: Sequence[Any], attributes: Sequence[str]) -> list[tuple[Any, IntArray]]:
+    """Return float columns of attributes that hold floats or ``None``, each with the rows beyond bounds.
+
+    Packing rows with ``struct`` is twice as fast as an array a column, but stops at the first ``None``.
+    """
+    get = attrgetter(*attributes)
+    if len(attributes) == 1:
+        cells = np.array(list(map(get, holders)), np.float64).reshape(-1, 1)
+    else:
+        try:
+            packed = b"".join(starmap(Struct(f"{len(attributes)}d").pack, map(get, holders)))
+            cells = np.frombuffer(packed, np.float64).reshape(-1, len(attributes))
+        except error:
+            flat = list(chain.from_iterable(map(get, holders)))
+            cells = np.array(flat, np.float64).reshape(-1, len(attributes))
+    columns = np.array(cells.T, order="C")
+    far = np.abs(columns) > HUGE
+    if not far.any():
+        return [(column, _NOTHING) for column in columns]
+    return [unbounded_removed(column) for column in columns]
+
+
+def numeric_column(values: Values) -> tuple[FloatArray, IntArray]:
+    """Return cells as ``float64`` (NaN where missing or bad) and the rows of the bad ones."""
+    if _NUMBERS.issuperset(map(type, values)):
+        try:
+            return unbounded_removed(np.array(values, np.float64))
+        except OverflowError:
+            pass  # an integer beyond float64: the careful way below marks it
+    return unbounded_removed(np.array([number(value) for value in values], np.float64))
+
+
+def unbounded_removed(cells: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the cells with NaN for those beyond ``HUGE``, and the rows of these. Changes ``cells``."""
+    far = np.abs(cells) > HUGE
+    if not far.any():
+        return cells, _NOTHING
+    cells[far] = np.nan
+    return cells, np.flatnonzero(far)
+
+
+def categorical_column(values: Values, *, careful: bool) -> tuple[list[str | None], IntArray]:
+    """Return cells as texts (``None`` where missing or bad) and the rows of the bad ones.
+
+    ``careful`` says that texts may be too long or hold lone surrogates; otherwise texts pass as they are.
+    """
+    if not careful and _TEXTS.issuperset(map(type, values)):
+        return values, _NOTHING  # type: ignore[return-value]  # the line above is the proof
+    cells = [category(value) for value in values]
+    bad = [row for row, cell in enumerate(cells) if cell is WRONG]
+    return [cell if isinstance(cell, str) else None for cell in cells], np.array(bad, np.int64)
+
+
+def flag_column(values: Values) -> FloatArray:
+    """Return a flag a row."""
+    return np.array([flag(value) for value in values], np.float64)
