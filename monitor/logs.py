@@ -79,7 +79,7 @@ def configure(config: LogConfig, stream: TextIO | None = None) -> None:
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Return the event as plain values, bounded in size, without secrets. A structlog processor."""
-    return {str(name): _plain(value, str(name), _MAX_DEPTH) for name, value in event.items()}
+    return {_text(str(name), _MAX_TEXT): _plain(value, str(name), _MAX_DEPTH) for name, value in event.items()}
 
 
 def once_per(seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Callable[..., int | None]:

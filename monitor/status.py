@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from monitor.findings import Finding
+from monitor.labels import label
 from monitor.series import drift_ratio
 from monitor.views import ModelView, View, WindowView
 
 MOST_WINDOWS: Final = 200
 MOST_FINDINGS: Final = 20
+_MOST_TEXT: Final = 500
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = 253_402_300_800_000_000
 _WORST_FIRST: Final = {"drift": 0, "warn": 1}
@@ -21,7 +23,7 @@ def summarise(view: View) -> dict[str, Any]:
     """Return what a person asks first: what is watched, how far it has been read, what drifts.
 
     Per model at most 200 windows (whole ones first), per window its 20 worst findings in drift or warning; the totals
-    stand beside them.
+    stand beside them. Names are written as the metrics' labels are.
     """
     counters: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for (model, name), number in sorted(view.counters.items()):
@@ -35,7 +37,7 @@ def summarise(view: View) -> dict[str, Any]:
         "dead_letters_pending": view.dead_letters_pending,
         "inputs": [
             {
-                "topic": position.topic,
+                "topic": label(position.topic),
                 "partition": position.partition,
                 "next_offset": position.next_offset,
                 "end_offset": position.end_offset,
@@ -62,10 +64,10 @@ def _model(model: ModelView, counters: dict[str, int]) -> dict[str, Any]:
     shown = sorted(model.windows, key=lambda window: bool(window.result.slice))[:MOST_WINDOWS]
     learning = model.learning
     return {
-        "name": model.name,
-        "owner": model.owner,
-        "versions": list(model.versions),
-        "references": dict(model.references),
+        "name": label(model.name),
+        "owner": None if model.owner is None else label(model.owner),
+        "versions": [label(version) for version in model.versions],
+        "references": {label(version): label(name) for version, name in model.references.items()},
         "learning": None
         if learning is None
         else {
@@ -95,8 +97,8 @@ def _window(window: WindowView) -> dict[str, Any]:
     moved = [finding for finding in result.findings if finding.status in _WORST_FIRST]
     moved.sort(key=lambda finding: (_WORST_FIRST[finding.status], -(drift_ratio(finding) or 0.0)))
     return {
-        "version": result.version,
-        "slice": result.slice,
+        "version": label(result.version),
+        "slice": label(result.slice),
         "window": result.window,
         "start": rfc3339(result.start),
         "end": rfc3339(result.end),
@@ -112,7 +114,7 @@ def _window(window: WindowView) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "column": finding.column,
+        "column": label(finding.column),
         "detector": finding.detector,
         "status": finding.status,
         "statistic": finding.statistic,
@@ -123,5 +125,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "high": finding.high,
         "p_value": finding.p_value,
         "direction": finding.direction,
-        "explanation": finding.explanation,
+        "explanation": finding.explanation[:_MOST_TEXT].encode("utf-8", "backslashreplace").decode(),
     }
