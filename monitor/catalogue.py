@@ -98,6 +98,13 @@ REMARKS: Final = Metric(
     "driftline_decode_remarks_total", "counter", "service",
     "Rows that were counted all the same but needed a remark, such as `decode_fallback`.", ("model", "remark"),
 )  # fmt: skip
+LOST: Final = Metric(
+    "driftline_lost_records_total", "counter", "service",
+    "Records that were gone from the log before they were read, skipped under `lost_records: reset`.", (), "records",
+)  # fmt: skip
+GAPS: Final = Metric(
+    "driftline_log_gaps_total", "counter", "service", "How often records were lost; counts a gap of unknown size too."
+)
 DEAD_LETTERS: Final = Metric(
     "driftline_dead_letters_pending", "gauge", "service", "Dead letters that wait for their acknowledgement."
 )

@@ -26,9 +26,16 @@ from monitor.views import ModelView, View, ViewHolder, WindowView
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
 _REJECTED: Final = "rejected:"
-_ROW_REJECTS: Final = ("too_late", "future")
+_ROW_REJECTS: Final = {"too_late": "too_late", "future_time": "future"}
+"""Reason → outcome of a row."""
 _SKIPPED: Final = frozenset({"unmatched", "unsampled", "tombstone", "no_rows"})
-_KNOWN: Final = frozenset({"records", "on_time", "late", "dead_letter_overflow"}) | _SKIPPED
+_SERVICE: Final = {
+    "records": catalogue.RECORDS,
+    "lost_records": catalogue.LOST,
+    "gaps": catalogue.GAPS,
+    "dead_letter_overflow": catalogue.DEAD_LETTERS_OVERFLOW,
+}
+_KNOWN: Final = frozenset({"on_time", "late", *_SERVICE})
 
 
 class Costs(Protocol):
@@ -165,9 +172,9 @@ def _service_series(view: View) -> SeriesSet:
     series.add(catalogue.BUILD, 1, label(view.build), platform.python_version())
     series.add(catalogue.CONFIG, 1, label(view.config_hash))
     series.add(catalogue.LAST_CHECKPOINT, view.taken_at / 1e6)
-    series.add(catalogue.RECORDS, view.counters.get(("", "records"), 0))
     series.add(catalogue.DEAD_LETTERS, view.dead_letters_pending)
-    series.add(catalogue.DEAD_LETTERS_OVERFLOW, view.counters.get(("", "dead_letter_overflow"), 0))
+    for name, metric in _SERVICE.items():
+        series.add(metric, view.counters.get(("", name), 0))
     return series
 
 
@@ -198,8 +205,8 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
         series.add(catalogue.MODEL, 1, name, label(version), reference, owner)
     rows = {outcome: view.counters.get((model.name, outcome), 0) for outcome in ("on_time", "late")}
     series.add(catalogue.PREDICTIONS, sum(rows.values()), name)
-    for reason in _ROW_REJECTS:
-        rows[reason] = view.counters.get((model.name, _REJECTED + reason), 0)
+    for reason, outcome in _ROW_REJECTS.items():
+        rows[outcome] = view.counters.get((model.name, _REJECTED + reason), 0)
     for outcome, number in rows.items():
         series.add(catalogue.ROWS, number, name, outcome)
     series.add(catalogue.LAST_PREDICTION, _seconds(model.last_prediction), name)

@@ -61,7 +61,8 @@ def view(*models: ModelView, **fields: Any) -> View:
     """Return a view of these models."""
     counters = {
         ("", "records"): 1010, ("", "unmatched"): 4, ("fraud", "on_time"): 990, ("fraud", "late"): 10,
-        ("fraud", "rejected:too_late"): 2, ("", "rejected:not_json"): 1, ("fraud", "decode_fallback"): 5,
+        ("fraud", "rejected:too_late"): 2, ("fraud", "rejected:future_time"): 3, ("", "rejected:not_json"): 1,
+        ("", "lost_records"): 7, ("", "gaps"): 1, ("fraud", "decode_fallback"): 5,
     }  # fmt: skip
     plain = View(
         taken_at=NOW, started_at=NOW - HOUR, build="0.1.0", config_hash="c0ffee", models=models,

@@ -13,8 +13,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from monitor import catalogue
+from monitor import catalogue, held, metrics
 from monitor.config.root import MetricsConfig
+from monitor.decoding.reasons import OUTCOMES
 from monitor.events import MINUTE
 from monitor.labels import MAX_BYTES, label
 from monitor.metrics import make_registry
@@ -72,7 +73,10 @@ def test_every_figure_of_a_view_is_exported_under_its_name() -> None:
     assert value(series, "driftline_request_latency_seconds", **PLACE, quantile="0.99") == 0.2
     assert value(series, "driftline_predictions_total", model="fraud") == 1000
     assert value(series, "driftline_rows_total", model="fraud", outcome="too_late") == 2
+    assert value(series, "driftline_rows_total", model="fraud", outcome="future") == 3
     assert value(series, "driftline_records_total") == 1010
+    assert value(series, "driftline_lost_records_total") == 7
+    assert value(series, "driftline_log_gaps_total") == 1
     assert value(series, "driftline_records_rejected_total", reason="not_json") == 1
     assert value(series, "driftline_records_skipped_total", reason="unmatched") == 4
     assert value(series, "driftline_decode_remarks_total", model="fraud", remark="decode_fallback") == 5
@@ -84,6 +88,17 @@ def test_every_figure_of_a_view_is_exported_under_its_name() -> None:
     assert value(series, "driftline_dead_letters_pending") == 2
     info = {"model": "fraud", "version": "7", "reference": "a1b2", "owner": "payments"}
     assert value(series, "driftline_model_info", **info) == 1
+
+
+def test_no_counter_is_mistaken_for_a_remark_on_decoding() -> None:
+    shown = full_view()
+    counters = {("fraud", outcome): 1 for outcome in OUTCOMES} | dict(shown.counters)
+    series, _ = scrape(replace(shown, counters=counters))
+    remarks = {labels["remark"] for labels in of(series, "driftline_decode_remarks_total")}
+    skipped = {labels["reason"] for labels in of(series, "driftline_records_skipped_total")}
+    assert remarks | skipped == set(OUTCOMES)
+    assert not remarks & skipped
+    assert set(held._DETAILS) == set(metrics._ROW_REJECTS)
 
 
 def test_what_is_not_known_makes_no_series() -> None:
@@ -173,7 +188,7 @@ def test_counters_that_alerts_watch_start_at_zero() -> None:
 
 def test_counters_never_step_back_while_views_go_on() -> None:
     holder = ViewHolder(view(model()))
-    registry, metrics = make_registry(holder, 1000)
+    registry, timings = make_registry(holder, 1000)
     counters = dict(view().counters)
     rng = random.Random(5)
     before = read(registry)
@@ -181,7 +196,7 @@ def test_counters_never_step_back_while_views_go_on() -> None:
         for name in counters:
             counters[name] += rng.randrange(3)
         holder.swap(view(model(), counters=dict(counters)))
-        metrics.observe(Costs(0.01, 0.0, 100))
+        timings.observe(Costs(0.01, 0.0, 100))
         after = read(registry)
         for key, number in before.items():
             if key[0].endswith(("_total", "_count", "_bucket", "_sum")):
@@ -197,9 +212,9 @@ class Costs:
 
 
 def test_timings_are_histograms_without_creation_times() -> None:
-    registry, metrics = make_registry(ViewHolder(view()), 1000)
-    metrics.observe(Costs(0.02, 0.0001, 70_000))
-    metrics.observe(Costs(40.0, 0.0001, 1))
+    registry, timings = make_registry(ViewHolder(view()), 1000)
+    timings.observe(Costs(0.02, 0.0001, 70_000))
+    timings.observe(Costs(40.0, 0.0001, 1))
     series = read(registry)
     assert value(series, "driftline_checkpoint_duration_seconds_bucket", le="0.025") == 1
     assert value(series, "driftline_checkpoint_duration_seconds_bucket", le="30.0") == 1
@@ -210,9 +225,9 @@ def test_timings_are_histograms_without_creation_times() -> None:
 
 
 def test_each_registry_stands_alone() -> None:
-    one, metrics = make_registry(ViewHolder(view()), 1000)
+    one, timings = make_registry(ViewHolder(view()), 1000)
     other, _ = make_registry(ViewHolder(view()), 1000)
-    metrics.observe(Costs(0.1, 0.1, 1))
+    timings.observe(Costs(0.1, 0.1, 1))
     assert value(read(one), "driftline_checkpoint_duration_seconds_count") == 1
     assert value(read(other), "driftline_checkpoint_duration_seconds_count") == 0
 
