@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 ClientT = TypeVar("ClientT")
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 10.0
+_PASSING: Final = (KafkaError, OSError, RuntimeError)
+"""What a client raises when trying again may help."""
 
 
 class Connection(Generic[ClientT]):
@@ -34,14 +36,23 @@ class Connection(Generic[ClientT]):
         Its keyword arguments.
     purpose
         What the client is for, to be named in the log.
+    dispose
+        What must be done with a client before its network is closed.
     """
 
-    def __init__(self, make: Callable[..., ClientT], options: dict[str, Any], purpose: str) -> None:
+    def __init__(
+        self,
+        make: Callable[..., ClientT],
+        options: dict[str, Any],
+        purpose: str,
+        dispose: Callable[[ClientT], None] = lambda _: None,
+    ) -> None:
         self.network: AskingClient | None = None
         """What the client sends through; it knows the cluster's metadata."""
         self._make = make
         self._options = options
         self._purpose = purpose
+        self._dispose = dispose
         self._client: ClientT | None = None
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -56,8 +67,8 @@ class Connection(Generic[ClientT]):
 
         Raises
         ------
-        KafkaConfigurationError
-            When no client can be made with these options.
+        Exception
+            What the client's constructor raised, when trying again cannot help.
         """
         if self._client is not None:
             return self._client
@@ -65,13 +76,17 @@ class Connection(Generic[ClientT]):
             self._settled.clear()
             self._thread = threading.Thread(target=self._connect, name=f"connect-{self._purpose}", daemon=True)
             self._thread.start()
-        if self._settled.wait(timeout) and self._failure is not None:
+        if self._settled.wait(timeout) and self._failure is not None and not self._closing.is_set():
             raise self._failure
         return self._client
 
     def drop(self) -> None:
         """Let go of the client; the next ``get`` makes another."""
-        network, self.network, self._client, self._thread = self.network, None, None, None
+        network, self.network = self.network, None
+        client, self._client = self._client, None
+        self._thread = None
+        if client is not None:
+            self._dispose(client)
         if network is not None:
             network.close()
 
@@ -90,11 +105,11 @@ class Connection(Generic[ClientT]):
             self._began = time.monotonic()
             try:
                 client = self._make(**self._options, kafka_client=self._remember)
-            except KafkaConfigurationError as error:
-                self._failure = error
-                break
-            except (KafkaError, OSError, RuntimeError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread hands it over or tries again
                 self._abandon(error)
+                if isinstance(error, KafkaConfigurationError) or not isinstance(error, _PASSING):
+                    self._failure = error
+                    break
                 self._closing.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:

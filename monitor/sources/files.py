@@ -51,6 +51,7 @@ class FileSource:
     ...     source = FileSource({"p": file.name}, follow=False)
     ...     source.assign(source.start_offsets([TopicPartition("p", 0)], "earliest"))
     ...     [(records.offsets, records.values, records.next_offset) for records in source.consume(10, 0)]
+    ...     source.close()
     [([0, 9], [b'{"a": 1}', b'{"a": 2}'], 18)]
     """
 
