@@ -257,4 +257,5 @@ class CategoricalBins:
 def _quantiles(ordered: FloatArray, shares: Sequence[float] | FloatArray) -> FloatArray:
     """Return sample values (no interpolation), so that an edge is a value and ``x <= edge`` holds it."""
     places = np.ceil(np.asarray(shares) * len(ordered)).astype(np.int64) - 1
-    return ordered[np.clip(places, 0, len(ordered) - 1)]
+    chosen: FloatArray = ordered[np.clip(places, 0, max(len(ordered) - 1, 0))]
+    return chosen

@@ -151,6 +151,6 @@ def merge_bins(counts: IntArray, groups: IntArray) -> IntArray:
     >>> merge_bins(np.array([[1, 2, 3, 4]]), np.array([0, 0, 1, 1]))
     array([[3, 7]])
     """
-    merged = np.zeros((len(counts), int(groups.max(initial=-1)) + 1), np.int64)
-    np.add.at(merged, (slice(None), groups), counts)
+    member = groups[:, np.newaxis] == np.arange(int(groups.max(initial=-1)) + 1)
+    merged: IntArray = counts @ member.astype(np.int64)
     return merged

@@ -68,5 +68,5 @@ def _critical(alpha: float, size: FloatArray) -> FloatArray:
     usable = np.isfinite(size)
     critical = np.full(len(size), np.nan)
     sizes, place = np.unique(np.maximum(np.round(size[usable]), 1), return_inverse=True)
-    critical[usable] = kstwo.isf(alpha, sizes)[place]
+    critical[usable] = np.asarray(kstwo.isf(alpha, sizes))[place]
     return critical

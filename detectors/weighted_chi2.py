@@ -80,4 +80,5 @@ def _saddle(level: FloatArray, unit: FloatArray) -> FloatArray:
         middle = (low + high) / 2
         slope = (unit / (1 - 2 * unit * middle[:, np.newaxis])).sum(axis=1) - 1 / middle
         low, high = np.where(slope < level, middle, low), np.where(slope < level, high, middle)
-    return (low + high) / 2
+    found: FloatArray = (low + high) / 2
+    return found
