@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from monitor.config.types import Duration
+from monitor.config.types import Duration, admits_bool
+from monitor.redaction import redact
 
 TimeFormat = Literal["rfc3339", "epoch_s", "epoch_ms", "epoch_us"]
 FieldDecoding = Literal["json", "csv", "base64"]
 
 
 class Section(BaseModel):
-    """A strict section: unknown keys are errors, values never appear in error texts."""
+    """A strict section: unknown keys are errors; neither errors nor ``repr`` show secrets."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_as_number(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields.get(info.field_name or "")
+        if isinstance(value, bool) and field is not None and not admits_bool(field.annotation):
+            raise ValueError("true and false are of no use here; put it in quotes if it is meant as a text")
+        return value
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, _redacted(value)) for name, value in super().__repr_args__())
+
+
+def _redacted(value: object) -> object:
+    """Mask what looks like a secret in texts, also inside lists and mappings."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    return value
 
 
 class MapConfig(Section):
     """Where each role stands in a record.
 
-    A path starts at ``value``, ``key``, ``headers``, ``topic`` or ``timestamp`` (the record's log time) and goes on with
-    ``.name``, ``[i]`` or, once, ``[*]``; under ``explode`` the row itself is ``row`` and its index ``{row}``. ``id`` may
-    be a template such as ``"{headers.ce_id}:{row}"``.
+    A path starts at ``value``, ``key``, ``headers``, ``topic``, ``timestamp`` (the record's log time), ``partition``
+    or ``offset`` and goes on with ``.name``, ``["a.name"]``, ``[3]`` or, once, ``[*]``. Under ``explode`` the row
+    itself is ``row``.
     """
 
     id: str = "value.prediction_id"
+    """What tells a row from all others: a path, or a template such as ``"{headers.ce_id}:{row}"``."""
     time: str = "value.ts"
+    """Event time, in the stream's ``time_format``."""
     version: str | None = None
+    """The model's version; counts are kept apart by it."""
     features: str | dict[str, str] | None = None
     """A path to an object that holds them all, or a path a feature."""
     score: str | None = None
+    """A number, such as the probability of the positive class."""
     prediction: str | None = None
+    """What the model decided: a class, or the number that a regression predicts."""
     label: str | None = None
+    """What was true."""
     latency: str | None = None
     """Milliseconds the model took."""
     error: str | None = None
@@ -46,8 +78,11 @@ class StreamConfig(Section):
     """One stream of records: a topic or a file, and how its records are read."""
 
     topic: str | None = None
+    """A Kafka topic."""
     file: str | None = None
+    """JSON Lines, plain, ``.gz`` or ``.zst``; a pattern such as ``logs/*.jsonl`` reads several."""
     format: Literal["json"] = "json"
+    """How a record's value is encoded."""
     where: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Only records in which each path has this value belong to the model."""
     explode: str | None = None
@@ -55,7 +90,9 @@ class StreamConfig(Section):
     feature_names: list[str] | None = None
     """Names for positional features (``map.features`` then leads to a list)."""
     map: MapConfig = MapConfig()
+    """Where each role stands in a record."""
     time_format: TimeFormat = "rfc3339"
+    """How times are written; never guessed."""
     sample: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the ids that is kept, by hash of the id."""
 
@@ -64,32 +101,40 @@ class FeatureConfig(Section):
     """One feature. What is left out is taken from the reference."""
 
     type: Literal["numeric", "categorical", "id", "ignore"] | None = None
+    """``id`` and ``ignore`` are not counted; by default the reference or the first values decide."""
     range: tuple[float, float] | None = None
     """Values outside count as ``low`` or ``high``; by default the reference's smallest and largest."""
     top_k: Annotated[int, Field(ge=1, le=1000)] = 100
     """At most so many categories are counted one by one."""
     importance: Annotated[float, Field(ge=0)] = 1.0
+    """Weight beside the other features."""
     protected: bool = False
+    """Whether it names a group that must be treated alike."""
 
 
 class ReferenceConfig(Section):
     """What the live stream is compared with."""
 
     source: str | None = None
-    """A reference file made by ``driftline reference build``."""
+    """A reference file made by ``driftline reference build``; a relative path starts at the configuration's folder."""
     learn: Duration | None = None
-    """Learn from the live stream for so long."""
+    """Learn from the live stream for so long; whole weeks see every weekday. Not together with ``source``."""
     bins: Annotated[int, Field(ge=16, le=4096)] = 256
+    """Bins of a numeric column."""
 
 
 class WindowConfig(Section):
     """A window that people look at, aligned to the epoch."""
 
     size: Duration
+    """How long it is: a multiple of ``slide``."""
     slide: Duration | None = None
-    """How far apart windows start; by default ``size`` (tumbling)."""
+    """How far apart windows start, by default ``size`` (tumbling): whole minutes that divide 1h, hours that divide 1d,
+    or whole days."""
     lateness: Duration = 60_000_000
+    """How far rows may lie behind the latest one before the window closes without them."""
     min_samples: Annotated[int, Field(ge=1)] = 200
+    """With fewer rows a window's status is ``insufficient``."""
     restate_for: Duration = 7 * 86_400_000_000
     """Rows that come later than this after the window's end no longer restate it."""
 
@@ -101,51 +146,72 @@ class DetectorConfig(Section):
         "psi", "ks", "jensen_shannon", "hellinger", "wasserstein", "chi2", "g_test", "total_variation", "l_infinity",
         "cramer_von_mises", "rate",
     ]  # fmt: skip
-    on: list[str] = Field(default_factory=lambda: ["features", "score", "prediction"])
-    """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``, ``volume``."""
+    """The statistic."""
+    on: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["features", "score", "prediction"])
+    """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``,
+    ``volume``."""
     window: str | None = None
     """Name of the window; by default every window."""
-    warn: float | None = None
-    alert: float | None = None
+    warn: Annotated[float, Field(ge=0)] | None = None
+    """From this value on the status is ``warn``, if chance alone does not reach it; by default ``alert``."""
+    alert: Annotated[float, Field(ge=0)] | None = None
+    """From this value on the status is ``drift``, if chance alone does not reach it; by default what chance reaches."""
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """How often chance alone may reach the threshold."""
     correction: Literal["none", "bonferroni", "benjamini_hochberg"] = "benjamini_hochberg"
+    """How p-values are corrected for the number of columns."""
 
 
 class JoinConfig(Section):
     """How long predictions and labels wait for each other."""
 
     wait: Duration = 14 * 86_400_000_000
+    """By log time."""
     max_pending: Annotated[int, Field(ge=1)] = 5_000_000
+    """Rows that may wait at once."""
     sample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the ids that is joined, by hash of the id."""
 
 
 class SliceConfig(Section):
     """Counts kept apart for the commonest values of some columns."""
 
     by: Annotated[list[str], Field(min_length=1, max_length=2)]
+    """One column, or two together."""
     top_k: Annotated[int, Field(ge=1, le=1000)] = 20
+    """The commonest values; the rest is one slice."""
     min_samples: Annotated[int, Field(ge=1)] = 300
+    """With fewer rows a slice's status is ``insufficient``."""
 
 
 class ModelConfig(Section):
     """One monitored model."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    """Letters, digits, ``.``, ``_`` and ``-``; unique."""
     owner: str | None = None
+    """The team that hears of it."""
     task: Literal["binary_classification", "multiclass", "regression"] = "binary_classification"
+    """What the model predicts: one of two classes, one of several, or a number."""
     positive_class: str | int | bool | None = None
+    """The class that the score is the probability of."""
     decision: str | None = None
-    """The operating threshold, such as ``score >= 0.92``."""
+    """The operating threshold, such as ``score >= 0.92``; the share of rows beyond it is watched as ``flagged``."""
     predictions: StreamConfig
+    """Where the model's predictions are logged."""
     features: dict[str, FeatureConfig] = Field(default_factory=dict)
+    """What is to be known of single features; the others are taken from the reference."""
     reference: ReferenceConfig | None = None
+    """What the live stream is compared with; by default ``{learn: 14d}``."""
     windows: Annotated[dict[str, WindowConfig], Field(min_length=1)] | None = None
-    detectors: list[DetectorConfig] | None = None
+    """Name → window; replaces the default windows."""
+    detectors: Annotated[list[DetectorConfig], Field(min_length=1)] | None = None
+    """Statistics to show; replaces the default ones."""
     slices: list[SliceConfig] = Field(default_factory=list)
+    """Parts of the traffic that are counted apart."""
     skew: Duration = 3_600_000_000
     """How far an event time may run ahead before it needs confirmation."""
     idle_timeout: Duration = 60_000_000
     """A partition without rows for so long (wall clock) no longer holds windows open."""
     lost_records: Literal["fail", "reset"] = "fail"
-
-
+    """What to do when records were deleted before they were read: stop, or go on behind the gap, which is counted."""

@@ -14,23 +14,34 @@ class SecurityConfig(Section):
     """How to talk to a secured cluster."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """Whether connections are encrypted, and whether the client logs in."""
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    """How the client logs in; needs a SASL protocol."""
     username: str | None = None
+    """For PLAIN and SCRAM."""
     password: SecretStr | None = None
+    """For PLAIN and SCRAM; best written ``${file:/run/secrets/kafka}``."""
     token_file: str | None = None
     """OAUTHBEARER: a file that holds the current token; read again at every connection."""
     ca_file: str | None = None
+    """PEM; whom to trust. By default the system's authorities."""
     cert_file: str | None = None
+    """PEM; the client's own certificate (mTLS), with ``key_file``."""
     key_file: str | None = None
+    """PEM; the key of ``cert_file``."""
     key_password: SecretStr | None = None
+    """Opens ``key_file``."""
     check_hostname: bool = True
+    """Whether the broker's certificate must carry its name."""
 
 
 class DeadLettersConfig(Section):
     """Where records go that cannot be counted."""
 
     topic: str | None = None
+    """A topic of its own; it must exist."""
     file: str | None = None
+    """A file of JSON Lines that grows."""
     payload: bool = True
     """Whether the raw key and value go along; ``false`` keeps position and reason only."""
 
@@ -39,56 +50,76 @@ class KafkaConfig(Section):
     """The cluster."""
 
     bootstrap_servers: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["localhost:9092"])
+    """``host:port``, several for when one is down."""
     client: Literal["kafka-python", "librdkafka"] = "kafka-python"
+    """``librdkafka`` needs the extra of that name."""
     security: SecurityConfig = SecurityConfig()
+    """TLS and login."""
     group_id: str = "driftline"
     """Advisory commits for lag tools; the truth is in the state."""
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    """Whether records of aborted transactions are left out."""
     start: Literal["earliest", "latest"] | Moment = "earliest"
     """Where to begin when there is no state; never used again."""
     dead_letters: DeadLettersConfig | None = None
+    """Where rejected records go; by default they are only counted."""
     request_timeout: Duration = 30_000_000
+    """How long an answer of the broker may take."""
 
 
 class DefaultsConfig(Section):
     """Merged into every model that does not say otherwise."""
 
     reference: ReferenceConfig | None = None
-    windows: dict[str, WindowConfig] | None = None
-    detectors: list[DetectorConfig] | None = None
+    """Fills what a model's ``reference`` leaves out."""
+    windows: Annotated[dict[str, WindowConfig], Field(min_length=1)] | None = None
+    """For models without ``windows``."""
+    detectors: Annotated[list[DetectorConfig], Field(min_length=1)] | None = None
+    """For models without ``detectors``."""
 
 
 class CalendarConfig(Section):
     """Local days."""
 
     timezone: str = "UTC"
+    """A name of the IANA database, such as ``Europe/Berlin``."""
     holidays: list[str] = Field(default_factory=list)
+    """Days such as ``2026-12-25``."""
 
 
 class ShardsConfig(Section):
     """Which share of the partitions this process owns."""
 
     count: Annotated[int, Field(ge=1)] = 1
+    """How many processes share the partitions."""
     index: Annotated[int, Field(ge=0)] = 0
+    """Which of them this one is, from 0."""
 
 
 class StateConfig(Section):
     """Where the state lives."""
 
     path: str = "driftline-state"
+    """A folder on a local disk, of this process alone."""
     checkpoint: Duration = 1_000_000
+    """How often everything is written at once."""
     checkpoint_records: Annotated[int, Field(ge=1)] = 50_000
+    """Written after so many records too."""
     generation_every: Duration = 600_000_000
+    """How often a whole copy (hard links) is made."""
     generations: Annotated[int, Field(ge=1, le=100)] = 2
+    """How many such copies are kept."""
     history: Duration = 90 * 86_400_000_000
     """How long evaluated windows are kept."""
     shards: ShardsConfig = ShardsConfig()
+    """Which share of the partitions this process owns."""
 
 
 class HttpConfig(Section):
     """The service's own port: metrics, health, readiness."""
 
     listen: str = "0.0.0.0:9464"
+    """``host:port``."""
 
 
 class MetricsConfig(Section):
@@ -107,33 +138,50 @@ class LimitsConfig(Section):
     """Bounds that keep one bad producer from taking the service down."""
 
     max_series: Annotated[int, Field(ge=100)] = 20_000
+    """Time series that ``/metrics`` may hold."""
     max_features_per_model: Annotated[int, Field(ge=1)] = 1000
+    """Features beyond that are counted as overflow."""
     max_record_bytes: Size = 1 << 20
+    """A larger record is rejected."""
     max_depth: Annotated[int, Field(ge=1, le=500)] = 32
+    """A record nested more deeply is rejected."""
     max_keys: Annotated[int, Field(ge=1)] = 10_000
+    """A record with more keys is rejected."""
     max_rows_per_record: Annotated[int, Field(ge=1)] = 10_000
+    """A record that explodes into more rows is rejected."""
     max_dead_letters: Annotated[int, Field(ge=0)] = 10_000
     """Dead letters that may wait to be published; the rest is counted only."""
     versions: Annotated[int, Field(ge=1, le=64)] = 4
+    """Versions of a model that are counted apart; the rest is ``other``."""
 
 
 class LogConfig(Section):
     """The service's log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is written."""
     format: Literal["auto", "json", "console"] = "auto"
+    """``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
 
 
 class Config(Section):
     """One configuration file."""
 
     version: Literal[1]
+    """The version of this surface."""
     kafka: KafkaConfig = KafkaConfig()
+    """The cluster."""
     defaults: DefaultsConfig = DefaultsConfig()
+    """Merged into every model that does not say otherwise."""
     calendar: CalendarConfig = CalendarConfig()
+    """Local days."""
     models: Annotated[list[ModelConfig], Field(min_length=1)]
+    """The models that are watched."""
     state: StateConfig = StateConfig()
+    """Where the state lives."""
     http: HttpConfig = HttpConfig()
-    metrics: MetricsConfig = MetricsConfig()
+    """The service's own port."""
     limits: LimitsConfig = LimitsConfig()
+    """Bounds against a bad producer."""
     log: LogConfig = LogConfig()
+    """The service's log."""

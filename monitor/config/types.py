@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 _UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _UNITS["w"] = 7 * _UNITS["d"]
@@ -88,9 +89,39 @@ def parse_moment(value: object) -> int:
     return round(whole.timestamp()) * 1_000_000 + moment.microsecond
 
 
+def admits_bool(annotation: Any) -> bool:
+    """Return whether a field of this type can hold true and false; whatever may hold more than scalars can.
+
+    >>> admits_bool(int | None), admits_bool(bool), admits_bool(dict[str, bool])
+    (False, True, True)
+    """
+    if annotation in {int, float, str, type(None)}:
+        return False
+    if get_origin(annotation) is Annotated:
+        return admits_bool(get_args(annotation)[0])
+    alternatives = get_args(annotation)
+    if not alternatives or isinstance(annotation, type(dict[str, str])):
+        return True
+    return any(admits_bool(alternative) for alternative in alternatives if not isinstance(alternative, str | int))
+
+
+def _written(parse: Callable[[object], int], message: str) -> Callable[[object, ValidationInfo], int]:
+    """Return a validator that takes bare numbers from code but not from a file, where their unit is anyone's guess."""
+
+    def validate(value: object, info: ValidationInfo) -> int:
+        if info.context and isinstance(value, int) and value != 0:
+            raise ValueError(message)
+        return parse(value)
+
+    return validate
+
+
+_NO_UNIT = "a duration without its unit; write 30s, 15m, 1h30m, 14d"
+_NO_DATE = "not a time; write RFC 3339, such as 2026-11-01T00:00:00Z"
+
 Duration: TypeAlias = Annotated[
     int,
-    BeforeValidator(parse_duration),
+    BeforeValidator(_written(parse_duration, _NO_UNIT)),
     WithJsonSchema({"type": "string", "pattern": r"^(\d+(us|ms|s|m|h|d|w))+$", "examples": ["15m", "1h30m", "14d"]}),
 ]
 """Microseconds, written as ``15m``."""
@@ -104,7 +135,7 @@ Size: TypeAlias = Annotated[
 
 Moment: TypeAlias = Annotated[
     int,
-    BeforeValidator(parse_moment),
+    BeforeValidator(_written(parse_moment, _NO_DATE)),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """Microseconds since the epoch, written as RFC 3339."""

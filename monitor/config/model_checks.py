@@ -1,0 +1,226 @@
+"""Checks of one model across its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from monitor.config.checks import Complaint, is_file
+from monitor.config.decision import Decision
+from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig
+from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
+from monitor.config.root import DefaultsConfig
+from monitor.config.types import format_duration
+from monitor.decoding.paths import parse_path, parse_template
+from monitor.decoding.plan import compile_plan
+from monitor.decoding.schema import Schema
+from monitor.events import DAY, HOUR, MINUTE
+
+RESERVED: Final = ("score", "prediction", "latency", "error", "flagged", "volume", "label")
+SELECTORS: Final = ("features", "numeric", "categorical", "score", "prediction", "quality", "flagged", "volume")
+_WEEK: Final = 7 * DAY
+_HUGE: Final = 31 * DAY
+_MOST_PANES: Final = 20_000
+
+
+def check_model(model: ModelConfig, resolved: ModelConfig, most_features: int, base: Path) -> Iterator[Complaint]:
+    """Check one model; ``resolved`` is the same with defaults filled in.
+
+    What comes from ``defaults`` is checked there, except whether detectors find their windows.
+    """
+    yield from (_below("predictions", complaint) for complaint in check_stream(model.predictions))
+    yield from _check_plan(model, most_features)
+    yield from _check_features(model, most_features)
+    yield from _check_decision(model)
+    if model.reference is not None:
+        yield from (_below("reference", complaint) for complaint in check_reference(model.reference, base))
+    yield from (_below("windows", complaint) for complaint in check_windows(model.windows or {}))
+    own = model.detectors is not None
+    for place, detector in enumerate(resolved.detectors or ()):
+        where: Steps = ("detectors", place) if own else ()
+        yield from _check_detector(detector, resolved, where)
+    if model.idle_timeout <= 0:
+        yield Complaint(("idle_timeout",), "must be above 0", code=WRONG_VALUE)
+
+
+def check_defaults(defaults: DefaultsConfig, base: Path) -> Iterator[Complaint]:
+    """Check what every model inherits."""
+    if defaults.reference is not None:
+        yield from (_below("reference", complaint) for complaint in check_reference(defaults.reference, base))
+    yield from (_below("windows", complaint) for complaint in check_windows(defaults.windows or {}))
+    for place, detector in enumerate(defaults.detectors or ()):
+        yield from _check_thresholds(detector, ("detectors", place))
+
+
+def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
+    """Check where records come from and every path into them."""
+    if (stream.topic is None) == (stream.file is None):
+        yield Complaint((), "needs exactly one of topic and file", needs=(("topic",), ("file",)))
+    mapped = stream.map
+    paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
+    paths += [(("map", "decode", text), text) for text in mapped.decode]
+    for name in ("time", "version", "score", "prediction", "label", "latency", "error"):
+        if (text := getattr(mapped, name)) is not None:
+            paths.append((("map", name), text))
+    if isinstance(mapped.features, str):
+        paths.append((("map", "features"), mapped.features))
+    elif mapped.features is not None:
+        paths += [(("map", "features", name), text) for name, text in mapped.features.items()]
+    if stream.explode is not None:
+        paths.append((("explode",), stream.explode))
+    for steps, text in paths:
+        yield from _check_path(steps, text)
+    yield from _check_path(("map", "id"), mapped.id, template=True)
+    names = stream.feature_names
+    if names is not None and not isinstance(mapped.features, str):
+        yield Complaint(("feature_names",), "needs map.features to be the path of a list", needs=(("map",),))
+    if names is not None and len(set(names)) < len(names):
+        yield Complaint(("feature_names",), "a name is given twice", code=WRONG_VALUE)
+
+
+def _check_path(steps: Steps, text: str, *, template: bool = False) -> Iterator[Complaint]:
+    try:
+        if template:
+            parse_template(text)
+        else:
+            parse_path(text)
+    except ValueError as error:
+        reason = str(error).rpartition(": ")[2]
+        yield Complaint(steps, f"not a path: {reason}", code=WRONG_VALUE)
+
+
+def _check_plan(model: ModelConfig, most: int) -> Iterator[Complaint]:
+    """Compile the mapping as the decoder will; paths that cannot be parsed were told already."""
+    if any(True for _ in check_stream(model.predictions)):
+        return
+    try:
+        compile_plan(Schema.of(model), most)
+    except ValueError as error:
+        yield Complaint(("predictions", "map"), str(error), needs=(("predictions",), ("features",)))
+
+
+def _check_features(model: ModelConfig, most: int) -> Iterator[Complaint]:
+    mapped = known_features(model)
+    for steps, name in _named_features(model):
+        if name in RESERVED:
+            yield Complaint(steps, "a reserved name", f"reserved are {', '.join(RESERVED)}", WRONG_VALUE)
+    if mapped is not None and len(mapped) > most:
+        yield Complaint(
+            ("predictions", "map", "features"), f"more features than limits.max_features_per_model ({most})"
+        )
+    for name, feature in model.features.items():
+        if mapped is not None and name not in mapped:
+            hint = did_you_mean(name, mapped)
+            yield Complaint(("features", name), "no such feature in map.features", hint, needs=(("predictions",),))
+        if feature.range is not None and feature.range[0] >= feature.range[1]:
+            yield Complaint(("features", name, "range"), "the first number must be below the second", code=WRONG_VALUE)
+
+
+def _named_features(model: ModelConfig) -> Iterator[tuple[Steps, str]]:
+    yield from ((("features", name), name) for name in model.features)
+    if isinstance(model.predictions.map.features, dict):
+        yield from ((("predictions", "map", "features", name), name) for name in model.predictions.map.features)
+    for place, name in enumerate(model.predictions.feature_names or ()):
+        yield ("predictions", "feature_names", place), name
+
+
+def known_features(model: ModelConfig) -> tuple[str, ...] | None:
+    """Return the features that the mapping names one by one, ``None`` when it leads to an object of them."""
+    if isinstance(model.predictions.map.features, dict):
+        return tuple(model.predictions.map.features)
+    return None if model.predictions.feature_names is None else tuple(model.predictions.feature_names)
+
+
+def _check_decision(model: ModelConfig) -> Iterator[Complaint]:
+    if model.decision is None:
+        return
+    try:
+        Decision.parse(model.decision)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        yield Complaint(("decision",), message, hint, WRONG_VALUE)
+    if model.predictions.map.score is None:
+        yield Complaint(("decision",), "a decision needs a score", "set map.score", needs=(("predictions",),))
+
+
+def check_reference(reference: ReferenceConfig, base: Path) -> Iterator[Complaint]:
+    """Check that there is one way to get a reference, and that it leads somewhere."""
+    if reference.source is not None and reference.learn is not None:
+        yield Complaint((), "source and learn exclude each other", "keep one of them")
+    if reference.source is not None and not is_file(base, reference.source):
+        hint = "build it with driftline reference build"
+        yield Complaint(("source",), "no such file", hint, NOT_FOUND)
+    if reference.learn is not None and reference.learn <= 0:
+        yield Complaint(("learn",), "must be above 0", code=WRONG_VALUE)
+    elif reference.learn is not None and reference.learn % _WEEK:
+        yield Complaint(("learn",), "not whole weeks: some weekdays count more than others", code=WARNING)
+
+
+def check_windows(windows: Mapping[str, WindowConfig]) -> Iterator[Complaint]:
+    """Check sizes, slides and the panes that follow from them."""
+    for name, window in windows.items():
+        found = tuple(_check_lengths(window))
+        yield from (_below(name, complaint) for complaint in found)
+        if window.size > _HUGE:
+            message = f"a window of {format_duration(window.size)}: it moves slowly and is costly to sum"
+            yield Complaint((name, "size"), message, code=WARNING)
+        elif not found and window.size // (window.slide or window.size) > _MOST_PANES:
+            yield Complaint((name, "slide"), f"more than {_MOST_PANES} windows hold each row", "slide further", WARNING)
+
+
+def _check_lengths(window: WindowConfig) -> Iterator[Complaint]:
+    slide = window.size if window.slide is None else window.slide
+    steps: Steps = ("size",) if window.slide is None else ("slide",)
+    for name, length in (("size", window.size), ("slide", slide)):
+        if (length <= 0 or length % MINUTE) and (name == "size" or window.slide is not None):
+            yield Complaint((name,), "must be whole minutes, at least 1m", code=WRONG_VALUE)
+            return
+    if window.size % slide:
+        hint = f"such as {format_duration(window.size - window.size % slide or slide)}"
+        yield Complaint(("size",), "must be a multiple of slide", hint, WRONG_VALUE)
+    if slide % DAY and (DAY % slide if slide % HOUR == 0 else HOUR % slide):
+        message = (
+            "windows are sums of panes, and a pane, the longest that size and slide are multiples of, must divide 1h "
+            "or be hours that divide 1d or whole days"
+        )
+        yield Complaint(steps, message, "such as 1m, 5m, 15m, 30m, 1h, 6h, 1d", WRONG_VALUE)
+
+
+def _check_detector(detector: DetectorConfig, model: ModelConfig, where: Steps) -> Iterator[Complaint]:
+    inherited = "" if where else f"detector {detector.kind} from defaults: "
+    windows = tuple(model.windows or {})
+    if detector.window is not None and detector.window not in windows:
+        hint = did_you_mean(detector.window, windows)
+        steps: Steps = (*where, "window") if where else ()
+        yield Complaint(steps, f"{inherited}no such window", hint, needs=(("windows",),))
+    if not where:
+        return
+    yield from _check_thresholds(detector, where)
+    for place, name in enumerate(detector.on):
+        yield from _check_column(name, model, (*where, "on", place))
+
+
+def _check_thresholds(detector: DetectorConfig, where: Steps) -> Iterator[Complaint]:
+    if detector.warn is not None and detector.alert is not None and detector.warn > detector.alert:
+        yield Complaint((*where, "warn"), "must not be above alert", code=WRONG_VALUE)
+
+
+def _check_column(name: str, model: ModelConfig, steps: Steps) -> Iterator[Complaint]:
+    known: Collection[str] = {*SELECTORS, *RESERVED, *model.features}
+    mapped = known_features(model)
+    if name in known or (mapped is not None and name in mapped):
+        return
+    if mapped is not None or model.predictions.map.features is None:
+        columns = (*SELECTORS, "latency", "error", *(mapped or ()))
+        needs: tuple[Steps, ...] = (("predictions",), ("features",))
+        yield Complaint(steps, "no such column", did_you_mean(name, columns), WRONG_VALUE, needs)
+    else:
+        message = "watched only if the stream has a feature of this name"
+        hint = did_you_mean(name, SELECTORS)
+        yield Complaint(steps, message, hint if hint.startswith("did you") else "", WARNING)
+
+
+def _below(name: str, found: Complaint) -> Complaint:
+    needs = tuple((name, *steps) for steps in found.needs)
+    return Complaint((name, *found.steps), found.message, found.hint, found.code, needs)
