@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,7 +22,7 @@ from monitor.config.interpolate import interpolate
 from monitor.config.merge import merge
 from monitor.config.model import ModelConfig, Section
 from monitor.config.model_checks import check_defaults, check_model
-from monitor.config.problem import MISSING_KEY, SYNTAX, UNREADABLE, ConfigError, Place, Problem, Steps
+from monitor.config.problem import MISSING_KEY, SYNTAX, UNREADABLE, ConfigError, Problem, Steps
 from monitor.config.read import read_tree, shown
 from monitor.config.resolve import resolve, resolve_model
 from monitor.config.root import (
@@ -40,6 +39,8 @@ from monitor.config.tree import Node
 __all__ = ["ConfigError", "Examined", "Problem", "examine", "folder_of", "load"]
 
 _FROM_FILE: Final = {"from_file": True}
+_DEPTH: Final = 6
+"""A part that lacks what was wrong in it is taken out as well, and so on upwards; sections are not nested deeper."""
 _Part = TypeVar("_Part", bound=Section)
 
 
@@ -177,10 +178,9 @@ class _Checks:
         """Return everything that the checks find, at its place."""
         found: list[Problem] = []
         for steps, complaint in self.complaints():
-            related = [steps + complaint.steps, *(steps + needed for needed in complaint.needs)]
-            if any(self.touched(way) for way in related):
-                continue
             way = steps + complaint.steps
+            if way in self.wrong or any(self.touched(steps + needed) for needed in complaint.needs):
+                continue
             found.append(
                 Problem.at(place_of(way, self.tree), shown(way), complaint.message, complaint.hint, complaint.code)
             )
@@ -224,8 +224,13 @@ class _Checks:
         for way in self.wrong:
             if way[: len(steps)] == steps:
                 _prune(data, way[len(steps) :])
-        with suppress(ValidationError):
-            return kind.model_validate({**filled, **data}, context=_FROM_FILE)
+        data = {**filled, **data}
+        for _ in range(_DEPTH):
+            try:
+                return kind.model_validate(data, context=_FROM_FILE)
+            except ValidationError as error:
+                for detail in error.errors(include_url=False, include_input=False):
+                    _prune(data, detail["loc"][:-1])
         return None
 
     def touched(self, way: Steps) -> bool:
@@ -238,11 +243,14 @@ def _at(name: str, found: Iterable[Complaint]) -> Iterator[tuple[Steps, Complain
 
 
 def _prune(data: Any, way: Steps) -> None:
-    """Remove what stands at the end of the way; of a list that holds it, the whole list."""
-    kept, name = data, None
+    """Remove what stands at the end of the way; an item of a list goes with the whole list."""
+    kept, name = None, None
     for step in way:
-        if not isinstance(data, dict) or not isinstance(step, str) or step not in data:
+        if isinstance(data, dict) and step in data:
+            kept, name, data = data, step, data[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
             break
-        kept, name, data = data, step, data[step]
-    if name is not None:
+    if kept is not None:
         del kept[name]
