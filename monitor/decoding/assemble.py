@@ -11,7 +11,7 @@ import numpy as np
 from monitor.decoding.cells import Values, category, ident, plain
 from monitor.decoding.columns import make_column
 from monitor.decoding.outer import Outer
-from monitor.decoding.paths import Path, Wrong
+from monitor.decoding.paths import INNER, Path, Wrong
 from monitor.decoding.plan import Plan
 from monitor.decoding.reasons import REJECTS, Outcome, Reason
 from monitor.decoding.sampling import kept
@@ -19,8 +19,6 @@ from monitor.decoding.tables import Table
 from monitor.decoding.times import MISSING, parse_times
 from monitor.decoding.typed import Use
 from monitor.events import Batch, Column, IntArray, Records, Reject
-
-_INNER = frozenset({"value", "row", "index"})
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Ledger:
 
 def fetch(table: Table, outer: Outer, use: Use, path: Path) -> Values:
     """Return what stands at any path, one value a row of the table."""
-    if path.root in _INNER:
+    if path.root in INNER:
         return table.values(use, path)
     values = outer.values(path)
     return values if len(table.records) == len(values) else [values[i] for i in table.records]
@@ -182,9 +180,9 @@ def _versions(plan: Plan, table: Table, outer: Outer, ledger: Ledger) -> list[st
 
 def _columns(plan: Plan, table: Table, outer: Outer) -> tuple[dict[str, Column], dict[str, IntArray]]:
     cells = plan.cells()
-    columns, bad = table.columns([cell for cell in cells if cell.path.root in _INNER])
+    columns, bad = table.columns(cells)
     for cell in cells:
-        if cell.path.root not in _INNER and cell.kind not in {"unknown", "ignore"}:
+        if cell.path.root not in INNER and cell.kind not in {"unknown", "ignore"}:
             values = fetch(table, outer, "flag", cell.path)
             if cell.kind == "numeric" and plan.textual(cell.path):
                 values = [plain(value) for value in values]

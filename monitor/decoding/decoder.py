@@ -10,6 +10,7 @@ import numpy as np
 
 from monitor.config.root import LimitsConfig
 from monitor.decoding.assemble import Ledger
+from monitor.decoding.blocks import BLOCK, blocks, join_chunks
 from monitor.decoding.loose_engine import LooseEngine
 from monitor.decoding.outer import Outer
 from monitor.decoding.plan import compile_plan
@@ -70,6 +71,11 @@ class Decoder:
 
     def decode(self, records: Records) -> Chunk:
         """Decode consecutive records of one partition."""
+        if len(records) <= BLOCK:
+            return self._decode(records)
+        return join_chunks(records, [self._decode(part) for part in blocks(records)])
+
+    def _decode(self, records: Records) -> Chunk:
         ledger = Ledger(records)
         outers = [Outer(records, engine.plan.decodes, self._limits) for engine in self._engines]
         admitted, refused = admit(records.values, self._limits)

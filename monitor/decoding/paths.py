@@ -15,6 +15,10 @@ _NAME = re.compile(r"[A-Za-z_]+")
 _STEP = re.compile(r"""\.([^.\[\]{}"]+)|\[(\d{1,6})\]|\[(\*)\]|\["([^"]+)"\]""")
 
 
+INNER: Final = frozenset({"value", "row", "index"})
+"""Roots within a record's value; the others stand around it."""
+
+
 class Each(Enum):
     """The step ``[*]``."""
 

@@ -47,6 +47,7 @@ class Plan:
     """Features mapped one by one."""
     most: int
     learnt: dict[str, ColumnType | None] = field(default_factory=dict)
+    _cells: tuple[Cell, ...] | None = None
 
     @property
     def by_value(self) -> bool:
@@ -69,8 +70,13 @@ class Plan:
             return self.schema.columns.get(name, "ignore")
         return self.learnt.get(name) or "unknown"
 
-    def cells(self) -> list[Cell]:
-        """Return every column with its present kind, ignored ones too."""
+    def cells(self) -> tuple[Cell, ...]:
+        """Return every column with its present kind, ignored ones too; the same tuple until something is learnt."""
+        if self._cells is None:
+            self._cells = self._make_cells()
+        return self._cells
+
+    def _make_cells(self) -> tuple[Cell, ...]:
         if self.named is not None:
             features = [Cell(cell.name, self.kind(cell.name), cell.path, self.learning) for cell in self.named]
         elif self.features is not None:
@@ -78,7 +84,7 @@ class Plan:
             features = [Cell(name, self.kind(name), self.features.child(name), self.learning) for name in names]
         else:
             features = []
-        return [*self.roles, *features]
+        return (*self.roles, *features)
 
     def paths(self) -> Iterator[Path]:
         """Yield every path that is read, apart from features that are learnt."""
@@ -107,6 +113,7 @@ class Plan:
             return True
         if isinstance(value, str) and self.textual(path):
             value = plain(value)
+        self._cells = None
         self.learnt[name] = "ignore" if name in RESERVED else _type_of(value)
         return False
 
@@ -158,10 +165,10 @@ def compile_plan(schema: Schema, most: int) -> Plan:
         most=most,
         learnt=dict(schema.learnt),
     )
-    _check(plan)
     if plan.learning:
         for cell in named or ():
             plan.learnt.setdefault(cell.name, None)
+    _check(plan)
     for path, how in plan.decodes.items():
         if how == "base64" and any(below != path and below.within(path) for below in plan.paths()):
             plan.decodes = {**plan.decodes, path: "base64_json"}

@@ -46,11 +46,19 @@ class Schema:
         columns: Mapping[str, ColumnType] | None = None,
         learnt: Mapping[str, ColumnType | None] | None = None,
     ) -> Schema:
-        """Return the schema of a model's predictions."""
+        """Return the schema of a model's predictions.
+
+        Types that the configuration states hold, whether the rest is known or still to be learnt.
+        """
+        stated: dict[str, ColumnType] = {
+            name: feature.type if feature.type in {"numeric", "categorical"} else "ignore"
+            for name, feature in model.features.items()
+            if feature.type is not None
+        }
         return cls(
             model=model.name,
             stream=model.predictions,
-            columns=columns,
+            columns=None if columns is None else {**columns, **{n: t for n, t in stated.items() if n in columns}},
             classification=model.task != "regression",
-            learnt=learnt or {},
+            learnt={**(learnt or {}), **stated},
         )

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from monitor.decoding.cells import Values, plain
 from monitor.decoding.columns import make_column
-from monitor.decoding.paths import EACH, Path, follow
+from monitor.decoding.paths import EACH, INNER, Path, follow
 from monitor.decoding.plan import Cell, Plan
 from monitor.decoding.typed import Shape, Use
 from monitor.events import Column, IntArray
@@ -37,7 +37,7 @@ class Table(Protocol):
         ...
 
     def columns(self, cells: Sequence[Cell]) -> tuple[dict[str, Column], dict[str, IntArray]]:
-        """Return columns and the rows of the bad cells of each."""
+        """Return the columns that stand in the value, and the rows of the bad cells of each."""
         ...
 
     def take(self, rows: Sequence[int]) -> Self:
@@ -100,7 +100,7 @@ class LooseTable:
         columns: dict[str, Column] = {}
         bad: dict[str, IntArray] = {}
         for cell in cells:
-            if cell.kind in {"numeric", "categorical", "flag"}:
+            if cell.path.root in INNER and cell.kind in {"numeric", "categorical", "flag"}:
                 values = self.values("flag", cell.path)
                 if cell.kind == "numeric" and self.plan.textual(cell.path):
                     values = [plain(value) for value in values]

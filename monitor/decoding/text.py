@@ -166,8 +166,9 @@ def _suspects(values: Sequence[bytes], lengths: IntArray, limits: LimitsConfig) 
         if int(lengths[start:stop].sum()) > (1 << 25):
             suspect[start:stop] = True
             continue
-        joined = np.frombuffer(b"".join(values[start:stop]), np.uint8)
-        openings = np.flatnonzero((joined & 0xDF) == 0x5B)
+        joined = b"".join(values[start:stop])
+        letters = np.frombuffer(joined, np.uint8)
+        openings = np.flatnonzero((letters & 0xDF) == 0x5B if b"[" in joined else letters == 0x7B)
         ends = np.searchsorted(openings, np.cumsum(lengths[start:stop]))
         suspect[start:stop] |= np.diff(ends, prepend=0) > limits.max_depth
     return np.flatnonzero(suspect)

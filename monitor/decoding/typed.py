@@ -69,6 +69,18 @@ class _Place:
     typed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How some cells are read out of the objects."""
+
+    cells: Sequence[Cell]
+    names: list[str]
+    single: list[tuple[Cell, bool]] = field(default_factory=list)
+    """Cells on their own, and whether the struct has checked their type."""
+    groups: list[tuple[attrgetter[Any] | None, list[str], list[str]]] = field(default_factory=list)
+    """How to get the object that holds several numbers, their attributes, their names."""
+
+
 def can_type(path: Path) -> bool:
     """Whether a path leads through the fields of a record's value, so that a struct can follow it."""
     names = [step for step in path.steps if isinstance(step, str)]
@@ -104,6 +116,7 @@ class Shape:
         self._types = {**_TYPES, "time": _TIMES[time_format]}
         self._loose = frozenset(loose)
         self._lenient = frozenset(lenient)
+        self._layout: _Layout | None = None
         self._root = _Node(strict=strict is not None and not strict.steps)
         self._places: dict[tuple[Use, Path], _Place] = {}
         for use, path in dict.fromkeys(uses):
@@ -190,25 +203,36 @@ class Shape:
     def columns(
         self, cells: Sequence[Cell], objects: Sequence[Any], *, careful: bool
     ) -> tuple[dict[str, Column], dict[str, IntArray]]:
-        """Return the columns of cells, and the rows of the bad cells of each."""
+        """Return the columns of those cells that stand in the value, and the rows of the bad cells of each."""
+        if self._layout is None or self._layout.cells is not cells:
+            self._layout = self._lay_out(cells)
         columns: dict[str, Column] = {}
         bad: dict[str, IntArray] = {}
+        for cell, typed in self._layout.single:
+            values = self.values(cell.kind, cell.path, objects)
+            columns[cell.name], bad[cell.name] = make_column(cell, values, careful=careful or not typed)
+        for get, attributes, names in self._layout.groups:
+            holders = objects if get is None else list(map(get, objects))
+            for name, (column, rows) in zip(names, make_matrix(holders, attributes), strict=True):
+                columns[name], bad[name] = column, rows
+        return {name: columns[name] for name in self._layout.names}, bad
+
+    def _lay_out(self, cells: Sequence[Cell]) -> _Layout:
+        """Sort cells into those that are read one by one, and numbers of one object that are read together."""
+        used = [c for c in cells if c.path.root == "value" and c.kind not in {"unknown", "ignore"}]
+        layout = _Layout(cells, [cell.name for cell in used])
         groups: dict[tuple[str, ...], list[Cell]] = {}
-        for cell in cells:
-            if cell.kind in {"unknown", "ignore"}:
-                continue
+        for cell in used:
             place = self._places[cell.kind, cell.path]
             if cell.kind == "numeric" and place.typed:
                 groups.setdefault(place.attributes[:-1], []).append(cell)
             else:
-                values = self.values(cell.kind, cell.path, objects)
-                columns[cell.name], bad[cell.name] = make_column(cell, values, careful=careful or not place.typed)
+                layout.single.append((cell, place.typed))
         for parents, group in groups.items():
-            holders = list(map(attrgetter(".".join(parents)), objects)) if parents else objects
             attributes = [self._places["numeric", cell.path].attributes[-1] for cell in group]
-            for cell, (column, rows) in zip(group, make_matrix(holders, attributes), strict=True):
-                columns[cell.name], bad[cell.name] = column, rows
-        return {cell.name: columns[cell.name] for cell in cells if cell.name in columns}, bad
+            get = attrgetter(".".join(parents)) if parents else None
+            layout.groups.append((get, attributes, [cell.name for cell in group]))
+        return layout
 
 
 def _names(path: Path) -> list[str]:

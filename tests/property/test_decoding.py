@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.config.model import StreamConfig
 from monitor.config.root import LimitsConfig
+from monitor.decoding.blocks import BLOCK
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.loose_engine import LooseEngine
 from monitor.decoding.reasons import OUTCOMES, REJECTS
@@ -215,3 +216,29 @@ def test_columns_are_as_long_as_the_batch(values: list[bytes | None]) -> None:
             assert len(column) == len(batch)
             assert isinstance(column, list) or (column.dtype == np.float64 and column.flags.c_contiguous)
         assert all(len(index) and (np.diff(index) > 0).all() for index in batch.bad.values())
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, None])
+def test_a_large_chunk_equals_small_ones(columns: dict[str, ColumnType] | None) -> None:
+    draw = random.Random(11)
+    values: list[bytes | None] = []
+    for i in range(3 * BLOCK + 7):
+        cells: dict[str, Any] = {
+            "n": draw.choice([i, None, "bad", math.nan]),
+            "c": draw.choice(["a", 5, [], None]),
+            "m": 0.5 * i,
+        }
+        cells |= {"late": i} if i > BLOCK + 3 else {}
+        value = {"id": draw.choice([f"r{i}", f"r{i}", None]), "ts": "2026-11-01T00:00:00Z", "x": cells, "p": "q"}
+        values.append(draw.choice([None, b"{"]) if i % 50 == 0 else json.dumps(value).encode())
+    one, many = decoder(columns), decoder(columns)
+    whole = one.decode(records(values))
+    parts = [many.decode(records(values[at : at + 100], at)) for at in range(0, len(values), 100)]
+    assert everything([whole]) == everything(parts)
+    (batch,) = whole.batches
+    assert batch.sources is not None
+    assert [whole.records.offsets[i] for i in batch.sources.tolist()] == batch.offsets.tolist()
+    clean: list[bytes | None] = [value for value in values if value and b'"r' in value]
+    (full,) = decoder(columns).decode(records(clean)).batches
+    assert full.sources is None
+    assert len(full) == len(clean) > BLOCK

@@ -479,7 +479,7 @@ def test_types_are_learnt_from_the_first_value_that_is_not_null() -> None:
     ]  # fmt: skip
     decoder, chunk = learn([row(str(i), x=x) for i, x in enumerate(features)])
     assert decoder.learnt("m") == {
-        "n": "numeric", "flag": "categorical", "nested": "ignore", "c": "categorical", "never": None,
+        "n": "numeric", "flag": "categorical", "nested": "ignore", "c": "categorical", "never": None, "score": "ignore",
     }  # fmt: skip
     batch = one(chunk)
     assert list(batch.columns) == ["score", "n", "flag", "c"]
