@@ -29,3 +29,30 @@ lock: | $(BIN)/uv ## resolve the dependencies again and write both lock files
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/kafka/target
+
+demo: $(VENV)/.runtime ## watch a loan model drift: no broker needed, under two minutes
+	@$(BIN)/driftline demo
+
+demo-kafka: $(VENV)/.dev ## the same through a real broker (needs java and mvn)
+	@$(BIN)/driftline demo --kafka
+
+test: $(VENV)/.dev ## every test: unit, property, contract, crash, integration
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.dev ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict, no exempt package
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev ## which way imports may point
+	$(BIN)/lint-imports
+
+check: lint types contracts test ## all that must be green
+
+bench: $(VENV)/.dev ## speed and memory beside the peers; rewrites benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.run
+
+soak: $(VENV)/.dev ## the long runs: 100 kills, ten million rows
+	$(BIN)/python -m pytest -q -m soak -o addopts="-ra"

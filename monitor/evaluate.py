@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from detectors.correction import benjamini_hochberg, bonferroni
-from detectors.registry import statistic
-from detectors.scores import Scores
 
+from detectors.correction import benjamini_hochberg, bonferroni
+from detectors.registry import STATISTICS, statistic
+from detectors.scores import Scores, WindowStatistic
+from detectors.wasserstein import Wasserstein
 from monitor.closing import restated_rows
 from monitor.config.model import DetectorConfig
 from monitor.events import HOUR, FloatArray, IntArray
@@ -133,11 +134,13 @@ def _detect(
     if not monitors:
         return ()
     scored: list[tuple[Monitor, Scores, int]] = []
-    for shape in sorted({monitor.reference.shape for monitor in monitors}):
-        same = [monitor for monitor in monitors if monitor.reference.shape == shape]
-        scores = statistic(detector.kind, alpha=detector.alpha).score(
+    for shape in sorted({(monitor.is_rate, len(monitor.reference)) for monitor in monitors}):
+        same = [monitor for monitor in monitors if (monitor.is_rate, len(monitor.reference)) == shape]
+        scores = score(
+            statistic("rate" if same[0].is_rate else detector.kind, alpha=detector.alpha),
             np.stack([monitor.reference for monitor in same]),
             np.stack([monitor.window(counts) for monitor in same]),
+            [monitor.positions for monitor in same],
         )
         scored.extend((monitor, scores, place) for place, monitor in enumerate(same))
     p_values = np.array([scores.p_value[place] for _, scores, place in scored])
@@ -145,6 +148,16 @@ def _detect(
         _finding(monitor, detector, scores, place, p_value, window)
         for (monitor, scores, place), p_value in zip(scored, _corrected(p_values, detector), strict=True)
     ]
+
+
+def score(
+    statistic_: WindowStatistic, reference: IntArray, window: IntArray, positions: Sequence[FloatArray | None]
+) -> Scores:
+    """Compare count matrices; statistics of distances get the bins' positions where all monitors have them."""
+    known = [place for place in positions if place is not None]
+    if isinstance(statistic_, Wasserstein) and len(known) == len(positions):
+        return statistic_.score(reference, window, np.stack(known))
+    return statistic_.score(reference, window)
 
 
 def _corrected(p_values: FloatArray, detector: DetectorConfig) -> FloatArray:
@@ -155,31 +168,33 @@ def _corrected(p_values: FloatArray, detector: DetectorConfig) -> FloatArray:
 def _finding(
     monitor: Monitor, detector: DetectorConfig, scores: Scores, place: int, corrected: float, window: Window
 ) -> Finding:
-    value = float(scores.statistic[place])
-    bias = value - float(scores.effect[place])
+    value, effect = float(scores.statistic[place]), float(scores.effect[place])
     band = float(scores.threshold[place])
-    least = max(band, 0.0) if np.isfinite(band) else 0.0
-    alert = least if detector.alert is None else max(least, detector.alert + max(bias, 0.0))
-    warn = alert if detector.warn is None else max(least, detector.warn + max(bias, 0.0))
     rows = int(scores.n[place])
+    limit = STATISTICS[detector.kind]
+    chance = band if limit.grows else value - effect
+    alert, warn = (
+        band if bound is None or limit.grows else max(band, bound + max(chance, 0.0))
+        for bound in (detector.alert, detector.warn if detector.warn is not None else detector.alert)
+    )
     if rows < window.min_samples or not np.isfinite(value):
         status = "insufficient"
-    elif np.isfinite(corrected) and corrected > detector.alpha:
+    elif (np.isfinite(corrected) and corrected > detector.alpha) or value < warn:
         status = "ok"
-    elif value >= alert:
-        status = "drift"
+    elif limit.grows and detector.alert is not None and effect < detector.alert:
+        status = "warn" if detector.warn is not None and effect >= detector.warn else "ok"
     else:
-        status = "warn" if value >= warn else "ok"
+        status = "drift" if value >= alert else "warn"
     return Finding(
         column=monitor.column,
-        detector=monitor.detector(detector.kind),
+        detector=monitor.kind,
         statistic=value,
-        effect=float(scores.effect[place]),
+        effect=effect,
         low=float(scores.low[place]),
         high=float(scores.high[place]),
         p_value=float(scores.p_value[place]),
         threshold=alert,
         status=status,
         direction=int(scores.direction[place]),
-        explanation=scores.explanation[place] if scores.explanation else "",
+        explanation=monitor.explain(scores, place),
     )

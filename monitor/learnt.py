@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import structlog
-
 from detectors.bins import CategoricalBins, NumericBins
+
 from monitor.events import DAY, IntArray
 from monitor.learning import Learning
 from monitor.model import Model

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+
 from detectors.bins import CategoricalBins, NumericBins
 from detectors.counts import merge_bins
-
+from detectors.registry import STATISTICS
+from detectors.scores import Scores
 from monitor.coders import NO, YES
 from monitor.config.model import DetectorConfig
-from monitor.events import IntArray
+from monitor.events import FloatArray, IntArray
 from monitor.model import FLAGGED, ROLES, Model
 
 FINE: Final = frozenset({"ks", "wasserstein", "cramer_von_mises"})
@@ -32,6 +34,11 @@ class Monitor:
     """Positions in the layout's vector."""
     groups: IntArray | None = None
     """Cell → merged bin, where the detector wants fewer bins."""
+    positions: FloatArray | None = None
+    """Where each bin's values stand, in reference standard deviations; for distances."""
+    is_rate: bool = False
+    names: tuple[str, ...] = ()
+    """Names of the bins, where they have any."""
 
     def window(self, counts: IntArray) -> IntArray:
         """Return the window's counts in the same bins as ``reference``."""
@@ -40,6 +47,15 @@ class Monitor:
             return chosen
         merged: IntArray = merge_bins(chosen[np.newaxis, :], self.groups)[0]
         return merged
+
+    def explain(self, scores: Scores, place: int) -> str:
+        """Return what moved, in a few words."""
+        if self.is_rate:
+            total = int(self.reference.sum())
+            before = int(self.reference[1]) / total if total else float("nan")
+            now = before + int(scores.direction[place]) * float(scores.statistic[place])
+            return f"{self.kind.removesuffix('_rate')} {before:.2%} → {now:.2%}"
+        return {1: "towards higher values", -1: "towards lower values"}.get(int(scores.direction[place]), "")
 
 
 def monitors_of(model: Model, version: str, detector: DetectorConfig) -> list[Monitor]:
@@ -73,13 +89,13 @@ def _monitors(model: Model, version: str, kind: str, column: str, *, rates: bool
     if column in {FLAGGED, "error"}:
         if kind == "rate" and (counts := reference.flags(column, version)) is not None:
             first = model.layout.spans[column][0]
-            yield Monitor(column, f"{column}_rate", counts, np.array([first + NO, first + YES]))
+            yield Monitor(column, f"{column}_rate", counts, np.array([first + NO, first + YES]), is_rate=True)
         return
     counts = reference.cells(column, version)
     bins = model.layout.coders[column]
     if counts is None or not isinstance(bins, NumericBins | CategoricalBins):
         return
-    first, last = model.layout.spans[column]
+    first = model.layout.spans[column][0]
     if rates or kind == "rate":
         yield from _rates(column, counts, bins, first)
         return
@@ -87,8 +103,25 @@ def _monitors(model: Model, version: str, kind: str, column: str, *, rates: bool
     if isinstance(bins, NumericBins) and kind not in FINE:
         merged = merge_bins(counts[np.newaxis, : bins.size], bins.evidence)[0]
         yield Monitor(column, kind, merged, shape, bins.evidence)
-    else:
+    elif isinstance(bins, NumericBins):
+        yield Monitor(column, kind, counts[: bins.size], shape, positions=positions_of(bins, counts[: bins.size]))
+    elif not STATISTICS[kind].ordered:
         yield Monitor(column, kind, counts[: bins.size], shape)
+
+
+def positions_of(bins: NumericBins, counts: IntArray) -> FloatArray:
+    """Return the middle of every bin in standard deviations of the reference's counts (in bins when it has no
+    spread)."""
+    borders = (
+        np.concatenate([[min(bins.low, bins.edges[0])], bins.edges, [max(bins.high, bins.edges[-1])]])
+        if len(bins.edges)
+        else np.array([bins.low, bins.high])
+    )
+    middles: FloatArray = (borders[:-1] + borders[1:]) / 2
+    total = max(int(counts.sum()), 1)
+    mean = float(middles @ counts) / total
+    spread = float(np.sqrt(((middles - mean) ** 2 @ counts) / total))
+    return middles / spread if spread > 0 else np.arange(len(middles), dtype=np.float64)
 
 
 def _rates(column: str, counts: IntArray, bins: NumericBins | CategoricalBins, first: int) -> Iterator[Monitor]:
@@ -100,4 +133,4 @@ def _rates(column: str, counts: IntArray, bins: NumericBins | CategoricalBins, f
         rest = [place for place in range(bins.cells) if place != cell]
         groups = np.array([0] * len(rest) + [1], np.int64)
         reference = np.array([total - int(counts[cell]), int(counts[cell])], np.int64)
-        yield Monitor(column, f"{name}_rate", reference, first + np.array([*rest, cell]), groups)
+        yield Monitor(column, f"{name}_rate", reference, first + np.array([*rest, cell]), groups, is_rate=True)

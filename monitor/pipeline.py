@@ -75,6 +75,7 @@ class Pipeline:
     """Model → wall clock when rows of it were last taken in."""
     rows_since: int = 0
     _written_at: float = 0.0
+    _generation_at: float = field(default_factory=time.monotonic)
     _layouts: set[str] = field(default_factory=set)
     _models: dict[str, bytes] = field(default_factory=dict)
 
@@ -123,6 +124,7 @@ class Pipeline:
         self.fault("after_commit")
         self.rows_since = 0
         self._written_at = self.monotonic()
+        self._take_generation()
         self.watch.hold_back(self.source, self.partitions, self.positions())
 
     def positions(self) -> dict[TopicPartition, int]:
@@ -219,6 +221,12 @@ class Pipeline:
             if self.results is not None:
                 self.results(results)
         self.last.evaluation = self.monotonic() - began
+
+    def _take_generation(self) -> None:
+        now = self.monotonic()
+        if now - self._generation_at >= self.assembly.config.state.generation_every / 1e6:
+            self.assembly.store.snapshot()
+            self._generation_at = now
 
     def _learn(self) -> None:
         """Move models on that have learnt their edges or their counts; takes effect with the next rows."""

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import structlog
+from monitor.config.load import load
+from monitor.sources.build import build_source
 
 from monitor.chores import start_chores
-from monitor.config.load import load
 from monitor.config.root import Config
 from monitor.config.types import format_duration
 from monitor.logs import configure
@@ -24,7 +25,6 @@ from monitor.positions import MissingTopicError
 from monitor.server import ListenError, Server
 from monitor.service import Service
 from monitor.snapshot import Snapshots
-from monitor.sources.build import build_source
 from monitor.sources.port import LostRecordsError
 from monitor.store.port import StateUnavailableError
 from monitor.views import ViewHolder
@@ -56,7 +56,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
 def serve(config: Config, pipeline: Pipeline, config_hash: str) -> int:
     """Serve metrics and run the pipeline's loop in this thread until a signal comes."""
     holder = ViewHolder()
-    registry, metrics = make_registry(holder, config.limits.max_series)
+    registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
     snapshots = Snapshots(build=version("driftline"), config_hash=config_hash)
     service = Service(pipeline, snapshots.take, holder, metrics)
     server = Server(config.http, registry, holder, service)
