@@ -1,0 +1,154 @@
+"""Between the parts of a reference and the fields of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from monitor.events import IntArray
+from monitor.reference.fitting import Bins, bins_from_dict
+from monitor.reference.parts import (
+    FLAG_CELLS,
+    HOURS_OF_WEEK,
+    ReferenceColumn,
+    ReferenceFlag,
+    Tally,
+    Volume,
+    coarse_size,
+    kinds_beyond,
+)
+from monitor.reference.summary import QUANTILES, Summary
+from monitor.reference.wire import (
+    Counts,
+    WireColumn,
+    WireFlag,
+    WireSummary,
+    WireVersion,
+    WireVolume,
+)
+
+
+def pack_column(column: ReferenceColumn) -> WireColumn:
+    """Return a column's fields."""
+    return WireColumn(
+        importance=float(column.importance),
+        summary=None if column.summary is None else _pack_summary(column.summary),
+        bins=column.bins.to_dict(),
+        counts=column.counts.tolist(),
+        apart=None if column.apart is None else _pack_apart(column.bins, column.apart),
+        by_day=_pack_days(column.by_day),
+    )
+
+
+def unpack_column(wire: WireColumn, days: Iterable[str]) -> ReferenceColumn:
+    """Return the column of some fields.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When the bins make no sense or counts do not fit them.
+    """
+    bins = bins_from_dict(wire.bins)
+    return ReferenceColumn(
+        bins=bins,
+        counts=_unpack_counts(wire.counts, bins.cells),
+        by_day=_unpack_days(wire.by_day, days, coarse_size(bins)),
+        apart=None if wire.apart is None else _unpack_apart(bins, wire.apart),
+        summary=None if wire.summary is None else _unpack_summary(wire.summary),
+        importance=wire.importance,
+    )
+
+
+def pack_flag(flag: ReferenceFlag) -> WireFlag:
+    """Return a flag's fields."""
+    return WireFlag(counts=flag.counts.tolist(), by_day=_pack_days(flag.by_day))
+
+
+def unpack_flag(wire: WireFlag, days: Iterable[str]) -> ReferenceFlag:
+    """Return the flag of some fields, or raise ``ValueError``."""
+    return ReferenceFlag(_unpack_counts(wire.counts, FLAG_CELLS), _unpack_days(wire.by_day, days, FLAG_CELLS))
+
+
+def pack_version(tally: Tally, columns: Mapping[str, ReferenceColumn], *, sole: bool) -> WireVersion:
+    """Return a version's fields; the counts of a ``sole`` version are those of the columns."""
+    if sole:
+        return WireVersion(rows=tally.rows)
+    return WireVersion(
+        rows=tally.rows,
+        counts={name: cells.tolist() for name, cells in tally.cells.items()},
+        apart={name: _pack_apart(columns[name].bins, apart) for name, apart in tally.apart.items()} or None,
+    )
+
+
+def unpack_version(
+    wire: WireVersion, columns: Mapping[str, ReferenceColumn], flags: Mapping[str, ReferenceFlag]
+) -> Tally:
+    """Return the counts of a version, or raise ``ValueError``."""
+    if wire.counts is None:
+        return sole_tally(wire.rows, columns, flags)
+    sizes = {name: column.bins.cells for name, column in columns.items()} | dict.fromkeys(flags, FLAG_CELLS)
+    if strangers := set(wire.counts) - set(sizes) | set(wire.apart or {}) - set(columns):
+        raise ValueError(f"a version counts columns that are not there: {', '.join(sorted(strangers))}")
+    return Tally(
+        rows=wire.rows,
+        cells={name: _unpack_counts(counts, sizes[name]) for name, counts in wire.counts.items()},
+        apart={name: _unpack_apart(columns[name].bins, apart) for name, apart in (wire.apart or {}).items()},
+    )
+
+
+def sole_tally(rows: int, columns: Mapping[str, ReferenceColumn], flags: Mapping[str, ReferenceFlag]) -> Tally:
+    """Return the counts of the only version: those of all rows."""
+    cells = {name: column.counts for name, column in columns.items()}
+    return Tally(
+        rows=rows,
+        cells=cells | {name: flag.counts for name, flag in flags.items()},
+        apart={name: column.apart for name, column in columns.items() if column.apart is not None},
+    )
+
+
+def pack_volume(volume: Volume) -> WireVolume:
+    """Return the volume's fields."""
+    return WireVolume(rows=volume.rows.tolist(), hours=volume.hours.tolist())
+
+
+def unpack_volume(wire: WireVolume) -> Volume:
+    """Return the volume of some fields, or raise ``ValueError``."""
+    return Volume(_unpack_counts(wire.rows, HOURS_OF_WEEK), _unpack_counts(wire.hours, HOURS_OF_WEEK))
+
+
+def _pack_summary(summary: Summary) -> WireSummary:
+    quantiles = {f"{share:g}": value for share, value in zip(QUANTILES, summary.quantiles, strict=False)}
+    return WireSummary(mean=summary.mean, sd=summary.sd, quantiles=quantiles)
+
+
+def _unpack_summary(wire: WireSummary) -> Summary:
+    return Summary(wire.mean, wire.sd, tuple(wire.quantiles.values()))
+
+
+def _pack_apart(bins: Bins, apart: IntArray) -> dict[str, int]:
+    return dict(zip(("rows", *kinds_beyond(bins)), apart.tolist(), strict=True))
+
+
+def _unpack_apart(bins: Bins, wire: Mapping[str, int]) -> IntArray:
+    names = ("rows", *kinds_beyond(bins))
+    if set(wire) != set(names):
+        raise ValueError(f"apart must hold exactly {', '.join(names)}")
+    return np.array([wire[name] for name in names], np.int64)
+
+
+def _pack_days(by_day: Mapping[str, IntArray]) -> dict[str, Counts]:
+    return {day: counts.tolist() for day, counts in by_day.items()}
+
+
+def _unpack_days(wire: Mapping[str, Counts], days: Iterable[str], size: int) -> dict[str, IntArray]:
+    if set(wire) - set(days):
+        message = "a column counts a day that is not listed"
+        raise ValueError(message)
+    return {day: _unpack_counts(counts, size) for day, counts in wire.items()}
+
+
+def _unpack_counts(counts: Counts, size: int) -> IntArray:
+    if len(counts) != size:
+        raise ValueError(f"{len(counts)} counts for {size} cells")
+    return np.array(counts, np.int64)

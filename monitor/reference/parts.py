@@ -1,0 +1,96 @@
+"""What a reference consists of: columns, flags, the counts of a version, the volume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from detectors.bins import CategoricalBins
+from detectors.counts import merge_bins
+from monitor.events import IntArray
+from monitor.reference.fitting import Bins
+from monitor.reference.summary import Summary
+
+HOURS_OF_WEEK: Final = 168
+FLAG_CELLS: Final = 3
+"""No, yes, missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceColumn:
+    """One column over all rows of the reference."""
+
+    bins: Bins
+    counts: IntArray
+    """Rows by cell: the bins, then the quality cells."""
+    by_day: Mapping[str, IntArray] = field(default_factory=dict)
+    """Day (UTC) → rows by coarse cell, see ``coarse``."""
+    apart: IntArray | None = None
+    """Number of rows that had no part in the bins, then how many of these each quality cell beyond the bins has.
+
+    Only these rows can say how often a live value is unseen, low or high. ``None``: no row had a part.
+    """
+    summary: Summary | None = None
+    importance: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceFlag:
+    """A yes-or-no column, such as ``flagged`` or ``error``."""
+
+    counts: IntArray
+    """Rows that are no, yes, and neither."""
+    by_day: Mapping[str, IntArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """What was counted of the rows of one version."""
+
+    rows: int
+    cells: Mapping[str, IntArray]
+    """Column or flag → rows by cell."""
+    apart: Mapping[str, IntArray] = field(default_factory=dict)
+    """Column → as ``ReferenceColumn.apart``; empty where no row had a part in the bins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Rows by hour of the week, Monday 00:00 UTC first, and how many such hours were seen; 168 of each."""
+
+    rows: IntArray
+    hours: IntArray
+
+
+def coarse(bins: Bins) -> IntArray:
+    """Return cell → coarse cell: the evidence bins, then the quality cells beyond the bins.
+
+    >>> coarse(CategoricalBins(("de",))).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    groups = np.arange(bins.size) if isinstance(bins, CategoricalBins) else bins.evidence
+    beyond = int(groups.max(initial=-1)) + 1 + np.arange(bins.cells - bins.size)
+    return np.concatenate([groups, beyond])
+
+
+def coarse_size(bins: Bins) -> int:
+    """Return the number of coarse cells."""
+    return int(coarse(bins).max(initial=-1)) + 1
+
+
+def merged(bins: Bins, counts: IntArray) -> IntArray:
+    """Return the counts of a column's cells by coarse cell."""
+    fewer: IntArray = merge_bins(counts[np.newaxis], coarse(bins))[0]
+    return fewer
+
+
+def kinds_beyond(bins: Bins) -> tuple[str, ...]:
+    """Return the quality cells beyond the bins, in their order.
+
+    >>> kinds_beyond(CategoricalBins(("de",)))
+    ('missing', 'bad', 'unseen')
+    """
+    return tuple(name for name, cell in sorted(bins.quality.items(), key=lambda item: item[1]) if cell >= bins.size)
