@@ -26,6 +26,7 @@ from monitor.sources.connection import Connection
 from monitor.sources.kafka_commit import OffsetCommitter
 from monitor.sources.kafka_metadata import Metadata
 from monitor.sources.kafka_options import METADATA_AGE, consumer_options
+from monitor.sources.loss import cut_back, lost_records, made_anew
 from monitor.sources.port import (
     UNKNOWN_TIME,
     CorruptRecordsError,
@@ -131,7 +132,7 @@ class KafkaPythonSource:
         """See ``Source``."""
         self._positions[input_] = offset
         self._ids.pop(input_, None)
-        if self._attached is not None:
+        if self._attached is not None and input_ not in self._paused:
             self._attached.seek(_theirs(input_), offset)
 
     def consume(self, limit: int, timeout: float) -> list[Records]:
@@ -164,17 +165,16 @@ class KafkaPythonSource:
 
     def pause(self, inputs: Iterable[TopicPartition]) -> None:
         """See ``Source``."""
-        names = [name for name in inputs if name in self._positions]
-        self._paused.update(names)
+        self._paused.update(name for name in inputs if name in self._positions)
         if self._attached is not None:
-            self._attached.pause(*map(_theirs, names))
+            self._place(self._attached, ())
 
     def resume(self, inputs: Iterable[TopicPartition]) -> None:
         """See ``Source``."""
-        names = [name for name in inputs if name in self._positions]
-        self._paused.difference_update(names)
+        resumed = self._paused.intersection(inputs)
+        self._paused -= resumed
         if self._attached is not None:
-            self._attached.resume(*map(_theirs, names))
+            self._place(self._attached, resumed)
 
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See ``Source``."""
@@ -200,12 +200,20 @@ class KafkaPythonSource:
             except SourceUnavailableError as error:
                 self._trouble("stored offsets cannot be checked yet", error)
                 return None
-        consumer.assign([_theirs(name) for name in self._positions])
-        for name, offset in self._positions.items():
-            consumer.seek(_theirs(name), offset)
-        consumer.pause(*map(_theirs, self._paused))
+        self._place(consumer, self._positions)
         self._attached = consumer
         return consumer
+
+    def _place(self, consumer: Any, moved: Iterable[TopicPartition]) -> None:
+        """Have the consumer read what is not paused, the ``moved`` partitions from our positions on.
+
+        What is paused is taken out of the assignment: a partition that was paused in the client's own way while it
+        held fetched records would never be read again (kafka-python 3.0.12).
+        """
+        active = [name for name in self._positions if name not in self._paused]
+        consumer.assign([_theirs(name) for name in active])
+        for name in set(moved).intersection(active):
+            consumer.seek(_theirs(name), self._positions[name])
 
     def _connect(self, timeout: float) -> Any:
         consumer = self._connection.get(timeout)
@@ -223,15 +231,15 @@ class KafkaPythonSource:
         records: list[Records] = []
         for partition, rows in polled.items():
             name = _ours(partition)
-            offset = consumer.position(partition, timeout_ms=0)
-            self._positions[name] = offset
-            records += self._columns(name, rows, offset)
+            self._positions[name] = _position(consumer, partition, _OFFSET(rows[-1]) + 1)
+            records += self._columns(name, rows, self._positions[name])
         now = self._monotonic()
         if not polled or now - self._looked >= _LOOK_EVERY:
             self._looked = now
-            for name, before in self._positions.items():
-                offset = consumer.position(_theirs(name), timeout_ms=0)
-                if offset is not None and offset > before:
+            for name in self._positions.keys() - self._paused:
+                before = self._positions[name]
+                offset = _position(consumer, _theirs(name), before)
+                if offset > before:
                     self._positions[name] = offset
                     records.append(Records(name.topic, name.partition, offset, [], [], True, [], []))
         return records
@@ -311,7 +319,7 @@ class KafkaPythonSource:
             if id_ is not None and self._ids.setdefault(name, id_) != id_:
                 self._attached = None
                 begin = self._offsets("beginning_offsets", [name])[name]
-                raise LostRecordsError(name, "the topic was deleted and made anew", lost=None, resume_at=begin)
+                raise made_anew(name, begin)
 
     def _explain_loss(self, error: Any) -> None:
         """Raise what a position outside the log means, or return when it is inside again."""
@@ -354,18 +362,13 @@ class KafkaPythonSource:
             log.warning(what, problem=None if error is None else str(error), held_back=more)
 
 
-def lost_records(name: TopicPartition, offset: int, begin: int, end: int) -> LostRecordsError | None:
-    """Return what it means that reading should go on at ``offset`` of a log from ``begin`` to ``end``."""
-    if offset < begin:
-        message = f"{begin - offset} records from offset {offset} on are gone; the log begins at {begin}"
-        return LostRecordsError(name, message, lost=begin - offset, resume_at=begin)
-    return cut_back(name, offset, end) if offset > end else None
-
-
-def cut_back(name: TopicPartition, offset: int, end: int) -> LostRecordsError:
-    """Return the error of a log that no longer holds records that were read from it."""
-    message = f"reading stands at offset {offset} but the log ends at {end}: it was cut back or replaced"
-    return LostRecordsError(name, message, lost=offset - end, resume_at=end)
+def _position(consumer: Any, partition: Any, at_least: int) -> int:
+    """Return where a partition is read next: beyond its last record when transaction markers follow."""
+    try:
+        offset = consumer.position(partition, timeout_ms=0)
+    except KafkaError:
+        return at_least  # the next poll raises it again, and there it is explained
+    return at_least if offset is None else max(at_least, int(offset))
 
 
 def _theirs(name: TopicPartition) -> Any:

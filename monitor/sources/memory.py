@@ -10,7 +10,8 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from monitor.events import Headers, Records
-from monitor.sources.port import UNKNOWN_TIME, LostRecordsError, TopicPartition
+from monitor.sources.loss import lost_records, made_anew
+from monitor.sources.port import UNKNOWN_TIME, TopicPartition
 
 
 class Mark(Enum):
@@ -265,13 +266,9 @@ class MemorySource:
     def _check(self, name: TopicPartition, offset: int) -> None:
         log = self._logs[name]
         if self._read_incarnation.get(name, self._incarnations[name.topic]) != self._incarnations[name.topic]:
-            raise LostRecordsError(name, "the topic was deleted and made anew", lost=None, resume_at=log.begin)
-        if offset < log.begin:
-            message = f"records {offset} to {log.begin - 1} are gone"
-            raise LostRecordsError(name, message, lost=log.begin - offset, resume_at=log.begin)
-        if offset > log.end:
-            message = f"the log ends at {log.end}, before the stored offset {offset}"
-            raise LostRecordsError(name, message, lost=offset - log.end, resume_at=log.end)
+            raise made_anew(name, log.begin)
+        if (error := lost_records(name, offset, log.begin, log.end)) is not None:
+            raise error
 
     @staticmethod
     def _start(log: _Log, start: str | int) -> int:
