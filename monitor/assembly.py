@@ -57,14 +57,15 @@ def columns_of(model: Model) -> Mapping[str, ColumnType] | None:
 
 def build_models(config: Config, base: Path) -> dict[str, Model]:
     """Return the models of a configuration, each with its reference where one is given."""
-    return {model.name: build_model(model, base) for model in config.models}
+    return {model.name: build_model(model, base, config.limits.versions) for model in config.models}
 
 
-def build_model(config: ModelConfig, base: Path) -> Model:
+def build_model(config: ModelConfig, base: Path, versions: int = 4) -> Model:
     """Return one model; a relative path to its reference starts at ``base``."""
     windows = WindowSet.of(config.windows or {})
     decision = None if config.decision is None else Decision.parse(config.decision)
     model = Model(config, windows, Layout({}), decision, rolled=[-(1 << 62)] * (len(windows.tiers.lengths) - 1))
+    model.most_versions = versions
     settings = config.reference
     if settings is not None and settings.source is not None:
         model.watch(Reference.load(base / settings.source))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from detectors.bins import NumericBins
 
+from detectors.bins import NumericBins
 from monitor.events import IntArray
 
 NO: Final = 0

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from monitor.events import Batch, Column, Records, Reject
+from monitor.events import Batch, Column, Headers, Records, Reject
 
 _DETAILS = {
     "future_time": "the event time runs further ahead than skew allows, and no other rows confirm it",
@@ -27,7 +27,8 @@ class HeldRow:
     def of(cls, batch: Batch, row: int, records: Records | None, reason: str = "future_time") -> HeldRow:
         """Take one row out of a batch; ``records`` is what the batch was decoded from, where still at hand."""
         single = batch.take(np.array([row]))
-        key, value, headers, topic, partition = None, None, (), "", 0
+        key, value, topic, partition = None, None, "", 0
+        headers: Headers = ()
         if records is not None:
             place = int(single.sources[0]) if single.sources is not None else row
             key, value = records.keys[place], records.values[place]

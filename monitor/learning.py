@@ -23,6 +23,13 @@ ENOUGH: Final = 2_000
 _EDGES_PART: Final = 14
 
 
+class _Row(dict[str, Any]):
+    """A sampled row; rows of equal hash are of equal rank, whatever they hold."""
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+
 @dataclass(slots=True)
 class Learning:
     """Progress towards a reference.
@@ -40,7 +47,7 @@ class Learning:
     coders: dict[str, Any] | None = None
     """Column → bins as plain values, from the second stage on."""
     changed: bool = False
-    _sample: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    _sample: list[tuple[int, _Row]] = field(default_factory=list)
     """A heap whose root is the row with the greatest hash (negated)."""
 
     def observe(self, batch: Batch) -> None:
@@ -110,13 +117,6 @@ class Learning:
         sample = [(rank, _Row(row)) for rank, row in state["sample"]]
         names = ("period", "stage", "first_time", "rows", "start", "end", "coders")
         return cls(**{name: state[name] for name in names}, _sample=sample)
-
-
-class _Row(dict[str, Any]):
-    """A sampled row; rows of equal hash are of equal rank, whatever they hold."""
-
-    def __lt__(self, other: object) -> bool:
-        return False
 
 
 def id_hash(name: str) -> int:

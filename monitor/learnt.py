@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 import structlog
-from detectors.bins import CategoricalBins, NumericBins
 
-from monitor.events import DAY, IntArray
+from detectors.bins import CategoricalBins, NumericBins
+from monitor.events import DAY, HOUR, IntArray
+from monitor.layout import Coder
 from monitor.learning import Learning
 from monitor.model import Model
 from monitor.partition import Partition
@@ -56,11 +58,8 @@ def _begin_counts(model: Model, learning: Learning, partitions: list[Partition])
         decision=model.decision,
     )
     model.relayout(bins)
-    newest = max(
-        partition.clocks[model.config.name].greatest
-        for partition in partitions
-        if model.config.name in partition.clocks
-    )
+    name = model.config.name
+    newest = max(partition.clocks[name].greatest for partition in partitions if name in partition.clocks)
     length = DAY if learning.period >= 2 * DAY else model.windows.tiers.lengths[0]
     learning.begin_counts((newest // length + 1) * length, {name: coder.to_dict() for name, coder in bins.items()})
     log.info("edges learnt", model=model.config.name, columns=len(bins), sampled_from=learning.rows)
@@ -70,46 +69,61 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
     start, end = learning.start, learning.end
     if start is None or end is None:
         return
-    total, days, versions = _sums(model, partitions, start, end)
-    bins: dict[str, NumericBins | CategoricalBins] = {
-        name: coder
-        for name, coder in model.layout.coders.items()
-        if isinstance(coder, NumericBins | CategoricalBins) and name not in _NOT_COMPARED
-    }
+    coders = {name: coder for name, coder in model.layout.coders.items() if name != "latency"}
+    sums = _Sums(model, coders)
+    for partition in partitions:
+        sums.add(partition, start, end)
     reference = reference_of_counts(
         model=model.config.name,
-        source=f"learnt from the stream, {start} to {end}",
-        bins=bins,
-        total=_split(model, total, bins),
-        by_day={day: _split(model, counts, bins) for day, counts in days.items()},
-        by_version={version: _split(model, counts, bins) for version, counts in versions.items()},
+        source=f"learnt from the stream, {_text(start)} to {_text(end)}",
+        bins={name: coder for name, coder in coders.items() if isinstance(coder, NumericBins | CategoricalBins)},
+        total=sums.split(sums.total),
+        by_day={day: sums.split(counts) for day, counts in sums.days.items()},
+        by_version={version: sums.split(counts) for version, counts in sums.versions.items()},
+        by_hour=sums.hours,
+        decision=model.decision,
+        importance={name: feature.importance for name, feature in model.config.features.items()},
     )
     model.adopt(reference.to_json())
-    log.info("reference learnt", model=model.config.name, rows=int(total[0]), days=len(days))
+    log.info("reference learnt", model=model.config.name, rows=int(sums.total[0]), days=len(sums.days))
 
 
-def _sums(
-    model: Model, partitions: list[Partition], start: int, end: int
-) -> tuple[IntArray, dict[int, IntArray], dict[str, IntArray]]:
-    """Return the counts of the learning period: in all, by day, by version."""
-    size = model.layout.size
-    total = np.zeros(size, np.int64)
-    days: dict[int, IntArray] = {}
-    versions: dict[str, IntArray] = {}
-    name = model.config.name
-    for partition in partitions:
+@dataclass(slots=True)
+class _Sums:
+    """Counts of a learning period: in all, by day, by version; rows by hour."""
+
+    model: Model
+    coders: Mapping[str, Coder]
+    total: IntArray = field(init=False)
+    days: dict[int, IntArray] = field(default_factory=dict)
+    versions: dict[str, IntArray] = field(default_factory=dict)
+    hours: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.total = np.zeros(self.model.layout.size, np.int64)
+
+    def add(self, partition: Partition, start: int, end: int) -> None:
+        """Add one partition's panes."""
+        name = self.model.config.name
         for version in partition.shelf.versions(name):
-            for level in range(len(model.windows.tiers.lengths)):
+            for level in range(len(self.model.windows.tiers.lengths)):
                 for key in partition.shelf.keys(name, version, level, start, end):
                     pane = partition.shelf.find(key)
-                    if pane is None:
-                        continue
-                    counts = pane.total()
-                    total += counts
-                    for sums, place in ((days, key.start // DAY * DAY), (versions, version)):
-                        sums[place] = sums.get(place, 0) + counts  # type: ignore[index,call-overload]  # one loop, two kinds of key
-    return total, days, versions
+                    if pane is not None:
+                        self._add(pane.total(), version, key.start)
+
+    def split(self, counts: IntArray) -> dict[str, IntArray]:
+        """Return the cells of each column."""
+        spans = self.model.layout.spans
+        return {name: counts[spans[name][0] : spans[name][1]] for name in self.coders}
+
+    def _add(self, counts: IntArray, version: str, start: int) -> None:
+        day, hour = start // DAY * DAY, start // HOUR * HOUR
+        self.total = self.total + counts
+        self.days[day] = self.days.get(day, 0) + counts
+        self.versions[version] = self.versions.get(version, 0) + counts
+        self.hours[hour] = self.hours.get(hour, 0) + int(counts[0])
 
 
-def _split(model: Model, counts: IntArray, bins: Mapping[str, Any]) -> dict[str, IntArray]:
-    return {name: counts[first:last] for name in bins for first, last in (model.layout.spans[name],)}
+def _text(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

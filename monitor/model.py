@@ -18,6 +18,7 @@ from monitor.reference import Reference
 from monitor.windows import WindowSet
 
 FLAGGED = "flagged"
+OTHER = "other"
 ROLES = ("score", "prediction", "latency", "error", FLAGGED)
 
 
@@ -40,6 +41,9 @@ class Model:
     """Per tier but the last: panes that start before this were rolled up."""
     last_time: int | None = None
     """Greatest event time of any counted row."""
+    most_versions: int = 4
+    versions: dict[str, int] = field(default_factory=dict)
+    """Versions that are counted apart → greatest event time of their rows."""
 
     @property
     def features(self) -> Mapping[str, ColumnType] | None:
@@ -78,6 +82,27 @@ class Model:
         if self.decision is not None and mapped.score is not None:
             chosen[FLAGGED] = Flags(f"score {self.decision.op} {self.decision.threshold!r}")
         self.layout = Layout(chosen)
+
+    def admit(self, batch: Batch) -> Batch:
+        """Return accepted rows with versions beyond the bound renamed ``other``.
+
+        A version that had no row for as long as windows are restated makes room for a new one. Which versions come too
+        many depends on the order in which partitions are read; nothing else does.
+        """
+        newest = int(batch.times.max(initial=0))
+        names = set(batch.versions)
+        for name in sorted(names - set(self.versions)):
+            if len(self.versions) >= self.most_versions:
+                oldest = min(self.versions, key=self.versions.__getitem__)
+                if self.versions[oldest] >= newest - self.windows.tiers.keep[-1]:
+                    continue
+                del self.versions[oldest]
+            self.versions[name] = newest
+        for name in names & set(self.versions):
+            self.versions[name] = max(self.versions[name], newest)
+        if names <= set(self.versions):
+            return batch
+        return replace(batch, versions=[name if name in self.versions else OTHER for name in batch.versions])
 
     def prepare(self, batch: Batch) -> Batch:
         """Return accepted rows with what follows from their cells, such as whether the decision flags them."""

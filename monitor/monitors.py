@@ -87,7 +87,7 @@ def _monitors(model: Model, version: str, kind: str, column: str, *, rates: bool
     if reference is None:
         return
     if column in {FLAGGED, "error"}:
-        if kind == "rate" and (counts := reference.flags(column, version)) is not None:
+        if kind == "rate" and (counts := reference.flags(column, version, model.decision)) is not None:
             first = model.layout.spans[column][0]
             yield Monitor(column, f"{column}_rate", counts, np.array([first + NO, first + YES]), is_rate=True)
         return
@@ -97,7 +97,7 @@ def _monitors(model: Model, version: str, kind: str, column: str, *, rates: bool
         return
     first = model.layout.spans[column][0]
     if rates or kind == "rate":
-        yield from _rates(column, counts, bins, first)
+        yield from _rates(model, version, column, bins)
         return
     shape = np.arange(first, first + bins.size)
     if isinstance(bins, NumericBins) and kind not in FINE:
@@ -110,8 +110,7 @@ def _monitors(model: Model, version: str, kind: str, column: str, *, rates: bool
 
 
 def positions_of(bins: NumericBins, counts: IntArray) -> FloatArray:
-    """Return the middle of every bin in standard deviations of the reference's counts (in bins when it has no
-    spread)."""
+    """Return the middle of every bin in standard deviations of the reference; without spread, in bins."""
     borders = (
         np.concatenate([[min(bins.low, bins.edges[0])], bins.edges, [max(bins.high, bins.edges[-1])]])
         if len(bins.edges)
@@ -124,13 +123,14 @@ def positions_of(bins: NumericBins, counts: IntArray) -> FloatArray:
     return middles / spread if spread > 0 else np.arange(len(middles), dtype=np.float64)
 
 
-def _rates(column: str, counts: IntArray, bins: NumericBins | CategoricalBins, first: int) -> Iterator[Monitor]:
+def _rates(model: Model, version: str, column: str, bins: NumericBins | CategoricalBins) -> Iterator[Monitor]:
     """Yield a pair (all other rows, rows of this kind) for each quality cell."""
-    total = int(counts.sum())
+    reference = model.reference
+    first = model.layout.spans[column][0]
     for name, cell in bins.quality.items():
-        if name == "other":
+        counts = None if reference is None else reference.rate(column, version, name)
+        if counts is None:
             continue
         rest = [place for place in range(bins.cells) if place != cell]
         groups = np.array([0] * len(rest) + [1], np.int64)
-        reference = np.array([total - int(counts[cell]), int(counts[cell])], np.int64)
-        yield Monitor(column, f"{name}_rate", reference, first + np.array([*rest, cell]), groups, is_rate=True)
+        yield Monitor(column, f"{name}_rate", counts, first + np.array([*rest, cell]), groups, is_rate=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
-from detectors.counts import Counts
 
+from detectors.counts import Counts
 from monitor.events import IntArray
 from monitor.keys import compose, parse, prefix
 from monitor.layout import Layout

@@ -143,6 +143,7 @@ class Partition:
 
     def _accept(self, batch: Batch, before: IntArray, records: Records | None = None) -> None:
         model = self.models[batch.model]
+        batch = model.admit(batch)
         windows = model.windows
         delays = before - batch.times
         if len(delays) and int(delays.max()) > 0:

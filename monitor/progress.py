@@ -8,6 +8,7 @@ import msgspec
 
 from monitor.closing import Closing
 from monitor.learning import Learning
+from monitor.learnt import restore_coders
 from monitor.model import Model
 
 CLOSING: Final = b"C"
@@ -32,6 +33,7 @@ def encode_model(model: Model) -> bytes:
             "format": _FORMAT,
             "rolled": model.rolled,
             "last_time": model.last_time,
+            "versions": model.versions,
             "learning": None if model.learning is None else model.learning.state(),
             "learnt": model.learnt,
         }
@@ -44,9 +46,11 @@ def restore_model(model: Model, data: bytes) -> None:
     if len(state["rolled"]) == len(model.rolled):
         model.rolled = list(state["rolled"])
     model.last_time = state["last_time"]
+    model.versions = dict(state["versions"])
     if model.learning is None:
         return
     if state["learnt"] is not None:
         model.adopt(state["learnt"])
     elif state["learning"] is not None and state["learning"]["period"] == model.learning.period:
         model.learning = Learning.restore(state["learning"])
+        restore_coders(model)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from detectors.counts import tally
 
+from detectors.counts import tally
 from monitor.events import Batch, Column, IntArray
 from monitor.layout import Layout
 from monitor.panes import PaneKey, Shelf

@@ -181,6 +181,8 @@ class Config(Section):
     """Where the state lives."""
     http: HttpConfig = HttpConfig()
     """The service's own port."""
+    metrics: MetricsConfig = MetricsConfig()
+    """What ``/metrics`` holds beside the defaults."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds against a bad producer."""
     log: LogConfig = LogConfig()
