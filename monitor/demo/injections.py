@@ -1,0 +1,124 @@
+"""The changes that the demo makes on purpose, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.random import Generator
+
+from monitor.events import DAY, HOUR, FloatArray, IntArray
+
+Change: TypeAlias = Literal["covariate shift", "missing values", "new category", "score shift"]
+
+RAISE: Final = 1.25
+MISSING_SHARE: Final = 0.25
+NEW_CAR: Final = 21
+NEW_CAR_SHARE: Final = 0.08
+LOST_SHARE: Final = 0.75
+_FIRST_HOUR: Final = 9
+_LASTS: Final = 39 * HOUR
+"""Until midnight, so that one whole day lies within."""
+_EVERY: Final = 2
+DAYS_OF_CHANGE: Final = 8
+"""Four changes, one every second day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """One change, from ``start`` on and undone at ``end`` (both event times)."""
+
+    name: str
+    column: str
+    kind: Change
+    start: int
+    end: int
+    description: str
+    expect: frozenset[tuple[str, str]]
+    """(column, detector) of findings any of which means that it was found."""
+    moves: frozenset[str]
+    """Columns whose distribution or quality it truly changes, the ones that follow included; drift found in them
+    while it lasts is no false alarm."""
+
+    def rows(self, times: IntArray) -> IntArray:
+        """Return the rows that it touches."""
+        return np.flatnonzero((times >= self.start) & (times < self.end))
+
+
+def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
+    """Return the four changes of a stream that begins at ``start``; the first comes after ``quiet_days``.
+
+    >>> [change.column for change in injections(0, 30)]
+    ['salary', 'hvalue', 'car', 'score']
+    """
+    outcome = frozenset({"score", "prediction", "flagged"})
+    begins = [start + (quiet_days + _EVERY * place) * DAY + _FIRST_HOUR * HOUR for place in range(4)]
+    return (
+        Injection(
+            "salaries rise",
+            "salary",
+            "covariate shift",
+            begins[0],
+            begins[0] + _LASTS,
+            "a campaign brings applicants who earn a quarter more",
+            frozenset({("salary", name) for name in ("psi", "ks", "jensen_shannon", "wasserstein", "high_rate")}),
+            outcome | {"salary"},
+        ),
+        Injection(
+            "house values vanish",
+            "hvalue",
+            "missing values",
+            begins[1],
+            begins[1] + _LASTS,
+            "the land register times out for a quarter of the requests",
+            frozenset({("hvalue", "missing_rate")}),
+            frozenset({"hvalue"}),
+        ),
+        Injection(
+            "a new make of car",
+            "car",
+            "new category",
+            begins[2],
+            begins[2] + _LASTS,
+            f"car_{NEW_CAR}, which training never saw, is 8 % of the rows",
+            frozenset({("car", "unseen_rate")}),
+            frozenset({"car"}),
+        ),
+        Injection(
+            "scores shift",
+            "score",
+            "score shift",
+            begins[3],
+            begins[3] + _LASTS,
+            "three replicas in four lose the commission before the model sees it; the log has it",
+            frozenset({("score", name) for name in ("psi", "ks", "jensen_shannon", "wasserstein")}),
+            outcome,
+        ),
+    )
+
+
+def change_features(change: Injection, columns: dict[str, FloatArray], rows: IntArray, rng: Generator) -> None:
+    """Change the applicants' columns in place."""
+    if change.kind == "covariate shift":
+        columns["salary"][rows] *= RAISE
+    elif change.kind == "missing values":
+        columns["hvalue"][_some(rows, MISSING_SHARE, rng)] = np.nan
+    elif change.kind == "new category":
+        columns["car"][_some(rows, NEW_CAR_SHARE, rng)] = NEW_CAR
+
+
+def change_inputs(
+    change: Injection, columns: Mapping[str, FloatArray], rows: IntArray, rng: Generator
+) -> Mapping[str, FloatArray]:
+    """Return what the model is given in place of the applicants' columns."""
+    if change.kind != "score shift":
+        return columns
+    commission = columns["commission"].copy()
+    commission[_some(rows, LOST_SHARE, rng)] = 0.0
+    return {**columns, "commission": commission}
+
+
+def _some(rows: IntArray, share: float, rng: Generator) -> IntArray:
+    return rows[rng.random(len(rows)) < share]
