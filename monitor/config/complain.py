@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -124,8 +124,3 @@ def _joined(problems: list[Problem]) -> Problem:
     return Problem(
         first.file, first.line, first.column, first.path, ", or ".join(messages), " or ".join(hints), code
     )  # fmt: skip
-
-
-def under(steps: Steps, problems: Mapping[Steps, Problem]) -> Iterator[Steps]:
-    """Yield the ways of problems at or below ``steps``."""
-    return (way_ for way_ in problems if way_[: len(steps)] == steps)

@@ -50,6 +50,8 @@ class Examined:
 
     config: Config | None
     problems: list[Problem] = field(default_factory=list)
+    tree: Node | None = None
+    """The files with their places, variables replaced."""
 
     @property
     def errors(self) -> list[Problem]:
@@ -103,8 +105,8 @@ def examine(path: Path, environ: Mapping[str, str]) -> Examined:
     checked = _Checks(tree, {*wrong, *failed}, folder_of(path)).run()
     problems = sorted({*problems, *found.values(), *checked})
     if any(not problem.is_warning for problem in problems):
-        return Examined(None, problems)
-    return Examined(None if config is None else resolve(config), problems)
+        return Examined(None, problems, tree)
+    return Examined(None if config is None else resolve(config), problems, tree)
 
 
 def folder_of(path: Path) -> Path:
@@ -234,8 +236,8 @@ class _Checks:
         return None
 
     def touched(self, way: Steps) -> bool:
-        """Whether something at or below this way is wrong already."""
-        return any(other[: len(way)] == way for other in self.wrong)
+        """Whether something at, below or above this way is wrong already."""
+        return any(other[: len(way)] == way or way[: len(other)] == other for other in self.wrong)
 
 
 def _at(name: str, found: Iterable[Complaint]) -> Iterator[tuple[Steps, Complaint]]:

@@ -74,7 +74,7 @@ def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
     yield from _check_path(("map", "id"), mapped.id, template=True)
     names = stream.feature_names
     if names is not None and not isinstance(mapped.features, str):
-        yield Complaint(("feature_names",), "needs map.features to be the path of a list", needs=(("map",),))
+        yield Complaint(("feature_names",), "needs map.features to be the path of a list", needs=(("map", "features"),))
     if names is not None and len(set(names)) < len(names):
         yield Complaint(("feature_names",), "a name is given twice", code=WRONG_VALUE)
 
@@ -112,7 +112,9 @@ def _check_features(model: ModelConfig, most: int) -> Iterator[Complaint]:
     for name, feature in model.features.items():
         if mapped is not None and name not in mapped:
             hint = did_you_mean(name, mapped)
-            yield Complaint(("features", name), "no such feature in map.features", hint, needs=(("predictions",),))
+            yield Complaint(
+                ("features", name), "no such feature in map.features", hint, needs=(("predictions", "map", "features"),)
+            )
         if feature.range is not None and feature.range[0] >= feature.range[1]:
             yield Complaint(("features", name, "range"), "the first number must be below the second", code=WRONG_VALUE)
 
@@ -141,7 +143,9 @@ def _check_decision(model: ModelConfig) -> Iterator[Complaint]:
         message, _, hint = str(error).partition("; ")
         yield Complaint(("decision",), message, hint, WRONG_VALUE)
     if model.predictions.map.score is None:
-        yield Complaint(("decision",), "a decision needs a score", "set map.score", needs=(("predictions",),))
+        yield Complaint(
+            ("decision",), "a decision needs a score", "set map.score", needs=(("predictions", "map", "score"),)
+        )
 
 
 def check_reference(reference: ReferenceConfig, base: Path) -> Iterator[Complaint]:
@@ -193,7 +197,7 @@ def _check_detector(detector: DetectorConfig, model: ModelConfig, where: Steps) 
     if detector.window is not None and detector.window not in windows:
         hint = did_you_mean(detector.window, windows)
         steps: Steps = (*where, "window") if where else ()
-        yield Complaint(steps, f"{inherited}no such window", hint, needs=(("windows",),))
+        yield Complaint(steps, f"{inherited}no such window", hint, needs=(("windows", detector.window),))
     if not where:
         return
     yield from _check_thresholds(detector, where)

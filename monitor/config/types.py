@@ -116,26 +116,30 @@ def _written(parse: Callable[[object], int], message: str) -> Callable[[object, 
     return validate
 
 
+_DURATION = r"^\s*(0|(\d+(us|ms|s|m|h|d|w))+)\s*$"
+_BYTES = r"^\s*\d+\s*(B|KiB|MiB|GiB|kB|MB|GB)?\s*$"
 _NO_UNIT = "a duration without its unit; write 30s, 15m, 1h30m, 14d"
 _NO_DATE = "not a time; write RFC 3339, such as 2026-11-01T00:00:00Z"
 
 Duration: TypeAlias = Annotated[
     int,
     BeforeValidator(_written(parse_duration, _NO_UNIT)),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+(us|ms|s|m|h|d|w))+$", "examples": ["15m", "1h30m", "14d"]}),
+    WithJsonSchema({"$comment": "duration", "anyOf": [{"type": "string", "pattern": _DURATION}, {"const": 0}]}),
 ]
 """Microseconds, written as ``15m``."""
 
 Size: TypeAlias = Annotated[
     int,
     BeforeValidator(parse_size),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "examples": ["1MiB"]}),
+    WithJsonSchema(
+        {"$comment": "size", "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": _BYTES}]}
+    ),
 ]
 """Bytes, written as ``1MiB``."""
 
 Moment: TypeAlias = Annotated[
     int,
     BeforeValidator(_written(parse_moment, _NO_DATE)),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    WithJsonSchema({"$comment": "time", "type": "string", "format": "date-time"}),
 ]
 """Microseconds since the epoch, written as RFC 3339."""

@@ -1,0 +1,215 @@
+"""What ``driftline validate`` says: everything that is wrong, or what will be watched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from monitor.config.checks import Complaint
+from monitor.config.complain import place_of
+from monitor.config.load import Examined, examine, folder_of
+from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig
+from monitor.config.problem import NOT_FOUND, UNREACHABLE, WARNING, Problem, Steps
+from monitor.config.root import Config, KafkaConfig
+from monitor.config.tree import Node
+from monitor.config.types import format_duration
+from monitor.redaction import redact
+from monitor.sources.port import Source, SourceUnavailableError
+
+
+def validate(
+    path: Path, environ: Mapping[str, str], *, check_broker: Callable[[Config], Iterable[Complaint]] | None
+) -> tuple[list[Problem], str]:
+    """Examine a configuration and, with ``check_broker``, what surrounds it.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+    environ : Mapping[str, str]
+        Where variables are looked up.
+    check_broker : callable, optional
+        Returns what is wrong with the inputs; see ``check_source``. Without it, nothing beyond the files is looked at.
+
+    Returns
+    -------
+    problems : list[Problem]
+        Errors and warnings, in the order of the files.
+    summary : str
+        What will be watched, empty when there are errors. Secrets are masked.
+    """
+    found = examine(path, environ)
+    config, tree = found.config, found.tree
+    if config is None or tree is None:
+        return found.problems, ""
+    more = list(_doubts(config, tree))
+    if check_broker is not None:
+        more += [*check_state_path(config, folder_of(path)), *check_broker(config)]
+    problems = sorted({*found.problems, *(_placed(complaint, tree) for complaint in more)})
+    broken = any(not problem.is_warning for problem in problems)
+    return problems, "" if broken else redact(summarise(config, found, path))
+
+
+def check_source(config: Config, source: Source) -> Iterator[Complaint]:
+    """Check that every input can be reached and exists."""
+    names = {model.predictions.topic or str(model.predictions.file): None for model in config.models}
+    letters = config.kafka.dead_letters
+    topic = None if letters is None else letters.topic
+    try:
+        counts = source.partitions(names)
+    except SourceUnavailableError as error:
+        yield Complaint(("kafka", "bootstrap_servers"), redact(str(error)), "is the broker up?", UNREACHABLE)
+        return
+    for place, model in enumerate(config.models):
+        key = "file" if model.predictions.topic is None else "topic"
+        name = model.predictions.topic or str(model.predictions.file)
+        steps: Steps = ("models", place, "predictions", key)
+        if name not in counts:
+            yield Complaint(steps, f"no such {key}", code=NOT_FOUND)
+        elif counts[name] < config.state.shards.count:
+            yield Complaint(steps, f"has {counts[name]} partitions, fewer than shards.count", code=WARNING)
+    if topic is not None and "topic" in {_kind(model) for model in config.models}:
+        yield from _check_letters(topic, source)
+
+
+def _kind(model: ModelConfig) -> str:
+    return "file" if model.predictions.topic is None else "topic"
+
+
+def _check_letters(topic: str, source: Source) -> Iterator[Complaint]:
+    try:
+        found = source.partitions([topic])
+    except (SourceUnavailableError, KeyError):
+        return
+    if topic not in found:
+        yield Complaint(("kafka", "dead_letters", "topic"), "no such topic", "create it", NOT_FOUND)
+
+
+def check_state_path(config: Config, base: Path) -> Iterator[Complaint]:
+    """Check that the state can be written; a relative path starts where the command was called."""
+    path = Path(config.state.path)
+    try:
+        standing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+        writable = standing.is_dir() and os.access(standing, os.W_OK | os.X_OK)
+    except (OSError, ValueError):
+        writable = False
+    if not writable:
+        yield Complaint(("state", "path"), "cannot be written by this user", "mend its owner or mode", WARNING)
+    if base.resolve() == path.resolve():
+        yield Complaint(("state", "path"), "is the configuration's own folder", "use a folder of its own", WARNING)
+
+
+def _doubts(config: Config, tree: Node) -> Iterator[Complaint]:
+    if config.kafka.dead_letters is None:
+        yield Complaint(("kafka",), "rejected records are counted and not kept", "set kafka.dead_letters", WARNING)
+    for name in ("password", "key_password"):
+        node = tree.find(("kafka", "security", name))
+        if node is not None and node.value is not None and node.text is None:
+            hint = "write ${file:/run/secrets/kafka} or a variable"
+            yield Complaint(("kafka", "security", name), "a secret stands in the file", hint, WARNING)
+
+
+def _placed(complaint: Complaint, tree: Node) -> Problem:
+    place = place_of(complaint.steps, tree)
+    return Problem.at(place, complaint.steps, complaint.message, complaint.hint, complaint.code)
+
+
+def summarise(config: Config, found: Examined, path: Path) -> str:
+    """Return what will be watched, for people."""
+    warnings = len(found.problems)
+    lines = [f"{path} is sound" + (f", with {warnings} warnings" if warnings else ""), *_service(config)]
+    for model in config.models:
+        lines += ["", *_model(model)]
+    return "\n".join(lines) + "\n"
+
+
+def _service(config: Config) -> Iterator[str]:
+    state, letters = config.state, config.kafka.dead_letters
+    if any(model.predictions.topic for model in config.models):
+        yield f"  cluster   {_cluster(config.kafka)}"
+    shards = f", shard {state.shards.index} of {state.shards.count}" if state.shards.count > 1 else ""
+    yield f"  state     {state.path}, written every {format_duration(state.checkpoint)}{shards}"
+    kept = "counted, not kept" if letters is None else f"kept in {letters.topic or letters.file}"
+    yield f"  rejected  {kept}"
+    yield f"  serves    {config.http.listen}"
+
+
+def _cluster(kafka: KafkaConfig) -> str:
+    login = f", {kafka.security.mechanism}" if kafka.security.mechanism else ""
+    begin = kafka.start if isinstance(kafka.start, str) else "a time"
+    return f"{', '.join(kafka.bootstrap_servers)} ({kafka.security.protocol}{login}), first start at {begin}"
+
+
+def _model(model: ModelConfig) -> Iterator[str]:
+    owner = f", owner {model.owner}" if model.owner else ""
+    yield f"{model.name}: {model.task}{owner}"
+    yield f"  reads     {_stream(model.predictions)}"
+    yield f"  columns   {_columns(model)}"
+    yield f"  reference {_reference(model.reference)}"
+    for name, window in (model.windows or {}).items():
+        yield f"  window    {name}: {_window(window)}"
+    for detector in model.detectors or ():
+        yield f"  detector  {_detector(detector)}"
+    for sentence in blind_spots(model):
+        yield f"  blind to  {sentence}"
+
+
+def _stream(stream: StreamConfig) -> str:
+    text = f"topic {stream.topic}" if stream.topic is not None else f"file {stream.file}"
+    text += f" where {', '.join(stream.where)} fits" if stream.where else ""
+    return f"{text}, times in {stream.time_format}" + (f", {stream.sample:.3g} of the ids" if stream.sample < 1 else "")
+
+
+def _columns(model: ModelConfig) -> str:
+    mapped, names = model.predictions.map, model.predictions.feature_names
+    if mapped.features is None:
+        features = "no features"
+    elif names is not None or isinstance(mapped.features, dict):
+        features = f"{len(names or mapped.features)} features"
+    else:
+        features = f"features of {mapped.features}"
+    roles = [name for name in ("score", "prediction", "version", "latency", "error") if getattr(mapped, name)]
+    flagged = [f"flagged at {model.decision}"] if model.decision else []
+    return ", ".join([features, *roles, *flagged])
+
+
+def _reference(reference: ReferenceConfig | None) -> str:
+    if reference is not None and reference.source is not None:
+        return reference.source
+    learn = None if reference is None else reference.learn
+    return f"learnt from the first {format_duration(learn)}" if learn is not None else "none"
+
+
+def _window(window: WindowConfig) -> str:
+    every = format_duration(window.slide or window.size)
+    return (
+        f"{format_duration(window.size)} every {every}, closes {format_duration(window.lateness)} late, "
+        f"from {window.min_samples} rows on"
+    )
+
+
+def _detector(detector: DetectorConfig) -> str:
+    limits = [
+        f"{name} {getattr(detector, name):g}" for name in ("warn", "alert") if getattr(detector, name) is not None
+    ]
+    where = f"window {detector.window}" if detector.window else "every window"
+    return f"{detector.kind} on {', '.join(detector.on)} in {where}: {', '.join(limits) or 'beyond chance'}"
+
+
+def blind_spots(model: ModelConfig) -> list[str]:
+    """Return, one phrase each, what cannot be found with this configuration."""
+    mapped, found = model.predictions.map, []
+    if model.reference is None or model.reference.source is None:
+        found.append("drift, until the reference is learnt")
+    if mapped.features is None:
+        found.append("drift of the inputs: map.features is not set")
+    if mapped.score is None:
+        found.append("drift of the score: map.score is not set")
+    if model.decision is None and model.task != "regression":
+        found.append("the flagged share: decision is not set")
+    if mapped.version is None:
+        found.append("differences between versions: map.version is not set")
+    smallest = min((window.min_samples for window in (model.windows or {}).values()), default=0)
+    found.append(f"anything in windows of fewer than {smallest} rows")
+    return found
