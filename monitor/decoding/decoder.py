@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.config.root import LimitsConfig
 from monitor.decoding.assemble import Ledger
-from monitor.decoding.blocks import BLOCK, blocks, join_chunks
+from monitor.decoding.blocks import blocks, join_chunks
 from monitor.decoding.loose_engine import LooseEngine
 from monitor.decoding.outer import Outer
 from monitor.decoding.plan import compile_plan
@@ -29,7 +29,8 @@ class Decoder:
     """Decodes the records of one topic for every model that reads it.
 
     What comes out is a function of each record alone (and, while columns are learnt, of the records before it in the
-    log): how records are cut into chunks does not matter. Bad data never raise.
+    log): how records are cut into chunks does not matter. Bad data never raise. A key that stands twice in an object
+    counts with its last value.
 
     Parameters
     ----------
@@ -71,9 +72,8 @@ class Decoder:
 
     def decode(self, records: Records) -> Chunk:
         """Decode consecutive records of one partition."""
-        if len(records) <= BLOCK:
-            return self._decode(records)
-        return join_chunks(records, [self._decode(part) for part in blocks(records)])
+        parts = [self._decode(part) for part in blocks(records)]
+        return parts[0] if len(parts) == 1 else join_chunks(records, parts)
 
     def _decode(self, records: Records) -> Chunk:
         ledger = Ledger(records)

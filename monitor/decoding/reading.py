@@ -43,8 +43,9 @@ def learn_fields(plan: Plan, features: object) -> int:
     """Learn types from one object of features. Returns how many fields could not be taken in."""
     if not isinstance(features, dict) or plan.features is None:
         return 0
-    fields = [(name, value) for name, value in features.items() if name not in plan.reserved]
-    return sum(plan.learn(name, value, plan.features.child(name)) for name, value in fields)
+    known, reserved = plan.learnt.get, plan.reserved
+    fresh = [(name, value) for name, value in features.items() if known(name) is None and name not in reserved]
+    return sum(plan.learn(name, value, plan.features.child(name)) for name, value in fresh)
 
 
 def learn_outer(plan: Plan, outer: Outer, records: Sequence[int]) -> None:

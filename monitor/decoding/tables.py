@@ -99,13 +99,23 @@ class LooseTable:
         """Return columns and the rows of the bad cells of each."""
         columns: dict[str, Column] = {}
         bad: dict[str, IntArray] = {}
+        holders: dict[Path, Values] = {}
         for cell in cells:
             if cell.path.root in INNER and cell.kind in {"numeric", "categorical", "flag"}:
-                values = self.values("flag", cell.path)
+                values = self._cell_values(cell.path, holders)
                 if cell.kind == "numeric" and self.plan.textual(cell.path):
                     values = [plain(value) for value in values]
                 columns[cell.name], bad[cell.name] = make_column(cell, values, careful=True)
         return columns, bad
+
+    def _cell_values(self, path: Path, holders: dict[Path, Values]) -> Values:
+        """Return what stands at a path; what holds several cells is looked up once."""
+        if not path.steps or EACH in path.steps:
+            return self.values("flag", path)
+        parent, last = Path(path.root, path.steps[:-1]), path.steps[-1]
+        if parent not in holders:
+            holders[parent] = self.values("flag", parent)
+        return [held.get(last) if type(held) is dict else follow(held, (last,)) for held in holders[parent]]
 
     def take(self, rows: Sequence[int]) -> LooseTable:
         """Return some of the rows."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.config.model import StreamConfig
 from monitor.config.root import LimitsConfig
-from monitor.decoding.blocks import BLOCK
+from monitor.decoding.blocks import BLOCK, blocks
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.loose_engine import LooseEngine
 from monitor.decoding.reasons import OUTCOMES, REJECTS
@@ -206,6 +206,17 @@ def test_random_bytes_never_raise(make: Any) -> None:
     for at in range(0, len(values), 500):
         chunk = made.decode(records(values[at : at + 500], at))
         assert len(chunk.rejects) + chunk.counts.get(("", "tombstone"), 0) + sum(map(len, chunk.batches)) == 500
+
+
+def test_blocks_are_bounded_in_bytes_and_lose_nothing() -> None:
+    junk = "x" * 200_000
+    values: list[bytes | None] = [json.dumps({"id": i, "junk": junk * (i % 3)}).encode() for i in range(60)]
+    values[7] = None
+    parts = list(blocks(records(values)))
+    assert max(sum(len(value) for value in part.values if value) for part in parts) <= 3 * len(junk) * 60 // len(parts)
+    assert len(parts) > 1
+    assert [value for part in parts for value in part.values] == values
+    assert [offset for part in parts for offset in part.offsets] == list(range(60))
 
 
 @settings(max_examples=60, deadline=None)
