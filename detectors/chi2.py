@@ -9,6 +9,7 @@ import numpy as np
 from detectors.quadratic import quadratic_scores
 from detectors.samples import FloatArray, IntArray, Samples
 from detectors.scores import Scores
+from detectors.sparse import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,17 @@ class ChiSquare:
         return with_cramers_v(samples, statistic, self.alpha)
 
 
-def with_cramers_v(samples: Samples, statistic: FloatArray, alpha: float) -> Scores:
-    """Return scores of a chi-square figure with Cramér's V for the effect."""
-    scores = quadratic_scores(samples, statistic, np.where(np.isnan(statistic), np.nan, 1.0), alpha)
+def with_cramers_v(samples: Samples, statistic: FloatArray, alpha: float, figure: Figure | None = None) -> Scores:
+    """Return scores of a chi-square figure with Cramér's V for the effect and the textbook p-value."""
+    one = np.where(np.isnan(statistic), np.nan, 1.0)
+    scores = quadratic_scores(samples, statistic, one, alpha, figure)
+    textbook = quadratic_scores(samples, statistic, one, alpha) if figure is not None else scores
     rows = samples.big + samples.small
     return samples.scores(
         statistic,
         effect=np.sqrt(np.maximum(scores.effect, 0.0) / rows),
         low=np.sqrt(scores.low / rows),
         high=np.sqrt(scores.high / rows),
-        p_value=scores.p_value,
+        p_value=textbook.p_value,
         threshold=scores.threshold,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.quadratic import quadratic_scores
-from detectors.samples import IntArray, Samples
+from detectors.samples import FloatArray, IntArray, Samples
 from detectors.scores import Scores
 
 
@@ -31,8 +31,14 @@ class Hellinger:
     def score(self, reference: IntArray, window: IntArray) -> Scores:
         """Compare ``[J, K]`` counts."""
         samples = Samples.of(reference, window)
+
+        def figure(counts: FloatArray, before: FloatArray, monitors: IntArray) -> FloatArray:
+            small, big = samples.small[monitors, np.newaxis], samples.big[monitors, np.newaxis]
+            halves: FloatArray = (np.sqrt(counts / small) - np.sqrt(before / big)) ** 2 / 2
+            return halves
+
         square = ((np.sqrt(samples.p) - np.sqrt(samples.q)) ** 2).sum(axis=1) / 2
-        scores = quadratic_scores(samples, square, samples.s / 8, self.alpha)
+        scores = quadratic_scores(samples, square, samples.s / 8, self.alpha, figure)
         return samples.scores(
             np.sqrt(square),
             effect=np.sqrt(np.maximum(scores.effect, 0.0)),

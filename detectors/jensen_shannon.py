@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from detectors.quadratic import quadratic_scores
-from detectors.samples import IntArray, Samples
+from detectors.samples import FloatArray, IntArray, Samples
 from detectors.scores import Scores
 
 
@@ -36,7 +36,18 @@ class JensenShannon:
     def score(self, reference: IntArray, window: IntArray) -> Scores:
         """Compare ``[J, K]`` counts."""
         samples = Samples.of(reference, window)
-        p, q = samples.p, samples.q
-        m = (p + q) / 2
-        statistic = (xlogy(p, p) + xlogy(q, q)).sum(axis=1) / 2 - xlogy(m, m).sum(axis=1)
-        return quadratic_scores(samples, np.maximum(statistic, 0.0), samples.s / 8, self.alpha)
+
+        def figure(counts: FloatArray, before: FloatArray, monitors: IntArray) -> FloatArray:
+            small, big = samples.small[monitors, np.newaxis], samples.big[monitors, np.newaxis]
+            return divergence(before / big, counts / small)
+
+        statistic = divergence(samples.p, samples.q).sum(axis=1)
+        return quadratic_scores(samples, statistic, samples.s / 8, self.alpha, figure)
+
+
+def divergence(p: FloatArray, q: FloatArray) -> FloatArray:
+    """Return what each bin adds, from its shares; never negative."""
+    middle = (p + q) / 2
+    safe = np.where(middle == 0, 1.0, middle)
+    terms: FloatArray = (xlogy(p, p / safe) + xlogy(q, q / safe)) / 2
+    return np.maximum(terms, 0.0)

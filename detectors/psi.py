@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.quadratic import quadratic_scores
-from detectors.samples import IntArray, Samples
+from detectors.samples import FloatArray, IntArray, Samples
 from detectors.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)
 class PSI:
-    """Σ (q - p) ln(q / p), with (count + c) / (total + K c) for the shares.
+    """Σ (q - p) ln(q / p), with (count + c) / (total + K c) for the shares; bins that neither sample uses are dropped.
 
     Without drift PSI is about s·χ² with K-1 degrees of freedom, s = 1/n + 1/N, so its mean is (K-1)s and the usual
     cut-offs 0.1 and 0.25 fire on the noise of small windows. The effect is PSI - (K-1)s; the interval inverts the
-    non-central chi-square law.
+    non-central chi-square law. For sparse bins mean and variance are exact instead.
 
     Parameters
     ----------
@@ -43,11 +43,18 @@ class PSI:
     def score(self, reference: IntArray, window: IntArray) -> Scores:
         """Compare ``[J, K]`` counts."""
         samples = Samples.of(reference, window)
-        bins = reference.shape[1]
-        c = self.pseudo_count
-        p = (reference + c) / (samples.big + bins * c)[:, np.newaxis]
-        q = (window + c) / (samples.small + bins * c)[:, np.newaxis]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = (q - p) * np.log(q / p)
-        statistic = np.where((p == 0) & (q == 0), 0.0, terms).sum(axis=1)
-        return quadratic_scores(samples, statistic, samples.s, self.alpha)
+        used = reference + window > 0
+        added = self.pseudo_count * used.sum(axis=1)
+        totals = np.stack([samples.small + added, samples.big + added])[:, :, np.newaxis]
+
+        def figure(counts: FloatArray, before: FloatArray, monitors: IntArray) -> FloatArray:
+            small, big = totals[:, monitors]
+            q, p = (counts + self.pseudo_count) / small, (before + self.pseudo_count) / big
+            with np.errstate(divide="ignore", invalid="ignore"):
+                terms: FloatArray = np.where(q == p, 0.0 * small, (q - p) * np.log(q / p))
+            return terms
+
+        terms = figure(window.astype(np.float64), reference.astype(np.float64), np.arange(len(window)))
+        statistic = np.where(used | np.isnan(terms), terms, 0.0).sum(axis=1)
+        smoothed = figure if self.pseudo_count > 0 else None
+        return quadratic_scores(samples, statistic, samples.s, self.alpha, smoothed)
