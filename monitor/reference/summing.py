@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,25 @@ _THURSDAY: Final = 3
 Cells = Mapping[str, IntArray]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a reference beside its counts."""
+
+    model: str
+    source: str
+    """Where the rows came from, for people."""
+    decision: Decision | None = None
+    """The operating threshold in force."""
+    importance: Mapping[str, float] = field(default_factory=dict)
+    """Column → its weight; 1 by default."""
+    summaries: Mapping[str, Summary] = field(default_factory=dict)
+    """Column → figures for display; by default they are worked out from the counts."""
+    created: int | None = None
+    first: int | None = None
+    last: int | None = None
+    notes: tuple[str, ...] = ()
+
+
 def reference_of_counts(
     *,
     model: str,
@@ -48,8 +68,8 @@ def reference_of_counts(
 ) -> Reference:
     """Return the reference that these counts make up.
 
-    Rows counted here must not be those that the bins were made from, or must be so many more that it does not matter:
-    how often a live value is unseen or out of range is read from the same counts.
+    Rows counted here must not be those that the bins were made from, or be so many more that it does not matter: how
+    often a live value is unseen or out of range is read from the same counts.
 
     Parameters
     ----------
@@ -61,9 +81,9 @@ def reference_of_counts(
         Column → rows by cell. A name without bins is a flag: rows that are no, yes, missing. Without ``flagged`` among
         them, it follows from the score where ``decision`` is given and its threshold is an edge.
     by_day, by_version
-        The same for each UTC day (its first microsecond) and for each model version. Sums of ``total`` over days need
-        not be complete; the last 92 days and the 16 versions with most rows are kept. Versions are put in the order of
-        the numbers in their names.
+        The same for each UTC day (its first microsecond) and for each model version. They need not add up to ``total``;
+        the last 92 days and the 16 versions with most rows are kept. Versions are put in the order of the numbers in
+        their names.
     by_hour
         Hour (its first microsecond) → rows, for what volume to expect.
     decision
@@ -75,42 +95,94 @@ def reference_of_counts(
     notes
         What a reader should know.
     """
-    kept = dict(sorted((by_day or {}).items())[-MOST_DAYS:])
-    labels = {start: str(moment_text(start))[:10] for start in kept}
-    columns = {
-        name: ReferenceColumn(
-            bins=column,
-            counts=total[name],
-            by_day={labels[start]: merged(column, cells[name]) for start, cells in kept.items() if name in cells},
-            summary=Summary.of_counts(column, total[name]) if isinstance(column, NumericBins) else None,
-            importance=(importance or {}).get(name, 1.0),
-        )
-        for name, column in bins.items()
+    tallies = {version: Tally(rows_of(cells), cells) for version, cells in (by_version or {}).items()}
+    return assemble(
+        Facts(
+            model=model,
+            source=source,
+            decision=decision,
+            importance=importance or {},
+            created=created,
+            notes=notes,
+        ),
+        bins,
+        Tally(rows_of(total), total),
+        by_version={name: tallies[name] for name in sorted(tallies, key=natural)},
+        by_day={
+            day: {name: merged(bins[name], counts) if name in bins else counts for name, counts in cells.items()}
+            for day, cells in _with_flagged_days(by_day or {}, bins, decision).items()
+        },
+        by_hour=by_hour or {},
+    )
+
+
+def assemble(
+    facts: Facts,
+    bins: Mapping[str, Bins],
+    total: Tally,
+    *,
+    by_version: Mapping[str, Tally],
+    by_day: Mapping[int, Cells],
+    by_hour: Mapping[int, int],
+) -> Reference:
+    """Return the reference that these counts make up; see ``reference_of_counts``.
+
+    Parameters
+    ----------
+    by_version
+        Oldest first.
+    by_day
+        Day → column → rows by coarse cell, see ``parts.coarse``.
+    """
+    days = {str(moment_text(start))[:10]: cells for start, cells in sorted(by_day.items())[-MOST_DAYS:]}
+    cells = with_flagged(total.cells, bins, facts.decision)
+    most = sorted(by_version, key=lambda name: -by_version[name].rows)[:MOST_VERSIONS]
+    versions = {
+        name: Tally(tally.rows, with_flagged(tally.cells, bins, facts.decision), tally.apart)
+        for name, tally in by_version.items()
+        if name in most
     }
-    flags = with_flagged(total, bins, decision)
-    flags_by_day = {labels[start]: with_flagged(cells, bins, decision) for start, cells in kept.items()}
     return Reference(
-        model=model,
-        source=source,
-        rows=_rows(total),
-        columns=columns,
+        model=facts.model,
+        source=facts.source,
+        rows=total.rows,
+        columns={name: _column(name, column, cells[name], total, days, facts) for name, column in bins.items()},
         flag_columns={
-            name: ReferenceFlag(counts, {day: cells[name] for day, cells in flags_by_day.items() if name in cells})
-            for name, counts in flags.items()
+            name: ReferenceFlag(counts, {day: found[name] for day, found in days.items() if name in found})
+            for name, counts in cells.items()
             if name not in bins
         },
-        versions=ordered_versions(
-            {
-                version: Tally(rows=_rows(cells), cells=with_flagged(cells, bins, decision))
-                for version, cells in (by_version or {}).items()
-            }
-        ),
-        created=created,
-        days=tuple(labels.values()),
-        decision=decision,
-        volume=None if not by_hour else volume_of(by_hour),
-        notes=notes,
+        versions=versions,
+        created=facts.created,
+        first=facts.first,
+        last=facts.last,
+        days=tuple(days),
+        decision=facts.decision,
+        volume=volume_of(by_hour) if by_hour else None,
+        notes=facts.notes,
     )
+
+
+def _column(
+    name: str, bins: Bins, counts: IntArray, total: Tally, days: Mapping[str, Cells], facts: Facts
+) -> ReferenceColumn:
+    summary = facts.summaries.get(name)
+    if summary is None and isinstance(bins, NumericBins):
+        summary = Summary.of_counts(bins, counts)
+    return ReferenceColumn(
+        bins=bins,
+        counts=counts,
+        by_day={day: cells[name] for day, cells in days.items() if name in cells},
+        apart=total.apart.get(name),
+        summary=summary,
+        importance=facts.importance.get(name, 1.0),
+    )
+
+
+def _with_flagged_days(
+    by_day: Mapping[int, Cells], bins: Mapping[str, Bins], decision: Decision | None
+) -> dict[int, dict[str, IntArray]]:
+    return {day: with_flagged(cells, bins, decision) for day, cells in by_day.items()}
 
 
 def with_flagged(cells: Cells, bins: Mapping[str, Bins], decision: Decision | None) -> dict[str, IntArray]:
@@ -148,12 +220,6 @@ def volume_of(by_hour: Mapping[int, int]) -> Volume:
     return Volume(rows, hours)
 
 
-def ordered_versions(versions: Mapping[str, Tally]) -> dict[str, Tally]:
-    """Return the versions with most rows, 16 at most, in the order of the numbers in their names."""
-    most = sorted(versions, key=lambda name: (-versions[name].rows, name))[:MOST_VERSIONS]
-    return {name: versions[name] for name in sorted(most, key=natural)}
-
-
 def natural(name: str) -> tuple[tuple[int, str], ...]:
     """Return a key that sorts ``v9`` before ``v10``.
 
@@ -167,5 +233,6 @@ def _slots(hours: IntArray) -> IntArray:
     return (hours + _THURSDAY * DAY // HOUR) % HOURS_OF_WEEK
 
 
-def _rows(cells: Cells) -> int:
+def rows_of(cells: Cells) -> int:
+    """Return how many rows were counted; every column counts each once."""
     return max((int(counts.sum()) for counts in cells.values()), default=0)

@@ -1,0 +1,103 @@
+"""Counting rows into bins that are known: by version, by day, and those apart from the making of the bins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from detectors.counts import tally
+from monitor.coders import Flags
+from monitor.events import DAY, Batch, IntArray
+from monitor.layout import Coder, Layout
+from monitor.reference.fitting import Bins
+from monitor.reference.parts import FLAG_CELLS, Tally, coarse, coarse_size
+
+
+class Counting:
+    """Sums over rows.
+
+    Parameters
+    ----------
+    bins, flags
+        What is counted.
+    versions
+        Versions whose counts are kept apart; all others are one.
+    days
+        First microseconds of the UTC days whose counts are kept apart, ascending; none for rows without times.
+    fitted
+        Columns whose bins were made from some of these rows.
+    """
+
+    def __init__(
+        self,
+        bins: Mapping[str, Bins],
+        flags: Mapping[str, Flags],
+        *,
+        versions: Sequence[str],
+        days: Sequence[int],
+        fitted: frozenset[str],
+    ) -> None:
+        coders: dict[str, Coder] = {**bins, **flags}
+        self.layout = Layout(coders)
+        self._bins = bins
+        self._fitted = fitted
+        self._places = {name: place for place, name in enumerate(versions)}
+        self._days = np.array(days, np.int64)
+        sizes = {name: coarse_size(bins[name]) if name in bins else FLAG_CELLS for name in coders}
+        self._starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+        self._sizes = sizes
+        merging = [
+            start + (coarse(bins[name]) if name in bins else np.arange(3)) for name, start in self._starts.items()
+        ]
+        self._coarse = np.concatenate([[0], *merging]).astype(np.int64)
+        self._rows = np.zeros((len(versions) + 1, 2), np.int64)
+        """By version and by whether the rows are apart, as the cells."""
+        self._cells = np.zeros((len(versions) + 1, 2, self.layout.size), np.int64)
+        self._by_day = np.zeros((len(days), sum(sizes.values())), np.int64)
+
+    def add(self, batch: Batch, apart: IntArray) -> None:
+        """Count rows; ``apart`` is 1 for those that had no part in the bins, else 0."""
+        others = len(self._places)
+        version = np.fromiter((self._places.get(name, others) for name in batch.versions), np.int64, len(batch))
+        codes = self.layout.code(batch.columns, batch.bad, len(batch))
+        found, group = np.unique(version * 2 + apart, return_inverse=True)
+        self._cells[found // 2, found % 2] += tally(codes, self.layout.size, group, len(found))
+        self._rows[found // 2, found % 2] += np.bincount(group, minlength=len(found))
+        if len(self._days):
+            self._add_days(batch, codes)
+
+    def _add_days(self, batch: Batch, codes: IntArray) -> None:
+        day = batch.times // DAY * DAY
+        kept = np.flatnonzero(np.isin(day, self._days))
+        if not len(kept):
+            return
+        found, group = np.unique(day[kept], return_inverse=True)
+        places = np.searchsorted(self._days, found)
+        self._by_day[places] += tally(self._coarse[codes[:, kept]], self._by_day.shape[1], group, len(found))
+
+    def total(self) -> Tally:
+        """Return the counts of all rows."""
+        return self._tally(self._rows.sum(axis=0), self._cells.sum(axis=0))
+
+    def by_version(self) -> dict[str, Tally]:
+        """Return the counts of each version that is kept apart."""
+        return {name: self._tally(self._rows[place], self._cells[place]) for name, place in self._places.items()}
+
+    def by_day(self) -> dict[int, dict[str, IntArray]]:
+        """Return for each day the rows by coarse cell of every column."""
+        return {
+            day: {name: counts[start : start + self._sizes[name]] for name, start in self._starts.items()}
+            for day, counts in zip(self._days.tolist(), self._by_day, strict=True)
+        }
+
+    def _tally(self, rows: IntArray, cells: IntArray) -> Tally:
+        """Return the tally of rows by side, ``[2]``, and cells by side, ``[2, size]``."""
+        spans = {name: self.layout.spans[name] for name in self.layout.names}
+        total = cells.sum(axis=0)
+        apart = {}
+        for name, bins in self._bins.items():
+            if name in self._fitted:
+                last = spans[name][1]
+                apart[name] = np.append(rows[1], cells[1, last - (bins.cells - bins.size) : last])
+        return Tally(int(rows.sum()), {name: total[first:last] for name, (first, last) in spans.items()}, apart)
