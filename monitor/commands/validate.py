@@ -12,7 +12,8 @@ from monitor.config.checks import Complaint
 from monitor.config.problem import UNREACHABLE
 from monitor.config.report import check_source
 from monitor.config.report import validate as examine
-from monitor.config.root import Config
+from monitor.config.root import Config, LogConfig
+from monitor.logs import configure
 from monitor.redaction import redact
 from monitor.sources.build import MissingExtraError, build_source
 
@@ -36,7 +37,8 @@ def validate(config: Path, no_environment: bool = False) -> int:
 
 
 def check_inputs(config: Config) -> Iterator[Complaint]:
-    """Connect, look for every input, disconnect."""
+    """Connect, look for every input, disconnect; what clients log on the way says less than the problem does."""
+    configure(LogConfig(level="error", format="console"))
     try:
         source = build_source(config, follow=False)
     except (MissingExtraError, OSError, ValueError) as error:

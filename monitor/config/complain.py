@@ -107,7 +107,7 @@ def _told(kind: str, ctx: Mapping[str, Any], node: Node | None) -> tuple[str, st
         return message, hint, WRONG_VALUE
     if kind in _BOUNDS:
         form, name = _BOUNDS[kind]
-        return form.format(ctx.get(name)), "", WRONG_VALUE
+        return form.format(f"{ctx[name]:g}"), "", WRONG_VALUE
     if kind == "string_pattern_mismatch":
         return "not a name", "letters, digits, . _ and -, at most 63, a letter or digit first", WRONG_VALUE
     if kind == "finite_number":

@@ -232,7 +232,7 @@ class _Checks:
                 return kind.model_validate(data, context=_FROM_FILE)
             except ValidationError as error:
                 for detail in error.errors(include_url=False, include_input=False):
-                    _prune(data, detail["loc"][:-1])
+                    _prune(data, detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"])
         return None
 
     def touched(self, way: Steps) -> bool:

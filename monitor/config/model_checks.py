@@ -57,6 +57,18 @@ def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
     """Check where records come from and every path into them."""
     if (stream.topic is None) == (stream.file is None):
         yield Complaint((), "needs exactly one of topic and file", needs=(("topic",), ("file",)))
+    for steps, text in paths_of(stream):
+        yield from _check_path(steps, text)
+    yield from _check_path(("map", "id"), stream.map.id, template=True)
+    names = stream.feature_names
+    if names is not None and not isinstance(stream.map.features, str):
+        yield Complaint(("feature_names",), "needs map.features to be the path of a list", needs=(("map", "features"),))
+    if names is not None and len(set(names)) < len(names):
+        yield Complaint(("feature_names",), "a name is given twice", code=WRONG_VALUE)
+
+
+def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
+    """Return every path of a stream with the way to it, apart from the id's template."""
     mapped = stream.map
     paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
     paths += [(("map", "decode", text), text) for text in mapped.decode]
@@ -69,14 +81,7 @@ def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
         paths += [(("map", "features", name), text) for name, text in mapped.features.items()]
     if stream.explode is not None:
         paths.append((("explode",), stream.explode))
-    for steps, text in paths:
-        yield from _check_path(steps, text)
-    yield from _check_path(("map", "id"), mapped.id, template=True)
-    names = stream.feature_names
-    if names is not None and not isinstance(mapped.features, str):
-        yield Complaint(("feature_names",), "needs map.features to be the path of a list", needs=(("map", "features"),))
-    if names is not None and len(set(names)) < len(names):
-        yield Complaint(("feature_names",), "a name is given twice", code=WRONG_VALUE)
+    return paths
 
 
 def _check_path(steps: Steps, text: str, *, template: bool = False) -> Iterator[Complaint]:
@@ -97,7 +102,9 @@ def _check_plan(model: ModelConfig, most: int) -> Iterator[Complaint]:
     try:
         compile_plan(Schema.of(model), most)
     except ValueError as error:
-        yield Complaint(("predictions", "map"), str(error), needs=(("predictions",), ("features",)))
+        about, _, reason = str(error).rpartition(": ")
+        at = next((way for way, text in paths_of(model.predictions) if about and text in about), ("map",))
+        yield Complaint(("predictions", *at), reason, needs=(("predictions",), ("features",)))
 
 
 def _check_features(model: ModelConfig, most: int) -> Iterator[Complaint]:

@@ -24,6 +24,7 @@ _MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 _QUOTED: Final = re.compile(r"'[^']{2,}'|\"[^\"]{2,}\"")
 _EXPLAINED: Final = (
     ("undefined alias", "an alias without its anchor", "put a text that begins with * in quotes"),
+    ("found character '\\t'", "a tab", "indent with spaces"),
     ("cannot start any token", "a character that cannot begin a value here", "put the text in quotes"),
     ("mapping values are not allowed", "a second colon on the line", "put a text that holds ': ' in quotes"),
     ("could not find expected ':'", "a key without its colon", "write key: value, with a space after the colon"),
@@ -31,7 +32,6 @@ _EXPLAINED: Final = (
     ("<stream end>", "the file ends before this is closed", "close the bracket or the brace"),
     ("end of stream", "the file ends before this is closed", "close the quote or the bracket"),
     ("expected <block end>", "does not fit the lines above", "check how far the line is indented"),
-    ("found character '\\t'", "a tab", "indent with spaces"),
     ("duplicate anchor", "a second anchor of one name", "give it another name"),
 )
 
