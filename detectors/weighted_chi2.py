@@ -17,7 +17,8 @@ _AT_ONCE: Final = 256
 _SADDLE_STEPS: Final = 60
 _SECANT_STEPS: Final = 5
 _LEAST_BEND: Final = 0.05
-_LEAST_LEVEL: Final = 1e-60
+_LEVELS: Final = (1e-60, 1e9)
+"""Beyond these the tail is 1 and 0 to the last digit."""
 
 
 def tail_probability(x: FloatArray, weights: FloatArray) -> FloatArray:
@@ -80,7 +81,7 @@ def _tail(x: FloatArray, weights: FloatArray) -> FloatArray:
     scale = weights.max(axis=1, initial=0.0)
     usable = (scale > 0) & (x > 0)
     tail = (x <= 0).astype(np.float64)
-    level = np.maximum(x[usable] / scale[usable], _LEAST_LEVEL)
+    level = np.clip(x[usable] / scale[usable], *_LEVELS)
     tail[usable] = _integral(level, weights[usable] / scale[usable, np.newaxis])
     return tail
 
@@ -102,7 +103,8 @@ def _integral(level: FloatArray, unit: FloatArray) -> FloatArray:
         exponent -= 0.5 * np.log(1 - 2 * unit[:, place, np.newaxis] * s)
     heights = (np.exp(exponent) / s * slope).imag
     integral = (heights.sum(axis=1) - heights[:, 0] / 2) * (_REACH / _POINTS) / np.pi
-    return np.clip(np.where(right, integral, 1 + integral), 0.0, 1.0)
+    tail: FloatArray = np.clip(np.where(right, integral, 1 + integral), 0.0, 1.0)
+    return tail
 
 
 def _saddle(level: FloatArray, unit: FloatArray, right: BoolArray) -> FloatArray:
