@@ -96,8 +96,8 @@ def _check_path(steps: Steps, text: str, *, template: bool = False) -> Iterator[
 
 
 def _check_plan(model: ModelConfig, most: int) -> Iterator[Complaint]:
-    """Compile the mapping as the decoder will; paths that cannot be parsed were told already."""
-    if any(True for _ in check_stream(model.predictions)):
+    """Compile the mapping as the decoder will; what is wrong with single paths and names is told elsewhere."""
+    if any(check_stream(model.predictions)) or any(name in RESERVED for _, name in _named_features(model)):
         return
     try:
         compile_plan(Schema.of(model), most)
