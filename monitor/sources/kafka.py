@@ -43,7 +43,7 @@ _OFFSET, _TIME, _TIME_TYPE, _KEY, _VALUE, _HEADERS = (
 )
 _LOG_APPEND_TIME: Final = 1
 _PATIENCE: Final = 5.0
-_STALE: Final = 6 * METADATA_AGE
+_ROUNDS: Final = 6
 _LOOK_EVERY: Final = 1.0
 
 
@@ -58,14 +58,16 @@ class KafkaPythonSource:
         Whether anybody reads headers; without, ``Records.headers`` is empty.
     patience
         Seconds that a question (partitions, offsets, ids) may take before ``SourceUnavailableError``.
+    metadata_age
+        Seconds after which the cluster's metadata is refreshed.
 
     Notes
     -----
     While no broker answers, ``consume`` returns nothing and connecting goes on with growing pauses, for ever. When the
-    cluster's metadata has not been refreshed for a minute, the client is made anew from ``bootstrap_servers``, so a
-    cluster that came back under other addresses is found.
+    cluster's metadata could not be refreshed six times in a row, the client is made anew from ``bootstrap_servers``, so
+    that a cluster that came back under other addresses is found.
 
-    A topic made anew is noticed by its id, at the latest when the metadata is refreshed (every ten seconds).
+    A topic made anew is noticed by its id, at the latest when the metadata is refreshed.
     """
 
     def __init__(
@@ -74,12 +76,15 @@ class KafkaPythonSource:
         *,
         need_headers: bool = True,
         patience: float = _PATIENCE,
+        metadata_age: float = METADATA_AGE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._need_headers = need_headers
         self._patience = patience
         self._monotonic = monotonic
-        self._connection: Connection[Any] = Connection(KafkaConsumer, consumer_options(kafka), "read")
+        self._stale = _ROUNDS * metadata_age
+        options = {**consumer_options(kafka), "metadata_max_age_ms": int(metadata_age * 1000)}
+        self._connection: Connection[Any] = Connection(KafkaConsumer, options, "read")
         self._committer = OffsetCommitter(kafka)
         self._positions: dict[TopicPartition, int] = {}
         self._ids: dict[TopicPartition, str] = {}
@@ -188,7 +193,7 @@ class KafkaPythonSource:
 
     def _attach(self, timeout: float) -> Any:
         """Return a connected consumer that stands at our positions, ``None`` while there is none."""
-        if self._metadata is not None and self._metadata.age() > _STALE:
+        if self._metadata is not None and self._metadata.age() > self._stale:
             self._trouble("the cluster has been silent for long, connecting anew", None)
             self._detach()
         consumer = self._connect(timeout)

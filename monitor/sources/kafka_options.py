@@ -77,6 +77,20 @@ class AskingClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no
         self.cluster.config["retry_backoff_ms"] = 500
 
 
+class TidySocket(ssl.SSLSocket):
+    """A TLS socket that closes when its handshake fails; kafka-python leaves it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Do the handshake, or as much of it as can be done without waiting."""
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            self.close()
+            raise
+
+
 class FreshContext:
     """Stands in for an ``ssl.SSLContext``; reads its files anew for every connection.
 
@@ -95,6 +109,7 @@ class FreshContext:
         """Return a context made from the files as they are now."""
         security = self._security
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=security.ca_file)
+        context.sslsocket_class = TidySocket
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = security.check_hostname
         if security.cert_file is not None:
@@ -119,9 +134,14 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python ha
         return self._path.read_text(encoding="utf-8").strip()
 
 
-def _sasl_options(security: SecurityConfig) -> dict[str, Any]:
+def warn_of_clear_credentials(security: SecurityConfig) -> None:
+    """Log it when passwords or tokens travel where everybody can read them."""
     if security.protocol == "SASL_PLAINTEXT":
         log.warning("credentials travel unencrypted: use SASL_SSL", mechanism=security.mechanism)
+
+
+def _sasl_options(security: SecurityConfig) -> dict[str, Any]:
+    warn_of_clear_credentials(security)
     options: dict[str, Any] = {"sasl_mechanism": security.mechanism}
     if security.mechanism == "OAUTHBEARER":
         if security.token_file is None:

@@ -52,11 +52,13 @@ class LibrdkafkaSource:
         Whether anybody reads headers; without, ``Records.headers`` is empty.
     patience
         Seconds that a question (partitions, offsets, ids) may take before ``SourceUnavailableError``.
+    metadata_age
+        Seconds between two questions for the topics' ids.
 
     Notes
     -----
     librdkafka connects and reconnects by itself. It reads certificates once, at the start; the token file is read again
-    whenever the token ends. A topic made anew is noticed by its id, which is asked for every ten seconds.
+    whenever the token ends. A topic made anew is noticed by its id, which is asked for now and then.
     """
 
     def __init__(
@@ -65,10 +67,12 @@ class LibrdkafkaSource:
         *,
         need_headers: bool = True,
         patience: float = _PATIENCE,
+        metadata_age: float = METADATA_AGE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._need_headers = need_headers
         self._patience = patience
+        self._metadata_age = metadata_age
         self._monotonic = monotonic
         self._seldom = Seldom(monotonic=monotonic)
         quiet_client_logs()
@@ -294,7 +298,7 @@ class LibrdkafkaSource:
             found = {topic: question.result() for topic, question in questions.items() if question.exception() is None}
             self._compare({topic: _uuid(description.topic_id) for topic, description in found.items()})
         if not self._questions and now >= self._ask_at and self._positions:
-            self._ask_at = now + METADATA_AGE
+            self._ask_at = now + self._metadata_age
             topics = TopicCollection(sorted({name.topic for name in self._positions}))
             self._questions = self._admin.describe_topics(topics, request_timeout=self._patience)
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from monitor.config.root import KafkaConfig, SecurityConfig
+from monitor.sources.kafka_options import warn_of_clear_credentials
 
-_TOKEN_LIFE: Final = 300.0
-"""Seconds after which a token that does not state its own end is read again."""
+_TOKEN_LIFE: Final = 15.0
+"""Seconds after which a token is read again at the latest; librdkafka does not ask again when one is refused."""
 
 
 def librdkafka_options(kafka: KafkaConfig) -> dict[str, Any]:
@@ -53,9 +54,10 @@ def librdkafka_consumer_options(kafka: KafkaConfig) -> dict[str, Any]:
 
 
 def read_token(path: str) -> tuple[str, float]:
-    """Return the OAUTHBEARER token that is in a file now, and when it ends, in seconds since the epoch."""
+    """Return the OAUTHBEARER token that is in a file now, and when to read it again, in seconds since the epoch."""
     token = Path(path).read_text(encoding="utf-8").strip()
-    return token, token_end(token, time.time() + _TOKEN_LIFE)
+    latest = time.time() + _TOKEN_LIFE
+    return token, min(latest, token_end(token, latest))
 
 
 def token_end(token: str, default: float) -> float:
@@ -86,6 +88,7 @@ def _security_options(security: SecurityConfig) -> dict[str, Any]:
             "ssl.endpoint.identification.algorithm": "https" if security.check_hostname else "none",
         }
     if "SASL" in security.protocol:
+        warn_of_clear_credentials(security)
         options |= {
             "sasl.mechanism": security.mechanism,
             "sasl.username": security.username,
