@@ -39,7 +39,7 @@ def blocks(records: Records) -> Iterator[Records]:
 def _slices(records: Records) -> Iterator[slice]:
     for start in range(0, len(records), BLOCK):
         stop = min(start + BLOCK, len(records))
-        size = sum(len(value) for value in records.values[start:stop] if value)
+        size = sum(map(len, filter(None, records.values[start:stop])))
         step = max(1, (stop - start) * _BLOCK_BYTES // max(size, _BLOCK_BYTES))
         for at in range(start, stop, step):
             yield slice(at, min(at + step, stop))

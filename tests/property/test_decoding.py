@@ -136,7 +136,7 @@ def texts(draw: st.DrawFn) -> bytes | None:
     return text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(texts(), max_size=6))
 def test_typed_reading_equals_untyped_reading(values: list[bytes | None]) -> None:
     typed, untyped = [decoder().decode(records(values))], [loose().decode(records(values))]
@@ -144,7 +144,7 @@ def test_typed_reading_equals_untyped_reading(values: list[bytes | None]) -> Non
     assert rejects(typed) == rejects(untyped)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(texts(), max_size=12), st.integers(1, 5), st.sampled_from(["known", "learnt", "loose"]), st.data())
 def test_chunk_borders_change_nothing(values: list[bytes | None], size: int, kind: str, data: st.DataObject) -> None:
     build, columns = (loose if kind == "loose" else decoder), (COLUMNS if kind == "known" else None)
@@ -158,7 +158,7 @@ def test_chunk_borders_change_nothing(values: list[bytes | None], size: int, kin
     assert one.learnt("m") == many.learnt("m")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(texts(), max_size=10), st.sampled_from([0.3, 1.0]))
 def test_every_record_is_accounted_for(values: list[bytes | None], sample: float) -> None:
     chunk = decoder(where={"value.p": "a"}, sample=sample).decode(records(values))
@@ -168,7 +168,7 @@ def test_every_record_is_accounted_for(values: list[bytes | None], sample: float
     assert {outcome for _, outcome in chunk.counts} <= set(OUTCOMES)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(texts(), max_size=10), st.floats(0.01, 0.99))
 def test_sampling_before_parsing_equals_sampling_after(values: list[bytes | None], rate: float) -> None:
     sampled = decoder(sample=rate).decode(records(values))
@@ -177,7 +177,7 @@ def test_sampling_before_parsing_equals_sampling_after(values: list[bytes | None
     assert rows([sampled]) == [row for row, stay in zip(full, stays, strict=True) if stay]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", 1, True, None]), OBJECTS), max_size=10), st.booleans())
 def test_models_on_one_topic_are_read_as_if_alone(tagged: list[tuple[Any, dict[str, Any]]], elsewhere: bool) -> None:
     values: list[bytes | None] = [json.dumps({**value, "model": tag}).encode() for tag, value in tagged]
@@ -219,7 +219,7 @@ def test_blocks_are_bounded_in_bytes_and_lose_nothing() -> None:
     assert [offset for part in parts for offset in part.offsets] == list(range(60))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(texts(), max_size=8))
 def test_columns_are_as_long_as_the_batch(values: list[bytes | None]) -> None:
     for batch in decoder().decode(records(values)).batches:
