@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from scipy.stats import kstwo
+from scipy.special import ndtri
 
+from detectors.kolmogorov import critical_distance, tail_probability
+from detectors.norms import Z95, without_chance
 from detectors.samples import FloatArray, IntArray, Samples
 from detectors.scores import Scores
 
-_NULL_MEAN = 0.8687311606361592
-"""Mean of the Kolmogorov law: √(π/2) ln 2."""
+_NULL_SQUARE: Final = np.pi**2 / 12
+"""Mean square of the Kolmogorov law."""
 
 
 @dataclass(frozen=True, slots=True)
 class KolmogorovSmirnov:
     """max |F - G| at the common edges: never above the raw values' distance, short of it by the largest bin's mass.
 
-    The p-value is that of one sample of size nN/(n+N), conservative for bins and ties. The effect subtracts the mean
-    without drift; the interval is the normal one of F - G at the edge of the maximum.
+    The p-value is that of one sample of size nN/(n+N), conservative for bins and ties: the fewer bins, the more. The
+    effect is the root of the square less its mean without drift. The interval is ``norms``': never too narrow, on the
+    wide side below.
 
     Examples
     --------
@@ -34,39 +38,27 @@ class KolmogorovSmirnov:
         """Compare ``[J, K]`` counts of ordered bins."""
         samples = Samples.of(reference, window)
         below, above = samples.cumulated()
-        gap = np.abs(below - above)
-        rows = np.arange(len(gap))
-        if gap.shape[1]:
-            place = np.argmax(np.nan_to_num(gap), axis=1)
-            statistic = gap[rows, place]
-            f, g = below[rows, place], above[rows, place]
-        else:
-            statistic = np.where(np.isnan(samples.big), np.nan, 0.0)
-            f = g = statistic
+        nothing = 0.0 * samples.big
+        statistic = np.abs(below - above).max(axis=1, initial=0.0) + nothing
         size = samples.big * samples.small / (samples.big + samples.small)
-        error = np.sqrt(f * (1 - f) / samples.big + g * (1 - g) / samples.small)
-        effect = statistic - _NULL_MEAN / np.sqrt(size)
+        pooled = np.clip(np.cumsum(samples.pooled, axis=1)[:, :-1], 0.0, 1.0)
+        noise = pooled * (1 - pooled) * samples.s[:, np.newaxis]
+        # With few edges the sum over them bounds the square better than the law for endlessly many.
+        square = np.minimum(_NULL_SQUARE / size, noise.sum(axis=1))
+        spread = below * (1 - below) / samples.big[:, np.newaxis] + above * (1 - above) / samples.small[:, np.newaxis]
+        error = np.sqrt(np.maximum(spread, 0.0).max(axis=1, initial=0.0))
         return samples.scores(
             statistic,
-            effect=effect,
-            low=np.maximum(statistic - 1.959963984540054 * error, 0.0),
-            high=np.minimum(statistic + 1.959963984540054 * error, 1.0),
-            p_value=_tail(statistic, size),
-            threshold=_critical(self.alpha, size),
+            effect=without_chance(statistic, square),
+            low=np.maximum(statistic - _noise_quantile(noise, size), 0.0),
+            high=np.minimum(statistic + Z95 * error, 1.0),
+            p_value=tail_probability(statistic, size),
+            threshold=critical_distance(self.alpha, size),
         )
 
 
-def _tail(statistic: FloatArray, size: FloatArray) -> FloatArray:
-    usable = np.isfinite(statistic)
-    tail = np.full(len(statistic), np.nan)
-    tail[usable] = kstwo.sf(statistic[usable], np.maximum(np.round(size[usable]), 1))
-    return tail
-
-
-def _critical(alpha: float, size: FloatArray) -> FloatArray:
-    """Return the distance that chance exceeds with probability ``alpha``; one search for each size that occurs."""
-    usable = np.isfinite(size)
-    critical = np.full(len(size), np.nan)
-    sizes, place = np.unique(np.maximum(np.round(size[usable]), 1), return_inverse=True)
-    critical[usable] = np.asarray(kstwo.isf(alpha, sizes))[place]
-    return critical
+def _noise_quantile(noise: FloatArray, size: FloatArray) -> FloatArray:
+    """Return what chance exceeds in 2.5 % of windows at most: by the law, or edge by edge when there are few."""
+    edges = max(noise.shape[1], 1)
+    each = -float(ndtri(0.025 / (2 * edges))) * np.sqrt(noise.max(axis=1, initial=0.0))
+    return np.minimum(critical_distance(0.025, size), each)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
+from detectors.norms import Z95, NoiseNorm, variance, without_chance
 from detectors.samples import FloatArray, IntArray, Samples
 from detectors.scores import Scores
 
@@ -15,11 +15,9 @@ from detectors.scores import Scores
 class TotalVariation:
     """½ Σ |p - q|: the share of rows that would have to move.
 
-    Without drift each term is about half-normal, so the mean is ½ Σ √(2 π(1-π)s / 𝜋) with π the pooled share.
-    p-value and
-    band take the sum for normal, with the variance of half-normal terms of correlated shares. The interval is the
-    normal
-    one of the linearised sum, never below zero.
+    Without drift it is half a sum of absolute normals with the covariance of the multinomial; p-value and band take it
+    for the scaled chi law with the same mean and variance. The effect is the root of the square less its mean
+    without drift. The interval is ``norms``': never too narrow, on the wide side below.
 
     Examples
     --------
@@ -35,41 +33,27 @@ class TotalVariation:
         samples = Samples.of(reference, window)
         gap = samples.q - samples.p
         statistic = np.abs(gap).sum(axis=1) / 2
-        mean, spread = _null(samples)
+        noise = noise_of(samples)
         signs = np.sign(gap) / 2
-        error = np.sqrt(_variance(samples.p, signs) / samples.big + _variance(samples.q, signs) / samples.small)
-        effect = statistic - mean
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = np.where(spread > 0, effect / spread, 0.0)
+        error = np.sqrt(variance(samples.p, signs) / samples.big + variance(samples.q, signs) / samples.small)
         return samples.scores(
             statistic,
-            effect=effect,
-            low=np.maximum(effect - 1.959963984540054 * error, 0.0),
-            high=np.minimum(statistic + 1.959963984540054 * error, 1.0),
-            p_value=np.where(np.isnan(statistic), np.nan, np.where(statistic > 0, ndtr(-score), 1.0)),
-            threshold=mean + float(ndtri(1 - self.alpha)) * spread,
+            effect=without_chance(statistic, noise.square),
+            low=np.maximum(statistic - noise.quantile(0.025), 0.0),
+            high=np.minimum(statistic + Z95 * error, 1.0),
+            p_value=noise.tail(statistic),
+            threshold=noise.quantile(self.alpha),
         )
 
 
-def _null(samples: Samples) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation of the figure without drift.
-
-    For two normals of correlation r, E|XY| = σσ'(2/𝜋)(√(1-r²) + r asin r).
-    """
+def noise_of(samples: Samples) -> NoiseNorm:
+    """Return the law of the figure without drift."""
     shares = samples.pooled
-    sigma = np.sqrt(shares * (1 - shares) * samples.s[:, np.newaxis])
-    mean = np.sqrt(2 / np.pi) * sigma.sum(axis=1) / 2
-    covariance = -shares[:, :, np.newaxis] * shares[:, np.newaxis, :] * samples.s[:, np.newaxis, np.newaxis]
-    scale = sigma[:, :, np.newaxis] * sigma[:, np.newaxis, :]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.clip(np.where(scale > 0, covariance / scale, 0.0), -1.0, 1.0)
-    products = scale * (2 / np.pi) * (np.sqrt(1 - r**2) + r * np.arcsin(r))
-    diagonal = np.arange(shares.shape[1])
-    products[:, diagonal, diagonal] = sigma**2
-    square = products.sum(axis=(1, 2)) / 4
-    return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+    odds = np.sqrt(np.divide(shares, 1 - shares, out=np.zeros_like(shares), where=shares < 1))
+    sigma = np.sqrt(shares * (1 - shares) * samples.s[:, np.newaxis]) / 2
 
+    def correlation(part: slice) -> FloatArray:
+        together: FloatArray = -odds[part, :, np.newaxis] * odds[part, np.newaxis, :]
+        return together
 
-def _variance(shares: FloatArray, weights: FloatArray) -> FloatArray:
-    variance: FloatArray = (shares * weights**2).sum(axis=1) - (shares * weights).sum(axis=1) ** 2
-    return variance
+    return NoiseNorm.of(sigma, correlation)

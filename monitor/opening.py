@@ -21,7 +21,7 @@ from monitor.panes import Shelf
 from monitor.partition import Partition
 from monitor.pipeline import Pipeline, no_fault
 from monitor.positions import Inputs
-from monitor.progress import CLOSING, MODELS, decode_closing, restore_model
+from monitor.progress import CLOSING, decode_closing, restore_model
 from monitor.sources.port import Source
 from monitor.store.port import StateStore
 from monitor.store.rocks import RocksStore
@@ -41,9 +41,8 @@ def open_pipeline(
     directory = Path(config.state.path)
     opened = RocksStore.open(directory / "store", create=True) if store is None else store
     assembly = Assembly(config, build_models(config, base or Path()), opened, History(directory / "history.sqlite"))
-    for name, model in assembly.models.items():
-        if (data := opened.get(compose(MODELS, 0, name))) is not None:
-            restore_model(model, data)
+    for model in assembly.models.values():
+        restore_model(model, opened)
     inputs = Inputs(config, source, opened)
     partitions = {
         number: Partition.load(

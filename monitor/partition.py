@@ -106,7 +106,6 @@ class Partition:
         """Note that the changes are in the store."""
         self.shelf.written()
         self._restated.clear()
-        self.rejects.clear()
         self.seen.clear()
         self._changed = False
 

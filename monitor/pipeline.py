@@ -34,8 +34,9 @@ from monitor.model import Model
 from monitor.outgoing import Outgoing
 from monitor.panes import LAYOUTS
 from monitor.partition import Partition
-from monitor.progress import CLOSING, MODELS, encode_closing, encode_model
+from monitor.progress import CLOSING, changes_of, encode_closing
 from monitor.sources.port import Source, TopicPartition
+from monitor.store.port import StateUnavailableError
 
 log = structlog.get_logger(__name__)
 _BATCH = 10_000
@@ -77,7 +78,7 @@ class Pipeline:
     _written_at: float = 0.0
     _generation_at: float = field(default_factory=time.monotonic)
     _layouts: set[str] = field(default_factory=set)
-    _models: dict[str, bytes] = field(default_factory=dict)
+    _models: dict[bytes, bytes] = field(default_factory=dict)
 
     def step(self, timeout: float) -> int:
         """Read once and count what came; return the number of records."""
@@ -172,6 +173,7 @@ class Pipeline:
         deletes: list[bytes] = []
         for number, partition in self.partitions.items():
             overflow = self.outgoing.add(number, partition.rejects)
+            partition.rejects.clear()
             if overflow:
                 partition.counters["", "dead_letter_overflow"] += overflow
                 partition.touch()
@@ -184,15 +186,15 @@ class Pipeline:
         for name, closing in self.closings.items():
             if closing.changed:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
-        for name, model in self.assembly.models.items():
-            data = encode_model(model)
-            if self._models.get(name) != data:
-                puts[compose(MODELS, 0, name)] = data
-                self._models[name] = data
+        for model in self.assembly.models.values():
+            puts.update(changes_of(model, self._models))
             if model.layout.identity not in self._layouts:
                 puts[compose(LAYOUTS, 0, model.layout.identity)] = model.layout.describe()
-        if puts or deletes:
+        try:
             self.assembly.store.write(puts, deletes, sync=True)
+        except StateUnavailableError:
+            self._models.clear()
+            raise
         self.last.written_bytes = sum(len(key) + len(value) for key, value in puts.items())
         self._written()
 

@@ -14,7 +14,7 @@ from monitor.config.model import ModelConfig
 from monitor.config.problem import INCONSISTENT, NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
 from monitor.config.root import CalendarConfig, HttpConfig, KafkaConfig, SecurityConfig, StateConfig
 
-_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from monitor.events import FloatArray
 BoolArray: TypeAlias = NDArray[np.bool_]
 Comparison: TypeAlias = Literal[">=", ">", "<=", "<"]
 
-_FORM: Final = re.compile(r"\s*score\s*(>=|>|<=|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
+_FORM: Final = re.compile(r"\s*score\s*(>=|>|<=|<)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*")
 _COMPARE: Final[dict[str, Callable[[FloatArray, float], BoolArray]]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt,
 }  # fmt: skip

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 _UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _UNITS["w"] = 7 * _UNITS["d"]
-_PART = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?")
+_PART = re.compile(r"([0-9]+)(us|ms|s|m|h|d|w)")
+_SIZE = re.compile(r"([0-9]+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?")
 _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 

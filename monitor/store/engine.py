@@ -187,5 +187,7 @@ class Engine:
             item = iterator.key(), iterator.value()
             iterator.next()
         except Exception as error:
+            # the traceback would keep the iterator, and with it the database, open
+            iterator = cursor.iterator = None
             raise translate(error) from error
         return item

@@ -118,7 +118,8 @@ class StateStore(StateReader, Protocol):
         Parameters
         ----------
         sync
-            Return only once the write, and all before it, would survive a power cut.
+            Return only once the write, and all before it, would survive a power cut. Of writes after the last such one
+            a power cut, or damage to the log, may take the latest.
 
         Raises
         ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -117,6 +118,22 @@ class Broker:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have the broker accept connections but answer nothing."""
+        process = self._process
+        if process is None:
+            raise RuntimeError("the broker does not run")
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def log_file(self, topic: str, partition: int = 0) -> Path:
+        """Return the first segment of a partition's log; touch it only while the broker is stopped."""
+        return self.directory / "data" / f"{topic}-{partition}" / f"{0:020d}.log"
 
     def close(self) -> None:
         """Stop the broker and remove its directory."""

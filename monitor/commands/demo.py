@@ -1,0 +1,132 @@
+"""``driftline demo``: watch a loan model drift."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from monitor.config.root import Config, LogConfig
+from monitor.demo.ledger import Ledger
+from monitor.demo.play import Play
+from monitor.demo.screen import clock, closing, live, sentence
+from monitor.demo.stream import DemoStream
+from monitor.events import DAY
+from monitor.logs import configure
+from monitor.metrics import make_registry
+from monitor.pipeline import Pipeline
+from monitor.server import Server
+from monitor.snapshot import Snapshots
+from monitor.sources.memory import MemorySource
+from monitor.views import ViewHolder
+
+NOT_FOUND = 1
+_SECONDS_A_FRAME = 0.25
+
+
+def demo(*, from_file: Path | None, kafka: bool, seed: int) -> int:
+    """Run the demo; return 0 when every injected change was found."""
+    console = Console()
+    configure(LogConfig(level="error"))
+    with tempfile.TemporaryDirectory(prefix="driftline-demo-") as directory:
+        stream = DemoStream(seed)
+        days = f"{stream.days} days of stream time, {len(stream):,} records"
+        console.print(f"A loan model, {days}. Building its reference …")
+        screen = Screen(console)
+        play = Play(stream, Path(directory), screen.show)
+        config = play.prepare()
+        source = MemorySource()
+        pipeline = play.embedded(config, source)
+        site = Site(config, pipeline)
+        console.print(f"Metrics: http://127.0.0.1:{site.server.port}/metrics")
+        try:
+            with screen:
+                play.feed(pipeline, source)
+            site.refresh()
+            console.print(closing(play.ledger))
+            seconds = time.monotonic() - play.began
+            console.print(f"{play.records:,} records in {seconds:.0f} s, {play.rate:,.0f} a second.")
+            if sys.stdout.isatty():
+                console.print("The service stays up; Ctrl-C ends it.")
+                site.stay()
+        finally:
+            site.server.stop()
+            pipeline.close()
+    return verdict(play.ledger)
+
+
+def verdict(ledger: Ledger) -> int:
+    """Return the exit status: 0 when every injected change was found."""
+    return 0 if len(ledger.found) == len(ledger.injections) else NOT_FOUND
+
+
+class Screen:
+    """A live table on a terminal; elsewhere a line a day and a line a drift."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._drawn = 0.0
+        self._day = -1
+        self._told = 0
+
+    def __enter__(self) -> Screen:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, play: Play) -> None:
+        """Show how far the run is."""
+        if self._live is None:
+            self._tell(play)
+        elif time.monotonic() - self._drawn >= _SECONDS_A_FRAME:
+            self._drawn = time.monotonic()
+            frame = live(play.ledger, play.latest, play.stream.start, play.rate, play.records)
+            self._live.update(frame, refresh=True)
+
+    def _tell(self, play: Play) -> None:
+        for found in list(play.ledger.found.values())[self._told :]:
+            self._console.print(f"  found: {sentence(found.result, found.finding)}", highlight=False)
+        self._told = len(play.ledger.found)
+        if play.latest is None:
+            return
+        day = (play.latest.end - play.stream.start) // DAY
+        if day > self._day:
+            self._day = day
+            self._console.print(f"day {day:2d}  {clock(play.latest.end)}  {play.records:,} records", highlight=False)
+
+
+class Site:
+    """The demo's port: the same metrics and health that the service has."""
+
+    heartbeat = float("inf")
+    not_ready: str | None = None
+
+    def __init__(self, config: Config, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._holder = ViewHolder()
+        self._snapshots = Snapshots(build="demo", config_hash="demo")
+        registry, _ = make_registry(self._holder, config.limits.max_series, config.metrics.export)
+        self.server = Server(config.http, registry, self._holder, self)
+        self.server.start()
+
+    def refresh(self) -> None:
+        """Show the pipeline as it is now."""
+        self._holder.swap(self._snapshots.take(self._pipeline))
+
+    @staticmethod
+    def stay() -> None:
+        """Wait for Ctrl-C."""
+        try:
+            while True:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            return

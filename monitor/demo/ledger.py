@@ -1,0 +1,87 @@
+"""Injected against found: what a demo run adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from monitor.demo.injections import Injection
+from monitor.findings import Finding, WindowResult
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The first finding that shows an injection."""
+
+    injection: Injection
+    result: WindowResult
+    finding: Finding
+
+    @property
+    def delay(self) -> int:
+        """Microseconds of event time from the change to the end of the window that showed it."""
+        return self.result.end - self.injection.start
+
+
+@dataclass(slots=True)
+class Naive:
+    """How often a rule of thumb cried before the first change."""
+
+    name: str
+    windows: int = 0
+    cried: int = 0
+    figures: int = 0
+    alarms: int = 0
+
+    def add(self, alarms: Sequence[bool]) -> None:
+        """Take in one window's figures."""
+        self.windows += 1
+        self.figures += len(alarms)
+        self.alarms += sum(alarms)
+        self.cried += any(alarms)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Keeps count while windows close."""
+
+    injections: Sequence[Injection]
+    quiet_until: int
+    found: dict[str, Found] = field(default_factory=dict)
+    false_alarms: list[tuple[WindowResult, Finding]] = field(default_factory=list)
+    recent: list[tuple[WindowResult, Finding]] = field(default_factory=list)
+    windows: int = 0
+    psi: Naive = field(default_factory=lambda: Naive("PSI > 0.2"))
+    ks: Naive = field(default_factory=lambda: Naive("KS p < 0.05"))
+    _first: dict[tuple[str, str], tuple[WindowResult, Finding]] = field(default_factory=dict)
+
+    def add(self, results: Iterable[WindowResult]) -> None:
+        """Take in windows as they are evaluated; a restated window counts once."""
+        for result in sorted(results, key=lambda result: result.end):
+            if result.revision == 0:
+                self.windows += 1
+                self._rules_of_thumb(result)
+            for finding in result.findings:
+                if finding.status == "drift":
+                    self._drift(result, finding)
+
+    def _drift(self, result: WindowResult, finding: Finding) -> None:
+        self.recent = [*self.recent[-7:], (result, finding)]
+        for injection in self.injections:
+            shows = (finding.column, finding.detector) in injection.expect
+            overlaps = result.end > injection.start and result.start < injection.end
+            if shows and overlaps and injection.name not in self.found:
+                self.found[injection.name] = Found(injection, result, finding)
+            if overlaps and finding.column in injection.moves:
+                return
+        self.false_alarms.append((result, finding))
+
+    def _rules_of_thumb(self, result: WindowResult) -> None:
+        if result.end > self.quiet_until:
+            return
+        psi = [finding.statistic > 0.2 for finding in result.findings if finding.detector == "psi"]
+        ks = [finding.p_value < 0.05 for finding in result.findings if finding.detector == "ks"]
+        if psi:
+            self.psi.add(psi)
+        if ks:
+            self.ks.add(ks)

@@ -1,0 +1,134 @@
+"""The demo's run: the whole service on an embedded source, fed day by day."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from monitor.config.load import load
+from monitor.config.root import Config
+from monitor.demo.ledger import Ledger
+from monitor.demo.stream import PARTITIONS, DemoStream
+from monitor.decoding.decoder import Decoder
+from monitor.decoding.schema import Schema
+from monitor.events import HOUR, Batch, Records
+from monitor.findings import WindowResult
+from monitor.opening import open_pipeline
+from monitor.pipeline import Pipeline
+from monitor.reference.builder import BuildSettings, build_reference
+from monitor.sources.memory import Item, MemorySource
+from monitor.sources.port import Source, TopicPartition
+
+TOPIC: Final = "loan.predictions"
+CONFIG: Final = """\
+# The demo's configuration. Everything not said here is a default.
+version: 1
+kafka: {{bootstrap_servers: ["{bootstrap}"], dead_letters: {{file: "{folder}/dead-letters.jsonl"}}}}
+models:
+  - name: loan-scorer
+    owner: lending
+    task: binary_classification
+    decision: "score >= 0.5"
+    predictions:
+      topic: {topic}
+      where: {{value.model: loan-scorer}}
+      time_format: rfc3339
+      map: {{id: value.prediction_id, time: value.ts, version: value.model_version, features: value.features,
+            score: value.score, prediction: value.prediction, latency: value.latency_ms}}
+    reference: {{source: reference.json}}
+    windows:
+      hourly: {{size: 1h, lateness: 5m, min_samples: 100, restate_for: 1d}}
+      daily: {{size: 1d, slide: 1h, lateness: 5m}}
+    detectors:
+      - {{kind: psi, on: [features, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
+      - {{kind: ks, on: [numeric, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
+      - {{kind: rate, on: [quality, flagged], warn: 0.01, alert: 0.02, alpha: 0.0001}}
+state: {{path: "{folder}/state", generation_every: 1h}}
+http: {{listen: "127.0.0.1:{port}"}}
+"""
+
+
+@dataclass(slots=True)
+class Play:
+    """One run of the demo; ``frames`` is called whenever there is something new to show."""
+
+    stream: DemoStream
+    folder: Path
+    frames: Callable[[Play], None]
+    port: int = 0
+    bootstrap: str = "localhost:9092"
+    ledger: Ledger = field(init=False)
+    latest: WindowResult | None = None
+    records: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        first = min(injection.start for injection in self.stream.injections)
+        self.ledger = Ledger(self.stream.injections, quiet_until=first)
+
+    @property
+    def rate(self) -> float:
+        """Records a second so far."""
+        return self.records / max(time.monotonic() - self.began, 1e-9)
+
+    def prepare(self) -> Config:
+        """Write the configuration and the reference; return the configuration as it was read back."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "driftline.yaml"
+        text = CONFIG.format(topic=TOPIC, folder=self.folder, port=self.port, bootstrap=self.bootstrap)
+        path.write_text(text.replace("{source: reference.json}", "{learn: 14d}"), encoding="utf-8")
+        config = load(path, {})
+        model = config.models[0]
+        rows = list(self.stream.reference_rows())
+
+        def batches() -> Iterator[Batch]:
+            decoder = Decoder([Schema.of(model)], config.limits)
+            yield from decoder.decode(_records(rows)).batches
+
+        settings = BuildSettings.of(model)
+        build_reference(settings, batches, source="four weeks before the demo").save(self.folder / "reference.json")
+        path.write_text(text, encoding="utf-8")
+        config = load(path, {})
+        self.began = time.monotonic()
+        return config
+
+    def embedded(self, config: Config, source: MemorySource) -> Pipeline:
+        """Return a pipeline over an embedded source, which gets empty partitions."""
+        for number in range(PARTITIONS):
+            source.append(TopicPartition(TOPIC, number))
+        return self.attach(config, source)
+
+    def attach(self, config: Config, source: Source) -> Pipeline:
+        """Return a pipeline over a source, with this run as its listener."""
+        pipeline = open_pipeline(config, source, base=self.folder)
+        pipeline.results = self.note
+        return pipeline
+
+    def note(self, results: list[WindowResult]) -> None:
+        """Take in evaluated windows."""
+        self.ledger.add(results)
+        for result in results:
+            if result.window == "daily" and (self.latest is None or result.start >= self.latest.start):
+                self.latest = result
+        self.frames(self)
+
+    def feed(self, pipeline: Pipeline, source: MemorySource) -> None:
+        """Play the stream hour by hour; returns when every window is closed."""
+        for _, hour in groupby(self.stream.records(), key=lambda record: record.timestamp // HOUR):
+            for record in hour:
+                item = Item(record.value, key=record.key, log_time=record.timestamp)
+                source.append(TopicPartition(TOPIC, record.partition), item)
+                self.records += 1
+            while pipeline.step(0):
+                pass
+            pipeline.checkpoint()
+        pipeline.finish()
+
+
+def _records(rows: list[bytes]) -> Records:
+    numbers = list(range(len(rows)))
+    return Records(TOPIC, 0, len(rows), numbers, [0] * len(rows), False, [None] * len(rows), list(rows))

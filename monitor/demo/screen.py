@@ -1,0 +1,113 @@
+"""What the demo shows: a live table while it runs, injected against found when it ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from monitor.config.types import format_duration
+from monitor.demo.ledger import Ledger, Naive
+from monitor.events import DAY, MINUTE
+from monitor.findings import Finding, WindowResult
+
+_STYLES = {"drift": "bold red", "warn": "yellow", "ok": "green", "insufficient": "dim"}
+
+
+def live(ledger: Ledger, latest: WindowResult | None, begin: int, rate: float, records: int) -> RenderableType:
+    """Return one frame: how far the stream is, the columns of the latest daily window, the last drifts."""
+    head = Text("reading …")
+    if latest is not None:
+        day = (latest.end - begin) / DAY
+        head = Text.assemble(
+            ("day ", "dim"), f"{day:4.1f}", ("   window ", "dim"), f"{clock(latest.start)} to {clock(latest.end)}",
+            ("   rows ", "dim"), f"{latest.n:,}", ("   records ", "dim"), f"{records:,}", ("   per second ", "dim"), f"{rate:,.0f}",
+        )  # fmt: skip
+    table = Table(expand=False, box=None, pad_edge=False)
+    for name, side in (
+        ("column", "left"),
+        ("statistic", "left"),
+        ("value", "right"),
+        ("threshold", "right"),
+        ("", "left"),
+    ):
+        table.add_column(name, justify=side)  # type: ignore[arg-type]  # the two words are among those allowed
+    for finding in worst(latest):
+        style = _STYLES[finding.status]
+        table.add_row(
+            finding.column, finding.detector, f"{finding.statistic:.4f}", f"{finding.threshold:.4f}",
+            Text(bar(finding), style=style),
+        )  # fmt: skip
+    drifts = Text("no drift so far", style="dim")
+    if ledger.recent:
+        drifts = Text("\n").join(
+            [Text(sentence(result, finding), style="red") for result, finding in ledger.recent[-4:]]
+        )
+    return Group(head, Text(), table, Text(), drifts)
+
+
+def worst(result: WindowResult | None) -> list[Finding]:
+    """Return each column's finding that is nearest to its threshold."""
+    best: dict[str, Finding] = {}
+    for finding in () if result is None else result.findings:
+        if finding.column not in best or ratio(finding) > ratio(best[finding.column]):
+            best[finding.column] = finding
+    return sorted(best.values(), key=lambda finding: finding.column)
+
+
+def ratio(finding: Finding) -> float:
+    """Return statistic over threshold, 0 where either is missing."""
+    value = finding.statistic / finding.threshold if finding.threshold else 0.0
+    return value if value == value else 0.0  # noqa: PLR0124 - NaN is not itself
+
+
+def bar(finding: Finding) -> str:
+    """Return a bar of the statistic against its threshold, full at twice."""
+    cells = min(20, round(ratio(finding) * 10))
+    return "█" * cells + "·" * (20 - cells) + f" {finding.status}"
+
+
+def sentence(result: WindowResult, finding: Finding) -> str:
+    """Return a drift in one line."""
+    return (
+        f"{clock(result.end)}  {finding.column}: {finding.detector} {finding.statistic:.3f} > {finding.threshold:.3f}"
+        f"  {finding.explanation}  ({result.window} window, {result.n:,} rows)"
+    )
+
+
+def closing(ledger: Ledger) -> RenderableType:
+    """Return the closing table."""
+    table = Table(title="Injected and found", title_justify="left")
+    for name in ("change", "column", "began", "found by", "at", "after"):
+        table.add_column(name)
+    for injection in ledger.injections:
+        found = ledger.found.get(injection.name)
+        if found is None:
+            table.add_row(
+                injection.name, injection.column, clock(injection.start), Text("not found", style="bold red"), "", ""
+            )
+            continue
+        by = f"{found.finding.detector}, {found.result.window} window"
+        after = format_duration(found.delay // MINUTE * MINUTE)
+        table.add_row(injection.name, injection.column, clock(injection.start), by, clock(found.result.end), after)
+    quiet = [pair for pair in ledger.false_alarms if pair[0].end <= ledger.quiet_until]
+    lines = [
+        f"Driftline: {len(quiet)} false alarms in the quiet days, {len(ledger.false_alarms) - len(quiet)} after; "
+        f"{ledger.windows:,} windows.",
+        *(thumb(rule) for rule in (ledger.psi, ledger.ks)),
+    ]
+    return Group(table, Panel("\n".join(lines), title="The same quiet days, by rule of thumb", title_align="left"))
+
+
+def thumb(rule: Naive) -> str:
+    """Return what a rule of thumb did in the quiet days."""
+    share = rule.cried / rule.windows if rule.windows else 0.0
+    return f"{rule.name}: {rule.alarms:,} alarms, in {rule.cried:,} of {rule.windows:,} windows ({share:.0%}), all of them false."
+
+
+def clock(micros: int) -> str:
+    """Return an event time to the minute."""
+    return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%d %b %H:%M")
