@@ -22,7 +22,7 @@ from monitor.config.interpolate import interpolate
 from monitor.config.merge import merge
 from monitor.config.model import ModelConfig, Section
 from monitor.config.model_checks import check_defaults, check_model
-from monitor.config.problem import MISSING_KEY, SYNTAX, UNREADABLE, ConfigError, Problem, Steps
+from monitor.config.problem import MISSING_KEY, NOT_FOUND, SYNTAX, UNREADABLE, ConfigError, Problem, Steps
 from monitor.config.read import read_tree, shown
 from monitor.config.resolve import resolve, resolve_model
 from monitor.config.root import (
@@ -59,7 +59,7 @@ class Examined:
         return [problem for problem in self.problems if not problem.is_warning]
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+def load(path: Path, environ: Mapping[str, str], *, needs_references: bool = True) -> Config:
     """Read, check and complete a configuration.
 
     Parameters
@@ -68,6 +68,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         A YAML file, or a folder whose ``*.yaml`` and ``*.yml`` files make one configuration together.
     environ : Mapping[str, str]
         Where ``${NAME}`` is looked up.
+    needs_references : bool
+        Whether reference files must exist; whoever builds them can do without.
 
     Returns
     -------
@@ -79,13 +81,13 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     ConfigError
         With everything that is wrong. It holds no value of the file, because any of them may be a secret.
     """
-    found = examine(path, environ)
+    found = examine(path, environ, needs_references=needs_references)
     if found.config is None or found.errors:
         raise ConfigError(found.errors)
     return found.config
 
 
-def examine(path: Path, environ: Mapping[str, str]) -> Examined:
+def examine(path: Path, environ: Mapping[str, str], *, needs_references: bool = True) -> Examined:
     """Do what ``load`` does, but return problems and warnings instead of raising."""
     problems: list[Problem] = []
     trees = [tree for file in files_of(path, problems) if (tree := _read(file, problems)) is not None]
@@ -104,9 +106,15 @@ def examine(path: Path, environ: Mapping[str, str]) -> Examined:
     found = dict(_heard(wrong, failed, whole=whole))
     checked = _Checks(tree, {*wrong, *failed}, folder_of(path)).run()
     problems = sorted({*problems, *found.values(), *checked})
+    if not needs_references:
+        problems = [problem for problem in problems if not _lacks_reference(problem)]
     if any(not problem.is_warning for problem in problems):
         return Examined(None, problems, tree)
     return Examined(None if config is None else resolve(config), problems, tree)
+
+
+def _lacks_reference(problem: Problem) -> bool:
+    return problem.code == NOT_FOUND and problem.path.endswith("reference.source")
 
 
 def folder_of(path: Path) -> Path:
