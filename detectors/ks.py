@@ -61,4 +61,5 @@ def _noise_quantile(noise: FloatArray, size: FloatArray) -> FloatArray:
     """Return what chance exceeds in 2.5 % of windows at most: by the law, or edge by edge when there are few."""
     edges = max(noise.shape[1], 1)
     each = -float(ndtri(0.025 / (2 * edges))) * np.sqrt(noise.max(axis=1, initial=0.0))
-    return np.minimum(critical_distance(0.025, size), each)
+    quantile: FloatArray = np.minimum(critical_distance(0.025, size), each)
+    return quantile

@@ -38,7 +38,7 @@ STATISTICS: Final[dict[str, Entry]] = {
     "ks": Entry(KolmogorovSmirnov, "shifts of the middle; slow in the tails", ordered=True),
     "jensen_shannon": Entry(JensenShannon, "any change of shares, bounded by ln 2", ordered=False),
     "hellinger": Entry(Hellinger, "any change of shares, bounded by 1", ordered=False),
-    "wasserstein": Entry(Wasserstein, "how far values moved; blind to small far groups", True, has_p_value=False),
+    "wasserstein": Entry(Wasserstein, "how far values moved; blind to small far groups", ordered=True),
     "chi2": Entry(ChiSquare, "any change of shares", ordered=False, grows=True),
     "g_test": Entry(GTest, "any change of shares, exact in the limit for sparse bins", ordered=False, grows=True),
     "total_variation": Entry(TotalVariation, "the share of rows that moved", ordered=False),

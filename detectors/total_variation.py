@@ -56,4 +56,4 @@ def noise_of(samples: Samples) -> NoiseNorm:
         together: FloatArray = -odds[part, :, np.newaxis] * odds[part, np.newaxis, :]
         return together
 
-    return NoiseNorm.of(sigma, correlation)
+    return NoiseNorm.of_shares(sigma, correlation)
