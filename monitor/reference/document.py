@@ -109,15 +109,23 @@ class Reference:
             ``missing``, ``bad``, ``low``, ``high`` or ``unseen``.
         """
         known = self.columns.get(column)
-        if known is None or kind not in (kinds := kinds_beyond(known.bins)):
+        if known is None or kind not in kinds_beyond(known.bins):
             return None
         tally = self._tally(column, version)
-        apart = known.apart if tally is None else tally.apart.get(column)
-        if apart is None:
-            cells = known.counts if tally is None else tally.cells.get(column, known.counts)
-            apart = np.append(cells.sum(), cells[known.bins.size :])
-        yes = int(apart[1 + kinds.index(kind)])
-        return np.array([int(apart[0]) - yes, yes], np.int64)
+        if tally is None:
+            return self.pooled_rate(column, kind)
+        return _rate(known, tally.cells.get(column, known.counts), tally.apart.get(column), kind)
+
+    def pooled_rate(self, column: str, kind: str) -> IntArray:
+        """Return what ``rate`` does, over all versions.
+
+        Raises
+        ------
+        KeyError, ValueError
+            When the reference has no such column or kind.
+        """
+        known = self.columns[column]
+        return _rate(known, known.counts, known.apart, kind)
 
     def flags(self, column: str, version: str, decision: Decision | None = None) -> IntArray | None:
         """Return how many rows are not, and are, flagged (or in error), ``None`` when the reference cannot say.
@@ -220,6 +228,14 @@ class Reference:
         if flagged is None:
             return None
         return np.array([int(cells[flagged == 0].sum()), int(cells[flagged == 1].sum())], np.int64)
+
+
+def _rate(column: ReferenceColumn, cells: IntArray, apart: IntArray | None, kind: str) -> IntArray:
+    place = kinds_beyond(column.bins).index(kind)
+    if apart is None:
+        apart = np.append(cells.sum(), cells[column.bins.size :])
+    yes = int(apart[1 + place])
+    return np.array([int(apart[0]) - yes, yes], np.int64)
 
 
 def _pack(reference: Reference) -> wire.WireReference:

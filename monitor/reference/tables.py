@@ -1,0 +1,195 @@
+"""Files of columns: CSV and Parquet as chunks of Python values by column name."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, Protocol, TypeAlias
+
+import numpy as np
+
+from monitor.config.model import TimeFormat
+from monitor.decoding.cells import Values, plain
+from monitor.decoding.columns import unbounded_removed
+from monitor.decoding.schema import ColumnType
+from monitor.events import FloatArray, IntArray
+from monitor.reference.rows import Report, UnreadableRowsError, silent
+
+CHUNK: Final = 20_000
+"""Rows at a time."""
+GUESSED: Final = 10_000
+"""Rows of a CSV from which types are guessed."""
+_MOSTLY: Final = 0.95
+_NOTHING: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
+"""Texts that stand for a missing number, in small letters. A category is missing only where the cell is empty: NA is
+also Namibia."""
+_SEPARATORS: Final = ",;\t|"
+_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
+
+Columns: TypeAlias = Mapping[str, Values]
+
+
+class Table(Protocol):
+    """A file with named columns."""
+
+    path: Path
+    names: tuple[str, ...]
+    rejected: Counter[str]
+    """Rows that could not be read at all."""
+
+    @property
+    def size(self) -> int:
+        """How much there is to read, in the unit that ``chunks`` reports."""
+        ...
+
+    def kinds(self, names: Collection[str]) -> dict[str, ColumnType]:
+        """Return the types of columns, ``ignore`` for one that cannot be used."""
+        ...
+
+    def chunks(self, report: Report = silent) -> Iterator[Columns]:
+        """Read all rows from the beginning, some thousand at a time."""
+        ...
+
+    def numbers(self, values: Values) -> tuple[FloatArray, IntArray]:
+        """Return cells as numbers, NaN where missing or bad, and the rows of the bad ones."""
+        ...
+
+    def moments(self, name: str, values: Values, form: TimeFormat) -> tuple[Values, TimeFormat]:
+        """Return times as ``parse_times`` takes them, and their format."""
+        ...
+
+
+@dataclass
+class CsvTable:
+    """A CSV file with a header, plain or gzip, UTF-8. The separator is that of ``, ; | tab`` the header has most of."""
+
+    path: Path
+    names: tuple[str, ...] = ()
+    rejected: Counter[str] = field(default_factory=Counter)
+    _separator: str = ","
+
+    def __post_init__(self) -> None:
+        with _opened(self.path) as (text, _), _readable(self.path):
+            header = text.readline()
+        self._separator = max(_SEPARATORS, key=header.count)
+        self.names = tuple(next(csv.reader([header.rstrip("\r\n")], delimiter=self._separator), ()))
+        if not any(self.names):
+            raise UnreadableRowsError(self.path, "holds no header", "name the columns in the first line")
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size
+
+    def kinds(self, names: Collection[str]) -> dict[str, ColumnType]:
+        """Guess: numeric where at least 95 % of what is there in the first 10,000 rows are numbers."""
+        seen: dict[str, list[str]] = {name: [] for name in names}
+        rows = 0
+        for chunk in self.chunks():
+            for name in names:
+                seen[name] += [str(cell) for cell in chunk[name] if cell is not None]
+            rows += len(next(iter(chunk.values())))
+            if rows >= GUESSED:
+                break
+        self.rejected.clear()
+        return _guess(seen)
+
+    def chunks(self, report: Report = silent) -> Iterator[Columns]:
+        """See ``Table``. An empty cell is ``None``; rows with too many or too few cells are left out and counted."""
+        self.rejected.clear()
+        width = len(self.names)
+        with _opened(self.path) as (text, raw), _readable(self.path):
+            reader = csv.reader(text, delimiter=self._separator)
+            next(reader, None)
+            rows: list[list[str]] = []
+            for row in self._rows(reader):
+                if len(row) == width:
+                    rows.append(row)
+                elif row:
+                    self.rejected["not_as_many_cells_as_columns"] += 1
+                if len(rows) == CHUNK:
+                    yield self._columns(rows)
+                    rows = []
+                    report(raw.tell())
+            if rows:
+                yield self._columns(rows)
+        report(self.size)
+
+    def numbers(self, values: Values) -> tuple[FloatArray, IntArray]:
+        """See ``Table``; empty cells and NA, NaN, null, None are missing."""
+        texts = ["nan" if value is None else str(value) for value in values]
+        try:
+            if "_" not in "".join(texts):
+                return unbounded_removed(np.fromiter(map(float, texts), np.float64, len(texts)))
+        except ValueError:
+            pass  # some text is no number: one by one below
+        return unbounded_removed(np.array([_number(text) for text in texts], np.float64))
+
+    def moments(self, name: str, values: Values, form: TimeFormat) -> tuple[Values, TimeFormat]:  # noqa: ARG002
+        """See ``Table``."""
+        return (values if form == "rfc3339" else [plain(value) for value in values]), form
+
+    def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+        while True:
+            try:
+                yield next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                self.rejected["not_csv"] += 1
+
+    def _columns(self, rows: list[list[str]]) -> dict[str, Values]:
+        columns: dict[str, Values] = {}
+        for name, cells in zip(self.names, zip(*rows, strict=True), strict=True):
+            columns.setdefault(name, [cell or None for cell in cells])
+        return columns
+
+
+def _guess(seen: Mapping[str, list[str]]) -> dict[str, ColumnType]:
+    kinds: dict[str, ColumnType] = {}
+    for name, texts in seen.items():
+        present = [text for text in texts if text.casefold() not in _NOTHING]
+        numbers = sum(np.isfinite(_number(text)) for text in present)
+        if not texts:
+            kinds[name] = "ignore"
+        else:
+            kinds[name] = "numeric" if present and numbers >= _MOSTLY * len(present) else "categorical"
+    return kinds
+
+
+def _number(text: str) -> float:
+    """Return a number, NaN for a text that stands for a missing one, infinity for another text."""
+    if text.strip().casefold() in _NOTHING:
+        return float("nan")
+    try:
+        return float("inf") if "_" in text else float(text)
+    except ValueError:
+        return float("inf")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[str], IO[bytes]]]:
+    """Open a text for reading, with the file below it, whose position tells how far reading got."""
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise UnreadableRowsError(path, f"cannot be read: {error.strerror}", "check the path") from None
+    with raw:
+        unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        yield io.TextIOWrapper(unpacked, "utf-8-sig", errors="backslashreplace", newline=""), raw
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED:
+        problem = "is damaged or cut off"
+        raise UnreadableRowsError(path, problem, "copy the file again") from None
