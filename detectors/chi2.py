@@ -16,8 +16,9 @@ from detectors.sparse import Figure
 class ChiSquare:
     """Σ (observed - expected)² / expected over both rows; bins that neither sample uses are dropped.
 
-    The statistic grows with the number of rows, so the effect is Cramér's V = √(χ² / (N + n)), less what chance adds;
-    its interval comes from the non-central chi-square law.
+    The statistic grows with the number of rows, so the effect is Cramér's V = √(χ² / (N + n)), less what chance adds.
+    Its interval is that of the non-central chi-square law, which holds for small drift, widened to the normal one of
+    the linearised V², which holds for large drift.
 
     Examples
     --------
@@ -37,23 +38,49 @@ class ChiSquare:
         samples = Samples.of(reference, window)
         pooled = samples.pooled
         with np.errstate(divide="ignore", invalid="ignore"):
-            terms = (samples.p - samples.q) ** 2 / pooled
-        total = np.where(pooled == 0, 0.0, terms).sum(axis=1)
+            slopes = np.where(pooled == 0, 0.0, (samples.p - samples.q) / pooled)
+        total = (slopes * (samples.p - samples.q)).sum(axis=1)
         statistic = total * samples.big * samples.small / (samples.big + samples.small)
-        return with_cramers_v(samples, statistic, self.alpha)
+        return with_cramers_v(samples, statistic, self.alpha, error=_error(samples, slopes))
 
 
-def with_cramers_v(samples: Samples, statistic: FloatArray, alpha: float, figure: Figure | None = None) -> Scores:
-    """Return scores of a chi-square figure with Cramér's V for the effect and the textbook p-value."""
+def with_cramers_v(
+    samples: Samples,
+    statistic: FloatArray,
+    alpha: float,
+    figure: Figure | None = None,
+    error: FloatArray | float = 0.0,
+) -> Scores:
+    """Return scores of a chi-square figure with Cramér's V for the effect and the textbook p-value.
+
+    ``error`` is the standard error of V² under drift, to which the interval is widened.
+    """
     one = np.where(np.isnan(statistic), np.nan, 1.0)
     scores = quadratic_scores(samples, statistic, one, alpha, figure)
     textbook = quadratic_scores(samples, statistic, one, alpha) if figure is not None else scores
     rows = samples.big + samples.small
+    square = scores.effect / rows
     return samples.scores(
         statistic,
-        effect=np.sqrt(np.maximum(scores.effect, 0.0) / rows),
-        low=np.sqrt(scores.low / rows),
-        high=np.sqrt(scores.high / rows),
+        effect=np.sqrt(np.maximum(square, 0.0)),
+        low=np.sqrt(np.maximum(np.minimum(scores.low / rows, square - 1.959963984540054 * error), 0.0)),
+        high=np.sqrt(np.maximum(scores.high / rows, square + 1.959963984540054 * error)),
         p_value=textbook.p_value,
         threshold=scores.threshold,
     )
+
+
+def _error(samples: Samples, slopes: FloatArray) -> FloatArray:
+    """Return the standard error of V² = ab Σ (p - q)²/π by its derivatives; a, b are the samples' shares of all rows."""
+    a = samples.big / (samples.big + samples.small)
+    by_p = 2 * slopes - a[:, np.newaxis] * slopes**2
+    by_q = -2 * slopes - (1 - a)[:, np.newaxis] * slopes**2
+    total = _variance(samples.p, by_p) / samples.big + _variance(samples.q, by_q) / samples.small
+    error: FloatArray = a * (1 - a) * np.sqrt(total)
+    return error
+
+
+def _variance(shares: FloatArray, values: FloatArray) -> FloatArray:
+    centred = values - (shares * values).sum(axis=1, keepdims=True)
+    variance: FloatArray = (shares * centred**2).sum(axis=1)
+    return variance
