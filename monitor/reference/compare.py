@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from detectors.counts import merge_bins
 from detectors.registry import statistic
 from monitor.events import FloatArray, IntArray
 from monitor.reference.document import Reference
-from monitor.reference.parts import ReferenceColumn
+from monitor.reference.parts import ReferenceColumn, kinds_beyond
 from monitor.reference.summary import borders_of
 
 STATISTICS: Final = ("psi", "ks", "jensen_shannon")
@@ -32,6 +33,17 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityChange:
+    """The share of one quality cell in the first and the second."""
+
+    kind: str
+    before: float
+    after: float
+    gap: Figure
+    """Their difference."""
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnChange:
     """One column in both references."""
 
@@ -42,15 +54,14 @@ class ColumnChange:
     """Whether both were counted in the same bins; otherwise the second was spread over the bins of the first."""
     new_categories: tuple[str, ...] = ()
     gone_categories: tuple[str, ...] = ()
-    missing: tuple[float, float] = (0.0, 0.0)
-    """Share of missing cells in the first and the second."""
+    quality: tuple[QualityChange, ...] = ()
+    """Quality cells that occur. Unseen, low and high are left out where edges differ: each side means its own."""
 
     @property
     def moved(self) -> bool:
-        """Whether any statistic is more than chance explains, or a category came or went."""
-        return any(figure.beyond for figure in self.figures.values()) or bool(
-            self.new_categories or self.gone_categories
-        )
+        """Whether anything is more than chance explains, or a category came or went."""
+        found = (*self.figures.values(), *(change.gap for change in self.quality))
+        return any(figure.beyond for figure in found) or bool(self.new_categories or self.gone_categories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,12 @@ def compare(first: Reference, second: Reference, *, alpha: float = 0.01) -> Comp
         vanished=tuple(name for name in first.columns if name not in second.columns),
         retyped=tuple(retyped),
         changes=tuple(
-            _change(name, first.columns[name], second.columns[name], alpha) for name in shared if name not in retyped
+            replace(
+                _change(name, first.columns[name], second.columns[name], alpha),
+                quality=tuple(_quality(name, first, second, alpha)),
+            )
+            for name in shared
+            if name not in retyped
         ),
     )
 
@@ -114,7 +130,6 @@ def _change(name: str, first: ReferenceColumn, second: ReferenceColumn, alpha: f
         same_edges=same,
         new_categories=new,
         gone_categories=gone,
-        missing=(_missing(first), _missing(second)),
     )
 
 
@@ -157,6 +172,14 @@ def _by_name(one: CategoricalBins, other: CategoricalBins, counts: IntArray) -> 
     return after
 
 
-def _missing(column: ReferenceColumn) -> float:
-    total = int(column.counts.sum())
-    return int(column.counts[column.bins.quality["missing"]]) / total if total else 0.0
+def _quality(name: str, first: Reference, second: Reference, alpha: float) -> Iterator[QualityChange]:
+    bins = first.columns[name].bins
+    same = bins.identity == second.columns[name].bins.identity
+    for kind in kinds_beyond(bins):
+        if not same and kind not in {"missing", "bad"}:
+            continue
+        pair = first.pooled_rate(name, kind), second.pooled_rate(name, kind)
+        gap = _figure("rate", *pair, alpha)
+        if gap is not None and (pair[0][1] or pair[1][1]):
+            before, after = (int(counts[1]) / int(counts.sum()) for counts in pair)
+            yield QualityChange(kind, before, after, gap)

@@ -138,10 +138,10 @@ def _changes_table(changes: tuple[ColumnChange, ...]) -> Table:
     table.add_column("column", overflow="fold")
     for kind in STATISTICS:
         table.add_column(kind, justify="right")
-    table.add_column("missing", justify="right")
+    table.add_column("not in order", overflow="fold")
     table.add_column("categories", overflow="fold")
     for change in changes:
-        table.add_row(Text(printable(change.column)), *_figures(change), _missing(change), _categories(change))
+        table.add_row(Text(printable(change.column)), *_figures(change), _quality(change), _categories(change))
     return table
 
 
@@ -156,9 +156,13 @@ def _figures(change: ColumnChange) -> Iterator[Text]:
             yield Text(text, style="bold red" if figure.beyond else "")
 
 
-def _missing(change: ColumnChange) -> Text:
-    before, after = change.missing
-    return Text(f"{before:.2%} → {after:.2%}" if before or after else "")
+def _quality(change: ColumnChange) -> Text:
+    told = Text()
+    for found in change.quality:
+        mark = " *" if found.gap.beyond else ""
+        text = f"{', ' if told else ''}{found.kind} {found.before:.2%} → {found.after:.2%}{mark}"
+        told.append(text, style="bold red" if found.gap.beyond else "")
+    return told
 
 
 def _categories(change: ColumnChange) -> Text:
