@@ -71,7 +71,7 @@ def with_cramers_v(
 
 
 def _error(samples: Samples, slopes: FloatArray) -> FloatArray:
-    """Return the standard error of V² = ab Σ (p - q)²/π by its derivatives; a, b are the samples' shares of all rows."""
+    """Return the standard error of V² = ab Σ (p - q)²/π by its derivatives; a, b are the samples' parts of all rows."""
     a = samples.big / (samples.big + samples.small)
     by_p = 2 * slopes - a[:, np.newaxis] * slopes**2
     by_q = -2 * slopes - (1 - a)[:, np.newaxis] * slopes**2

@@ -20,6 +20,7 @@ _FORMAT: Final = 1
 _HEAD: Final = struct.Struct(">BBBBII")
 """Format, length of the identity, width of a gap, width of a count, cells, cells that are not zero."""
 _WIDTHS: Final = (1, 2, 4, 8)
+_LONGEST_IDENTITY: Final = 255
 _MOST_CELLS: Final = 1 << 28
 
 
@@ -64,12 +65,20 @@ class Counts:
     __hash__ = None  # type: ignore[assignment]  # arrays have no hash
 
     def to_bytes(self) -> bytes:
-        """Return the cells that are not zero as gaps and counts of the smallest width, with a checksum."""
+        """Return the cells that are not zero as gaps and counts of the smallest width, with a checksum.
+
+        Raises
+        ------
+        ValueError
+            When the identity takes more than 255 bytes.
+        """
         places = np.flatnonzero(self.cells)
         gaps = np.diff(places, prepend=-1) - 1
         values = self.cells[places]
         gap_width, value_width = _width(gaps), _width(values)
         name = self.identity.encode()
+        if len(name) > _LONGEST_IDENTITY:
+            raise ValueError(f"an identity has at most {_LONGEST_IDENTITY} bytes, not {len(name)}")
         head = _HEAD.pack(_FORMAT, len(name), gap_width, value_width, len(self.cells), len(places))
         body = head + name + gaps.astype(f"<i{gap_width}").tobytes() + values.astype(f"<i{value_width}").tobytes()
         return zlib.crc32(body).to_bytes(4, "big") + body
@@ -94,12 +103,17 @@ class Counts:
         gaps = np.frombuffer(data, f"<i{gap_width}", filled, start).astype(np.int64)
         values = np.frombuffer(data, f"<i{value_width}", filled, start + filled * gap_width)
         places = np.cumsum(gaps + 1) - 1
-        if filled and (int(gaps.min()) < 0 or int(places[-1]) >= size):
+        if filled and (int(gaps.min()) < 0 or int(gaps.max()) >= size or int(places[-1]) >= size):
             message = "counts are damaged: a cell lies outside"
             raise CorruptCountsError(message)
+        try:
+            identity = data[start - letters : start].decode()
+        except UnicodeDecodeError as error:
+            message = "counts are damaged: the identity is no text"
+            raise CorruptCountsError(message) from error
         cells = np.zeros(size, np.int64)
         cells[places] = values
-        return cls(data[start - letters : start].decode(), cells)
+        return cls(identity, cells)
 
     def _check(self, other: Counts) -> None:
         if self.identity != other.identity or len(self.cells) != len(other.cells):
