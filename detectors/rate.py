@@ -7,19 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, ndtri, xlogy
 
+from detectors.norms import Z95, without_chance
 from detectors.samples import FloatArray, IntArray, Samples
 from detectors.scores import Scores
-
-_Z = 1.959963984540054
+from detectors.sparse import SparseCells
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """The difference of two rates, from counts ``[J, 2]``: other rows, rows of the kind.
 
-    The p-value is the likelihood-ratio test's (χ² with one degree of freedom), which holds for rates near 0 and 1 where
-    the normal one does not. The interval is Newcombe's hybrid score interval of the difference; the band is the normal
-    one at the pooled rate with half a row added on either side, so that a rate of zero has a band, too.
+    Where fewer than ten rows of the smaller sample are expected on one side, the p-value is Fisher's exact one,
+    two-sided mid-p, and the band is that of the same law. Elsewhere the p-value is the likelihood-ratio test's (χ² with
+    one degree of freedom) and the band the normal one at the pooled rate with half a row added on either side, so that
+    a rate of zero has a band, too. The interval is Newcombe's hybrid score interval of the difference. The effect is
+    the root of the squared difference less its mean without drift.
 
     Examples
     --------
@@ -44,15 +46,33 @@ class Rate:
         low, high = newcombe(p, samples.big, q, samples.small)
         crossing = (low <= 0) & (high >= 0)
         smallest = np.where(crossing, 0.0, np.minimum(np.abs(low), np.abs(high)))
-        pooled = (reference[:, 1] + window[:, 1] + 0.5) / (samples.big + samples.small + 1)
+        p_value, band, noise = self._chance(samples)
         return samples.scores(
             np.abs(gap),
-            effect=np.abs(gap),
+            effect=without_chance(np.abs(gap), noise),
             low=smallest + 0.0 * gap,
             high=np.maximum(np.abs(low), np.abs(high)),
-            p_value=_likelihood_ratio(samples),
-            threshold=-float(ndtri(self.alpha / 2)) * np.sqrt(pooled * (1 - pooled) * samples.s),
+            p_value=p_value,
+            threshold=band,
         )
+
+    def _chance(self, samples: Samples) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return p-value, band and mean square of the difference without drift."""
+        pooled = (samples.reference[:, 1] + samples.window[:, 1] + 0.5) / (samples.big + samples.small + 1)
+        noise = pooled * (1 - pooled) * samples.s
+        p_value, band = _likelihood_ratio(samples), -float(ndtri(self.alpha / 2)) * np.sqrt(noise)
+        law = SparseCells.of(samples)
+        # Both sides are sparse only in tiny samples, and then both tell the same.
+        _, rows = np.unique(law.monitors, return_index=True)
+        monitors, cells = law.monitors[rows], law.cells[rows]
+        counts, weights = law.window[rows], law.weights[rows]
+        seen = samples.window[monitors, cells][:, np.newaxis]
+        ties = (weights * (counts == seen)).sum(axis=1) / 2
+        below, above = ((weights * side).sum(axis=1) + ties for side in (counts < seen, counts > seen))
+        p_value[monitors] = np.minimum(2 * np.minimum(below, above), 1.0)
+        small, big = samples.small[monitors, np.newaxis], samples.big[monitors, np.newaxis]
+        band[monitors] = _exceeded(np.abs(counts / small - law.reference[rows] / big), weights, self.alpha)
+        return p_value, band, noise
 
 
 def newcombe(p: FloatArray, big: FloatArray, q: FloatArray, small: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -66,11 +86,36 @@ def newcombe(p: FloatArray, big: FloatArray, q: FloatArray, small: FloatArray) -
     )
 
 
+def odds_ratio(reference: IntArray, window: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the ratio of the odds in the window to those in the reference with its 95 % interval.
+
+    Half a row is added to each count (Haldane, Anscombe 1956), so that nothing is infinite; the interval is the normal
+    one of the logarithm.
+
+    >>> [round(float(x[0]), 2) for x in odds_ratio(np.array([[990, 10]]), np.array([[180, 20]]))]
+    [10.71, 5.01, 22.92]
+    """
+    smoothed = np.stack([reference, window]) + 0.5
+    log = np.log(smoothed[1, :, 1] / smoothed[1, :, 0]) - np.log(smoothed[0, :, 1] / smoothed[0, :, 0])
+    half = Z95 * np.sqrt((1 / smoothed).sum(axis=(0, 2)))
+    return np.exp(log), np.exp(log - half), np.exp(log + half)
+
+
 def wilson(share: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return Wilson's 95 % score interval of a share."""
-    centre = (share + _Z**2 / (2 * rows)) / (1 + _Z**2 / rows)
-    half = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / (1 + _Z**2 / rows)
+    centre = (share + Z95**2 / (2 * rows)) / (1 + Z95**2 / rows)
+    half = Z95 * np.sqrt(share * (1 - share) / rows + Z95**2 / (4 * rows**2)) / (1 + Z95**2 / rows)
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+
+def _exceeded(changes: FloatArray, weights: FloatArray, alpha: float) -> FloatArray:
+    """Return the least change that is exceeded with probability ``alpha`` at most."""
+    order = np.argsort(-changes, axis=1, kind="stable")
+    ordered = np.take_along_axis(changes, order, axis=1)
+    at_least = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
+    place = (at_least <= alpha).sum(axis=1)
+    exceeded: FloatArray = ordered[np.arange(len(ordered)), np.minimum(place, ordered.shape[1] - 1)]
+    return exceeded
 
 
 def _likelihood_ratio(samples: Samples) -> FloatArray:
