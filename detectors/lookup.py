@@ -92,8 +92,9 @@ def _bits_function(first: float, last: float) -> Callable[[FloatArray], IntArray
     def slots(values: FloatArray) -> IntArray:
         places = _keys(values)
         places >>= shift
+        np.clip(places, start, start + _SLOTS + 1, out=places)  # first: far from the edges the difference overflows
         places -= start
-        return np.clip(places, 0, _SLOTS + 1, out=places)
+        return places
 
     return slots
 
