@@ -23,6 +23,8 @@ WRONG = {
     "a key given twice": f"{{{CANARY} x: 1, {CANARY} x: 2}}",
     "an alias": f"*{CANARY}",
     "a tag": f"!{CANARY} x",
+    "a tag's handle": f"!{CANARY}!x y",
+    "an anchor": f"&{CANARY}",
     "a tag of a mapping": f"!{CANARY} {{}}",
     "a character of YAML": f"@{CANARY}",
     "a back quote": f"`{CANARY}`",
