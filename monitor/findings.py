@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+STATUSES: Final = ("insufficient", "ok", "warn", "drift")
+"""What a finding can say, the worst last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +54,16 @@ class WindowResult:
     n: int
     """Rows in the window."""
     findings: tuple[Finding, ...]
+
+
+def worst_status(findings: Iterable[Finding]) -> str:
+    """Return the worst status among findings, ``insufficient`` when there are none.
+
+    >>> worst_status([])
+    'insufficient'
+    """
+    return max((finding.status for finding in findings), key=_severity, default=STATUSES[0])
+
+
+def _severity(status: str) -> int:
+    return STATUSES.index(status) if status in STATUSES else 0

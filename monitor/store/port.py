@@ -31,9 +31,9 @@ class StateLockedError(StateUnavailableError):
 class StateVersionError(StateError):
     """A newer version of the software wrote the state."""
 
-    def __init__(self, path: object, found: int) -> None:
+    def __init__(self, path: object, found: int, known: int = SCHEMA) -> None:
         super().__init__(
-            f"{path} has schema {found}, this version of driftline reads up to {SCHEMA}; "
+            f"{path} has schema {found}, this version of driftline reads up to {known}; "
             "run the version that wrote it, or point state.path at an empty directory"
         )
         self.found = found
