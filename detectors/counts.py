@@ -6,26 +6,16 @@ mix, and bytes round-trip exactly.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.packing import CorruptCountsError, pack, unpack
+
+__all__ = ["CorruptCountsError", "Counts", "merge_bins", "tally"]
+
 IntArray = NDArray[np.int64]
-
-_FORMAT: Final = 1
-_HEAD: Final = struct.Struct(">BBBBII")
-"""Format, length of the identity, width of a gap, width of a count, cells, cells that are not zero."""
-_WIDTHS: Final = (1, 2, 4, 8)
-_LONGEST_IDENTITY: Final = 255
-_MOST_CELLS: Final = 1 << 28
-
-
-class CorruptCountsError(ValueError):
-    """Bytes are not those of a count vector."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,23 +55,8 @@ class Counts:
     __hash__ = None  # type: ignore[assignment]  # arrays have no hash
 
     def to_bytes(self) -> bytes:
-        """Return the cells that are not zero as gaps and counts of the smallest width, with a checksum.
-
-        Raises
-        ------
-        ValueError
-            When the identity takes more than 255 bytes.
-        """
-        places = np.flatnonzero(self.cells)
-        gaps = np.diff(places, prepend=-1) - 1
-        values = self.cells[places]
-        gap_width, value_width = _width(gaps), _width(values)
-        name = self.identity.encode()
-        if len(name) > _LONGEST_IDENTITY:
-            raise ValueError(f"an identity has at most {_LONGEST_IDENTITY} bytes, not {len(name)}")
-        head = _HEAD.pack(_FORMAT, len(name), gap_width, value_width, len(self.cells), len(places))
-        body = head + name + gaps.astype(f"<i{gap_width}").tobytes() + values.astype(f"<i{value_width}").tobytes()
-        return zlib.crc32(body).to_bytes(4, "big") + body
+        """Return bytes with version and checksum, about two for each count that is not zero."""
+        return pack(self.identity, self.cells)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Counts:
@@ -92,40 +67,11 @@ class Counts:
         CorruptCountsError
             When the bytes are damaged or of a format that this version does not know.
         """
-        if len(data) < 4 + _HEAD.size or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
-            message = "counts are damaged: the checksum does not fit"
-            raise CorruptCountsError(message)
-        kind, letters, gap_width, value_width, size, filled = _HEAD.unpack_from(data, 4)
-        start = 4 + _HEAD.size + letters
-        known = kind == _FORMAT and gap_width in _WIDTHS and value_width in _WIDTHS and size <= _MOST_CELLS
-        if not known or len(data) != start + filled * (gap_width + value_width):
-            raise CorruptCountsError(f"counts of an unknown format {kind}")
-        gaps = np.frombuffer(data, f"<i{gap_width}", filled, start).astype(np.int64)
-        values = np.frombuffer(data, f"<i{value_width}", filled, start + filled * gap_width)
-        places = np.cumsum(gaps + 1) - 1
-        if filled and (int(gaps.min()) < 0 or int(gaps.max()) >= size or int(places[-1]) >= size):
-            message = "counts are damaged: a cell lies outside"
-            raise CorruptCountsError(message)
-        try:
-            identity = data[start - letters : start].decode()
-        except UnicodeDecodeError as error:
-            message = "counts are damaged: the identity is no text"
-            raise CorruptCountsError(message) from error
-        cells = np.zeros(size, np.int64)
-        cells[places] = values
-        return cls(identity, cells)
+        return cls(*unpack(data))
 
     def _check(self, other: Counts) -> None:
         if self.identity != other.identity or len(self.cells) != len(other.cells):
             raise ValueError(f"counts of layout {self.identity!r} and {other.identity!r} do not mix")
-
-
-def _width(values: IntArray) -> int:
-    """Return the bytes that hold every value, signed."""
-    if not len(values):
-        return 1
-    low, high = int(values.min()), int(values.max())
-    return next(width for width in _WIDTHS if -(1 << (8 * width - 1)) <= low and high < 1 << (8 * width - 1))
 
 
 def tally(codes: IntArray, size: int, groups: IntArray, number: int) -> IntArray:

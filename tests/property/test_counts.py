@@ -130,14 +130,50 @@ def test_merged_bins_are_sums(groups: list[int], seed: int) -> None:
     assert np.array_equal(both, merged + merged[::-1])
 
 
-def test_damage_behind_a_right_checksum_is_named() -> None:
-    def sealed(gaps: list[int], identity: bytes = b"a", size: int = 4) -> bytes:
-        body = struct.pack(">BBBBII", 1, len(identity), 8, 1, size, len(gaps)) + identity
-        body += struct.pack(f"<{len(gaps)}q", *gaps) + bytes(len(gaps))
-        return zlib.crc32(body).to_bytes(4, "big") + body
+def sealed(body: bytes) -> bytes:
+    return zlib.crc32(body).to_bytes(4, "big") + body
 
-    assert Counts.from_bytes(sealed([0, 1])) == Counts.zero("a", 4)
-    broken = (sealed([0, 3]), sealed([-1]), sealed([2**62] * 4), sealed([4]), sealed([0] * 5), sealed([0], b"\xff"))
-    for data in broken:
+
+def body(
+    gaps: bytes, wide: bytes = b"", *, filled: int | None = None, identity: bytes = b"a", version: int = 1
+) -> bytes:
+    size, width = 4, 8
+    number = len(gaps) if filled is None else filled
+    head = struct.pack("<3sBBBII", b"DLC", version, len(identity), 0, size, number) + identity
+    where = gaps + struct.pack("<IB", len(wide) // width, width) + wide
+    return head + where + bytes(number) + struct.pack("<IB", 0, 1)
+
+
+def test_the_format_is_fixed() -> None:
+    data = sealed(body(b"\0\1"))
+    assert Counts.from_bytes(data) == Counts("a", np.array([1, 0, 1, 0]))
+    assert (
+        Counts("a", np.array([1, 0, 0, 0])).to_bytes().hex() == "74af2b94444c4301010104000000010000006180000000000001"
+    )
+
+
+def test_damage_behind_a_right_checksum_is_named() -> None:
+    broken = {
+        "a gap beyond the vector": body(b"\0\3"),
+        "one cell too many": body(b"\0" * 5),
+        "a gap that overflows": body(b"\xff", struct.pack("<Q", 2**63)),
+        "a wide number missing": body(b"\xff"),
+        "a wide number too many": body(b"\0", bytes(8)),
+        "more cells than said": body(b"\0\0", filled=1),
+        "an identity that is no text": body(b"\0", identity=b"\xff"),
+        "a newer version": body(b"\0", version=2),
+        "another kind of bytes": b"XYZ" + body(b"\0")[3:],
+        "unknown flags": body(b"\0")[:5] + b"\x80" + body(b"\0")[6:],
+    }
+    for damage, data in broken.items():
         with pytest.raises(CorruptCountsError):
-            Counts.from_bytes(data)
+            pytest.fail(f"{damage}: {Counts.from_bytes(sealed(data))}")
+
+
+def test_a_dense_vector_takes_about_a_byte_a_count_and_a_sparse_one_about_two() -> None:
+    dense = np.full(8_000, 3, np.int64)
+    sparse = np.zeros(80_000, np.int64)
+    sparse[::20] = 200
+    sparse[0] = 10**6
+    assert len(Counts("a", dense).to_bytes()) < 1.2 * len(dense)
+    assert len(Counts("a", sparse).to_bytes()) < 2.1 * np.count_nonzero(sparse)
