@@ -8,7 +8,7 @@ the edges in its own slot are compared. Where more than three edges share a slot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_SLOTS: Final = 1 << 15
+_SLOTS: Final = (1 << 10, 1 << 12, 1 << 15)
+"""Sizes of table to try; the smallest that needs no more comparisons than the largest is taken."""
 _MOST_COMPARISONS: Final = 3
 
 
@@ -41,58 +42,60 @@ class Lookup:
         self.comparisons = 0
         """Comparisons a value after the table; 0 when there is no table."""
         self._slots: Callable[[FloatArray], IntArray] = _no_slots
-        for slots in self._functions():
+        size = 0
+        for number, slots in self._functions():
             crowd = int(np.bincount(slots(self._edges)).max())
             if crowd <= _MOST_COMPARISONS and (not self.comparisons or crowd < self.comparisons):
-                self.comparisons, self._slots = crowd, slots
+                self.comparisons, self._slots, size = crowd, slots, number
         if self.comparisons:
-            self._table = np.searchsorted(self._slots(self._edges), np.arange(_SLOTS + 2), side="left").astype(np.int64)
+            table = np.searchsorted(self._slots(self._edges), np.arange(size + 2), side="left")
+            self._table = table.astype(np.int16 if len(self._edges) < 1 << 15 else np.int32)
 
     def bins(self, values: FloatArray) -> IntArray:
         """Return the bin of each value; that of NaN is of no meaning."""
         if not self.comparisons:
             return np.searchsorted(self._edges, values, side="left").astype(np.int64, copy=False)
-        bins: IntArray = self._table[self._slots(values)]
+        bins: IntArray = self._table[self._slots(values)].astype(np.int64)
         for _ in range(self.comparisons):
             bins += values > self._next[bins]
         return bins
 
-    def _functions(self) -> list[Callable[[FloatArray], IntArray]]:
-        """Return the slot functions that these edges allow; each maps any number to ``[0, _SLOTS + 1]``."""
+    def _functions(self) -> Iterator[tuple[int, Callable[[FloatArray], IntArray]]]:
+        """Yield table sizes with slot functions that the edges allow; they map any number to ``[0, size + 1]``."""
         if not len(self._edges):
-            return []
+            return
         first, last = float(self._edges[0]), float(self._edges[-1])
-        functions = [_bits_function(first, last)]
-        if 0 < last - first < np.inf and np.isfinite(_SLOTS / (last - first)):
-            functions.insert(0, _linear_function(first, _SLOTS / (last - first)))
-        return functions
+        for size in _SLOTS:
+            if 0 < last - first < np.inf and np.isfinite(size / (last - first)):
+                yield size, _linear_function(first, size / (last - first), size)
+            yield size, _bits_function(first, last, size)
 
 
 def _no_slots(values: FloatArray) -> IntArray:
     return np.zeros(len(values), np.int64)
 
 
-def _linear_function(first: float, scale: float) -> Callable[[FloatArray], IntArray]:
+def _linear_function(first: float, scale: float, size: int) -> Callable[[FloatArray], IntArray]:
     def slots(values: FloatArray) -> IntArray:
         with np.errstate(over="ignore", invalid="ignore"):
             places = (values - first) * scale
-        np.fmin(np.fmax(places, -1.0, out=places), float(_SLOTS), out=places)
+        np.fmin(np.fmax(places, -1.0, out=places), float(size), out=places)
         return np.floor(places, out=places).astype(np.int64) + 1
 
     return slots
 
 
-def _bits_function(first: float, last: float) -> Callable[[FloatArray], IntArray]:
+def _bits_function(first: float, last: float, size: int) -> Callable[[FloatArray], IntArray]:
     low, high = (int(key) for key in _keys(np.array([first, last])))
-    shift = max(0, (high - low).bit_length() - _SLOTS.bit_length() + 1)
-    while (high >> shift) - (low >> shift) > _SLOTS - 1:
+    shift = max(0, (high - low).bit_length() - size.bit_length() + 1)
+    while (high >> shift) - (low >> shift) > size - 1:
         shift += 1
     start = (low >> shift) - 1
 
     def slots(values: FloatArray) -> IntArray:
         places = _keys(values)
         places >>= shift
-        np.clip(places, start, start + _SLOTS + 1, out=places)  # first: far from the edges the difference overflows
+        np.clip(places, start, start + size + 1, out=places)  # first: far from the edges the difference overflows
         places -= start
         return places
 
