@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -184,17 +185,14 @@ def _build(
     types: dict[str, ColumnType] = {}
     if edges is not None:
         types = {name: "numeric" if c.bins.numeric else "categorical" for name, c in edges.columns.items()}
-    if options.from_file is not None and options.from_topic is None:
-        rows = open_file(options.from_file, model, config.limits, rename=_renames(options.rename), types=types)
-        return _read(rows, model, edges, console, clock)
-    if options.from_topic is None or options.from_file is not None:
+    if (options.from_file is None) == (options.from_topic is None):
         raise UsageError("say where the rows are: --from-file FILE or --from-topic TOPIC")
-    opened = source or build_kafka_source(config.kafka)
-    try:
-        return _read(_window(opened, config, model, options, types), model, edges, console, clock)
-    finally:
-        if source is None:
-            opened.close()
+    if options.from_file is not None:
+        rows = open_file(options.from_file, model, config.limits, rename=_renames(options.rename), types=types)
+    else:
+        rows = _window(source or build_kafka_source(config.kafka), config, model, options, types)
+    with closing(rows):
+        return _read(rows, model, edges, console, clock)
 
 
 def _window(

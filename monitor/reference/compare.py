@@ -12,7 +12,7 @@ from detectors.bins import CategoricalBins, NumericBins
 from detectors.counts import merge_bins
 from detectors.registry import statistic
 from monitor.events import FloatArray, IntArray
-from monitor.reference.document import Reference
+from monitor.reference.document import DECIDED_BY_BINS, Reference
 from monitor.reference.parts import ReferenceColumn, kinds_beyond
 from monitor.reference.summary import borders_of
 
@@ -176,7 +176,7 @@ def _quality(name: str, first: Reference, second: Reference, alpha: float) -> It
     bins = first.columns[name].bins
     same = bins.identity == second.columns[name].bins.identity
     for kind in kinds_beyond(bins):
-        if not same and kind not in {"missing", "bad"}:
+        if not same and kind in DECIDED_BY_BINS:
             continue
         pair = first.pooled_rate(name, kind), second.pooled_rate(name, kind)
         gap = _figure("rate", *pair, alpha)

@@ -23,6 +23,8 @@ from monitor.reference.wire import InvalidReferenceError
 
 ENOUGH: Final = 500
 """A version with fewer rows in the reference is compared with what came before it."""
+DECIDED_BY_BINS: Final = frozenset({"unseen", "low", "high"})
+"""Quality cells that depend on which rows the bins were made from."""
 FLAGGED: Final = "flagged"
 _OF_THE_MODEL: Final = frozenset({SCORE, "prediction", FLAGGED})
 
@@ -96,8 +98,8 @@ class Reference:
     def rate(self, column: str, version: str, kind: str) -> IntArray | None:
         """Return how many rows are not, and are, of one quality kind, ``None`` when the reference cannot say.
 
-        Where bins were made from half of the rows, only the other half is counted: the first half knows every category
-        and has nothing out of range, so with it the live rate would always look raised.
+        Where bins were made from half of the rows, unseen, low and high are counted in the other half only: the first
+        half knows every category and has nothing out of range, so with it the live rate would always look raised.
 
         Parameters
         ----------
@@ -232,7 +234,7 @@ class Reference:
 
 def _rate(column: ReferenceColumn, cells: IntArray, apart: IntArray | None, kind: str) -> IntArray:
     place = kinds_beyond(column.bins).index(kind)
-    if apart is None:
+    if apart is None or kind not in DECIDED_BY_BINS:
         apart = np.append(cells.sum(), cells[column.bins.size :])
     yes = int(apart[1 + place])
     return np.array([int(apart[0]) - yes, yes], np.int64)

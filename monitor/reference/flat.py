@@ -155,6 +155,9 @@ class FlatRows:
             found.append(f"no column for where: {listed(list(self._plan.where_left_out))}; all rows are taken")
         return found
 
+    def close(self) -> None:
+        """See ``Rows``; files are open only while they are read."""
+
     def _batch(self, chunk: Columns, start: int) -> tuple[Batch, int]:
         plan = self._plan
         rows = len(next(iter(chunk.values())))

@@ -40,7 +40,7 @@ class LogRows:
     Parameters
     ----------
     source
-        A source that was not assigned yet; stays open.
+        A source that was not assigned yet; ``close`` closes it.
     topic
         The input log.
     model
@@ -114,6 +114,10 @@ class LogRows:
         except (CorruptRecordsError, LostRecordsError, SourceUnavailableError) as error:
             raise UnreadableRowsError(self.description, str(error), _CHECK) from None
         self._learnt = decoder.learnt(self._model.name)
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
 
     def _batches(self, decoder: Decoder, report: Report) -> Iterator[Batch]:
         self._go_to_begin()

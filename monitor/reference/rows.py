@@ -55,6 +55,10 @@ class Rows(Protocol):
         """Return what was assumed to understand the rows, for whoever has them read."""
         ...
 
+    def close(self) -> None:
+        """Close what is open; nothing can be read then."""
+        ...
+
     def batches(self, report: Report = silent) -> Iterator[Batch]:
         """Read all rows from the beginning.
 
