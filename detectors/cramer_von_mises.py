@@ -60,10 +60,13 @@ class CramerVonMises:
 
 
 def merged(reference: IntArray, window: IntArray) -> tuple[IntArray, IntArray]:
-    """Return both matrices with neighbouring bins summed until at most 32 are left."""
-    bins = reference.shape[1]
-    if bins <= MOST_BINS:
+    """Return both matrices with neighbouring bins summed until at most 32 are left.
+
+    Matrices that do not compare are left as they are, for ``Samples.of`` to refuse.
+    """
+    if reference.ndim != 2 or reference.shape != window.shape or reference.shape[1] <= MOST_BINS:
         return reference, window
+    bins = reference.shape[1]
     starts = np.arange(MOST_BINS) * bins // MOST_BINS
     return np.add.reduceat(reference, starts, axis=1), np.add.reduceat(window, starts, axis=1)
 

@@ -47,7 +47,7 @@ class LInfinity:
             effect=without_chance(statistic, law.mean_square()),
             low=np.maximum(statistic - law.quantile(0.025), 0.0),
             high=np.minimum((gap + Z95 * error).max(axis=1, initial=0.0) + 0.0 * samples.big, 1.0),
-            p_value=law.tail(statistic * (1 - 1e-12)),
+            p_value=np.where(statistic > 0, law.tail(statistic * (1 - 1e-12)), 1.0 + 0.0 * statistic),
             threshold=law.quantile(self.alpha),
         )
 

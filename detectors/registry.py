@@ -31,6 +31,8 @@ class Entry:
     has_p_value: bool = True
     grows: bool = False
     """Whether the statistic grows with the number of rows, so that only its effect compares between windows."""
+    fixed_bins: int | None = None
+    """How many bins it takes; None for any number."""
 
 
 STATISTICS: Final[dict[str, Entry]] = {
@@ -44,7 +46,7 @@ STATISTICS: Final[dict[str, Entry]] = {
     "total_variation": Entry(TotalVariation, "the share of rows that moved", ordered=False),
     "l_infinity": Entry(LInfinity, "the one bin that changed most; spikes", ordered=False),
     "cramer_von_mises": Entry(CramerVonMises, "shifts and spread over the whole range", True, grows=True),
-    "rate": Entry(Rate, "the share of one kind of row", ordered=False),
+    "rate": Entry(Rate, "the share of one kind of row", ordered=False, fixed_bins=2),
 }
 
 
