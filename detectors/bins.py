@@ -84,36 +84,37 @@ class NumericBins:
         values
             The sample; cells that are not finite are left out.
         bins
-            How many bins at most, ties apart.
+            How many bins of equal mass; the evidence edges, heavy values and cuts come on top.
         low, high
-            Smallest and greatest value in order; by default the sample's.
+            Smallest and greatest value in order; by default the sample's. What lies outside has no say in the edges.
         cuts
             Further edges, such as a decision threshold: ``x <= cut`` is then a sum of bins.
 
         Notes
         -----
         A value with a mass above 2 / ``bins`` gets a bin of its own, as does every value of a column with at most 20
-        distinct ones. The edges of the 14 evidence bins are among the edges.
+        distinct ones. The edges of the 14 evidence bins are among the edges; a value with more than a seventh of the
+        mass is an evidence bin of its own where the quantiles, by falling together, leave room.
         """
         kept = np.sort(values[np.abs(values) <= HUGE]) + 0.0
+        least = float(low if low is not None else kept[0] if len(kept) else 0.0)
+        most = float(high if high is not None else kept[-1] if len(kept) else 0.0)
+        kept = kept[(kept >= least) & (kept <= most)]
         distinct, mass = np.unique(kept, return_counts=True)
         extra = [float(cut) for cut in cuts]
         if len(distinct) <= FEW_VALUES:
-            inner = np.unique(np.concatenate([(distinct[:-1] + distinct[1:]) / 2, extra]))
-            inner = inner[np.isfinite(inner)]
-            coarse = inner if len(inner) < 14 else _quantiles(kept, EVIDENCE_QUANTILES)
+            inner = np.unique(np.concatenate([_between(distinct), extra]))
+            coarse = inner if len(inner) < 14 else _evidence_edges(kept, distinct, mass)
         else:
             ties = distinct[mass > 2 * len(kept) / bins]
             steps = np.arange(1, bins) / bins
-            coarse = _quantiles(kept, EVIDENCE_QUANTILES)
+            coarse = _evidence_edges(kept, distinct, mass)
             alone = np.concatenate([np.nextafter(ties, -np.inf), ties])
             inner = np.unique(np.concatenate([_quantiles(kept, steps), coarse, alone, extra]))
             inner = inner[(inner < distinct[-1]) | np.isin(inner, extra)]
-        least = float(kept[0]) if len(kept) else 0.0
-        most = float(kept[-1]) if len(kept) else 0.0
         groups = np.searchsorted(np.unique(coarse), np.append(inner, np.inf), side="left")
         _, groups = np.unique(groups, return_inverse=True)
-        return cls(inner, least if low is None else low, most if high is None else high, groups.astype(np.int64))
+        return cls(inner, least, most, groups.astype(np.int64))
 
     @property
     def size(self) -> int:
@@ -259,3 +260,20 @@ def _quantiles(ordered: FloatArray, shares: Sequence[float] | FloatArray) -> Flo
     places = np.ceil(np.asarray(shares) * len(ordered)).astype(np.int64) - 1
     chosen: FloatArray = ordered[np.clip(places, 0, max(len(ordered) - 1, 0))]
     return chosen
+
+
+def _between(distinct: FloatArray) -> FloatArray:
+    """Return an edge between any two neighbours; ``x <= edge`` for the lower one only, be they ever so close."""
+    middle = distinct[:-1] / 2 + distinct[1:] / 2
+    return np.where((middle >= distinct[:-1]) & (middle < distinct[1:]), middle, distinct[:-1]) + 0.0
+
+
+def _evidence_edges(ordered: FloatArray, distinct: FloatArray, mass: IntArray) -> FloatArray:
+    """Return the edges of at most 14 bins: the quantiles, and the heaviest values apart while there is room."""
+    edges = np.unique(_quantiles(ordered, EVIDENCE_QUANTILES))
+    most = len(EVIDENCE_QUANTILES)
+    for place in np.argsort(-mass, kind="stable")[: max(most - len(edges), 0)].tolist():
+        wider = np.unique(np.append(edges, [np.nextafter(distinct[place], -np.inf), distinct[place]]))
+        if place and mass[place] * (most + 1) > 2 * len(ordered) and len(wider) <= most:
+            edges = wider
+    return edges

@@ -203,3 +203,27 @@ def test_the_list_of_rare_values_is_bounded() -> None:
     bins = CategoricalBins.fit(["a"] * 30_000 + [str(n) for n in range(20_000)])
     assert bins.categories == ("a",)
     assert len(bins.rare) == 10_000
+
+
+def test_what_lies_outside_the_range_has_no_say_in_the_edges() -> None:
+    inside = np.random.default_rng(5).normal(size=5_000)
+    sample = np.concatenate([inside, np.full(2_000, -999.0)])
+    bins = NumericBins.fit(sample, low=-10.0, high=10.0)
+    assert bins.edges.tolist() == NumericBins.fit(inside).edges.tolist()
+    assert np.count_nonzero(bins.code(sample) == bins.quality["low"]) == 2_000
+
+
+def test_a_heavy_value_is_an_evidence_bin_of_its_own() -> None:
+    rng = np.random.default_rng(6)
+    sample = np.where(rng.random(20_000) < 0.5, 0.0, rng.normal(size=20_000))
+    bins = NumericBins.fit(sample)
+    groups = bins.evidence[bins.code(sample)]
+    alone = groups == bins.evidence[bins.code(np.zeros(1))[0]]
+    assert np.array_equal(alone, sample == 0.0)
+    assert groups.max() < 14
+
+
+def test_neighbouring_floats_are_told_apart() -> None:
+    one, two, three = 1.0, float(np.nextafter(1.0, 2.0)), float(np.nextafter(np.nextafter(1.0, 2.0), 2.0))
+    bins = NumericBins.fit(np.array([one, two, three]))
+    assert bins.code(np.array([one, two, three])).tolist() == [0, 1, 2]
