@@ -133,6 +133,8 @@ def _detect(
     monitors = monitors_of(model, version, detector)
     if not monitors:
         return ()
+    if int(counts[0]) < window.min_samples:
+        return [insufficient(monitor, detector) for monitor in monitors]
     scored: list[tuple[Monitor, Scores, int]] = []
     for shape in sorted({(monitor.is_rate, len(monitor.reference)) for monitor in monitors}):
         same = [monitor for monitor in monitors if (monitor.is_rate, len(monitor.reference)) == shape]
@@ -148,6 +150,12 @@ def _detect(
         _finding(monitor, detector, scores, place, p_value, window)
         for (monitor, scores, place), p_value in zip(scored, _corrected(p_values, detector), strict=True)
     ]
+
+
+def insufficient(monitor: Monitor, detector: DetectorConfig) -> Finding:
+    """Return the finding of a window with too few rows to say anything."""
+    nan = float("nan")
+    return Finding(monitor.column, monitor.kind, nan, nan, nan, nan, nan, detector.alert or nan, "insufficient", 0, "")
 
 
 def score(

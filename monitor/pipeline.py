@@ -2,11 +2,12 @@
 
 The order of a checkpoint, which everything about exactness rests on:
 
-1. count the buffered rows; close windows; roll panes up;
+1. count the buffered rows; close windows;
 2. **one atomic write** of all that changed: panes, positions of every input, clocks, counters, windows due, and the
    queue of dead letters;
 3. publish the dead letters and await their acknowledgement;
-4. evaluate the windows that are due and put them into history, which takes the same window twice without harm;
+4. evaluate the windows that are due and put them into history, which takes the same window twice without harm; roll up
+   panes that nothing can restate any more;
 5. what was acknowledged and evaluated leaves the state in the *next* write;
 6. tell Kafka the positions, for lag tools only; swap in the new view.
 
@@ -120,6 +121,7 @@ class Pipeline:
         self.fault("after_publish")
         self.last.checkpoint = self.monotonic() - began
         self._evaluate()
+        self._roll_up()
         self.fault("after_evaluate")
         self.source.commit(self.positions())
         self.fault("after_commit")
@@ -163,8 +165,6 @@ class Pipeline:
         least = least_time(name, partitions) if at is None else at
         versions = {version for partition in partitions for version in partition.shelf.versions(name)}
         closing.close(model, least, earliest_pane(name, partitions), versions)
-        if at is None:
-            roll_up(model, least, partitions, self.assembly.config.state.history)
         for partition in partitions:
             partition.shelf.touched -= panes
 
@@ -223,6 +223,12 @@ class Pipeline:
             if self.results is not None:
                 self.results(results)
         self.last.evaluation = self.monotonic() - began
+
+    def _roll_up(self) -> None:
+        """Roll panes up once nothing is due: rows that come later cannot reach the finer ones any more."""
+        partitions = list(self.partitions.values())
+        for name, model in self.assembly.models.items():
+            roll_up(model, least_time(name, partitions), partitions, self.assembly.config.state.history)
 
     def _take_generation(self) -> None:
         now = self.monotonic()

@@ -1,0 +1,141 @@
+"""A configuration and a reference for the crash tests, and the comparison of a run with the truth."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from detectors.bins import CategoricalBins, NumericBins
+from monitor.config.load import load
+from monitor.config.root import Config
+from monitor.decoding.decoder import Decoder
+from monitor.decoding.schema import Schema
+from monitor.evaluate import findings_of
+from monitor.events import DAY, HOUR, MINUTE, Batch, IntArray, Records
+from monitor.findings import Finding
+from monitor.layout import Layout
+from monitor.model import Model
+from monitor.pipeline import Pipeline
+from monitor.reference.builder import BuildSettings, build_reference
+from tests.crash.stream import BEGIN, value
+from tests.crash.verifier import Plan, Truth, recompute, window_cells
+
+CONFIG = """\
+version: 1
+kafka: {{bootstrap_servers: ["{bootstrap}"], dead_letters: {{file: "{folder}/dead.jsonl"}}}}
+models:
+  - name: m
+    task: binary_classification
+    predictions:
+      topic: {topic}
+      time_format: rfc3339
+      map: {{id: value.prediction_id, time: value.ts, version: value.model_version, features: value.features,
+            score: value.score}}
+    reference: {reference}
+    idle_timeout: 1h
+    windows:
+      fast: {{size: 15m, lateness: 1m, restate_for: 1d}}
+      daily: {{size: 1d, slide: 1h, lateness: 30m}}
+    detectors:
+      - {{kind: psi, on: [features, score]}}
+      - {{kind: ks, on: [numeric, score]}}
+      - {{kind: rate, on: [quality]}}
+state: {{path: "{folder}/state", checkpoint: 300ms, checkpoint_records: 20000, generation_every: 20s}}
+"""
+
+
+def prepare(folder: Path, topic: str, bootstrap: str) -> Path:
+    """Write a reference and the configuration that uses it; return the configuration's path."""
+    path = folder / "driftline.yaml"
+    text = CONFIG.format(topic=topic, folder=folder, bootstrap=bootstrap, reference="{learn: 14d}")
+    path.write_text(text)
+    config = load(path, {})
+    rng = random.Random(99)
+    rows = [value(rng, f"r{index}", BEGIN - 10 * DAY + index * MINUTE) for index in range(5_000)]
+
+    def batches() -> Iterator[Batch]:
+        decoder = Decoder([Schema.of(config.models[0])], config.limits)
+        numbers = list(range(len(rows)))
+        records = Records(topic, 0, len(rows), numbers, [0] * len(rows), False, [None] * len(rows), list(rows))
+        yield from decoder.decode(records).batches
+
+    build_reference(BuildSettings.of(config.models[0]), batches, source="test").save(folder / "reference.json")
+    path.write_text(text.replace("{learn: 14d}", "{source: reference.json}"))
+    return path
+
+
+def plan_of(model: Model) -> Plan:
+    """Return what the verifier needs, read off the model's reference."""
+    numeric, categorical = {}, {}
+    for name, coder in model.layout.coders.items():
+        if isinstance(coder, NumericBins):
+            numeric[name] = (coder.edges.tolist(), coder.low, coder.high)
+        elif isinstance(coder, CategoricalBins):
+            categorical[name] = (coder.categories, coder.rare)
+    return Plan(
+        skew=HOUR,
+        windows={"fast": (15 * MINUTE, 15 * MINUTE, MINUTE), "daily": (DAY, HOUR, 30 * MINUTE)},
+        keep=(DAY, 7 * DAY, 7 * DAY),
+        tiers=(15 * MINUTE, HOUR, DAY),
+        numeric=numeric,
+        categorical=categorical,
+    )
+
+
+def vector(layout: Layout, cells: Counter[tuple[str, str]]) -> IntArray:
+    """Return the verifier's cells as the layout's vector."""
+    out = np.zeros(layout.size, np.int64)
+    out[0] = cells["rows", ""]
+    for (column, cell), rows in cells.items():
+        if column == "rows":
+            continue
+        coder = layout.coders[column]
+        assert isinstance(coder, NumericBins | CategoricalBins)
+        out[layout.spans[column][0] + (coder.quality[cell] if cell in coder.quality else int(cell))] += rows
+    return out
+
+
+def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | None]]]) -> list[str]:
+    """Return every difference between what the service says and what the log says; compares all that it evaluated."""
+    model = pipeline.assembly.models["m"]
+    plan = plan_of(model)
+    truth = recompute(logs, plan)
+    found = counter_differences(pipeline, truth)
+    for number, greatest in truth.greatest.items():
+        if pipeline.partitions[number].clocks["m"].greatest != greatest:
+            found.append(f"partition {number}: event time {pipeline.partitions[number].clocks['m'].greatest}, {greatest}")
+    seen = set()
+    for result in pipeline.assembly.history.results(None, None):
+        key = (result.version, result.window, result.start)
+        seen.add(key)
+        cells = window_cells(truth, plan, *key)
+        if (result.n, result.revision) != (cells["rows", ""], truth.restated[key]):
+            found.append(f"{key}: {result.n} rows, revision {result.revision}; truth {cells['rows', '']}, {truth.restated[key]}")
+        window = next(window for window in model.windows.windows if window.name == result.window)
+        expected = findings_of(model, result.version, window, vector(model.layout, cells))
+        if not same(result.findings, expected):
+            found.append(f"{key}: findings differ")
+    missing = {key for key in truth.restated if key not in seen and truth.restated[key]}
+    found.extend(f"{key}: never evaluated" for key in sorted(missing))
+    return found
+
+
+def counter_differences(pipeline: Pipeline, truth: Truth) -> list[str]:
+    """Return the counters that differ."""
+    counters: Counter[str] = Counter()
+    for partition in pipeline.partitions.values():
+        for (_, name), count in partition.counters.items():
+            rejected = name.startswith("rejected:") and name not in {"rejected:future_time", "rejected:too_late"}
+            counters["rejected" if rejected else name] += count
+    return [
+        f"counter {name}: {counters[name]}, truth {count}" for name, count in truth.counters.items() if counters[name] != count
+    ]
+
+
+def same(one: tuple[Finding, ...], other: tuple[Finding, ...]) -> bool:
+    """Return whether findings are equal to the last bit, NaN being equal to NaN."""
+    return repr(sorted(one, key=repr)) == repr(sorted(other, key=repr))

@@ -1,0 +1,178 @@
+"""kill -9 on a real broker: every window, revision and counter equals what the topic says."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from monitor.config.load import load
+from monitor.opening import open_pipeline
+from monitor.sources.build import build_source
+from monitor.sources.port import TopicPartition
+from tests.crash.ground import differences, prepare
+from tests.crash.stream import rows
+from tests.crash.victim import MUTANT_POINT, POINTS
+from tests.kafka.broker import Broker
+
+PARTITIONS = 4
+READY = 30.0
+
+
+@dataclass
+class Feed:
+    """Produces the log at an even pace, from a thread of its own."""
+
+    bootstrap: str
+    topic: str
+    logs: dict[int, list[bytes | None]]
+    seconds: float
+    thread: threading.Thread = field(init=False)
+
+    def start(self) -> None:
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=20, compression_type="lz4")
+        total = max(len(log) for log in self.logs.values())
+        began = time.monotonic()
+        for index in range(total):
+            if index % 50 == 0:
+                time.sleep(max(0.0, began + self.seconds * index / total - time.monotonic()))
+            for number, log in self.logs.items():
+                if index < len(log):
+                    producer.send(self.topic, log[index], key=b"k", partition=number)
+        producer.flush()
+        producer.close()
+
+
+@dataclass
+class Run:
+    """Starts the victim again and again, and counts what each kill cost."""
+
+    config: Path
+    progress: Path
+    mutant: bool = False
+    kills: int = 0
+    unsaved: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.progress.write_bytes(bytes(16))
+
+    def spawn(self, *point: str) -> subprocess.Popen[bytes]:
+        flags = ["--mutant"] if self.mutant else []
+        command = [sys.executable, "-m", "tests.crash.victim", str(self.config), str(self.progress), *point, *flags]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def reached(self) -> tuple[int, int]:
+        """Return records applied and records durable, as the victim last noted them."""
+        applied, durable = struct.unpack("<qq", self.progress.read_bytes())
+        return applied, durable
+
+    def kill_after(self, seconds: float) -> None:
+        """Start, wait until it works, wait longer, kill -9."""
+        process = self.spawn()
+        before = self.reached()[1]
+        deadline = time.monotonic() + READY
+        while self.reached()[1] <= before and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        self._reap(process)
+
+    def kill_at(self, point: str, number: int) -> None:
+        """Start and let it kill itself at a named point."""
+        process = self.spawn(point, str(number))
+        try:
+            process.wait(READY)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        self._reap(process)
+
+    def finish(self, total: int) -> None:
+        """Run until everything is durable, then stop in order."""
+        process = self.spawn()
+        deadline = time.monotonic() + 120
+        while self.reached()[1] < total and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors.decode()
+        assert self.reached()[1] == total
+
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
+        _, errors = process.communicate()
+        assert process.returncode == -signal.SIGKILL, errors.decode()
+        applied, durable = self.reached()
+        self.kills += 1
+        self.unsaved.append(applied - durable)
+
+
+@pytest.fixture
+def fed(broker: Broker, topic: str, tmp_path: Path) -> Iterator[tuple[Path, Feed]]:
+    """Return a configuration and a feed of 200,000 records over four partitions (SOAK=1: two million)."""
+    broker.create_topic(topic, PARTITIONS)
+    count = 50_000 if "SOAK" not in os.environ else 500_000
+    logs = {number: list(rows(number, count, seed=11)) for number in range(PARTITIONS)}
+    yield prepare(tmp_path, topic, broker.bootstrap), Feed(broker.bootstrap, topic, logs, seconds=count / 1_700)
+
+
+def check(config_path: Path, logs: dict[int, list[bytes | None]]) -> list[str]:
+    """Open the state once more and compare it with the log; read nothing."""
+    config = load(config_path, {})
+    pipeline = open_pipeline(config, build_source(config), base=config_path.parent)
+    try:
+        assert pipeline.positions() == {
+            TopicPartition(config.models[0].predictions.topic or "", number): len(log) for number, log in logs.items()
+        }
+        pipeline.checkpoint()
+        return differences(pipeline, {number: [(0, value) for value in log] for number, log in logs.items()})
+    finally:
+        pipeline.close()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.kafka
+def test_kill_9_loses_nothing_and_doubles_nothing(fed: tuple[Path, Feed], tmp_path: Path) -> None:
+    path, feed = fed
+    run = Run(path, tmp_path / "progress")
+    rng = random.Random(1)
+    feed.start()
+    for point in POINTS:
+        run.kill_at(point, rng.randrange(2, 5))
+    while run.kills < 20:
+        run.kill_after(rng.uniform(0.0, 0.6))
+    feed.thread.join()
+    run.finish(sum(len(log) for log in feed.logs.values()))
+    saved = sum(unsaved > 0 for unsaved in run.unsaved)
+    sys.stdout.write(f"{run.kills} kills, {saved} with unsaved rows: {run.unsaved}\n")
+    assert saved >= 15
+    assert check(path, feed.logs) == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.kafka
+def test_a_build_that_writes_positions_apart_fails(broker: Broker, topic: str, tmp_path: Path) -> None:
+    broker.create_topic(topic, PARTITIONS)
+    logs = {number: list(rows(number, 5_000, seed=12)) for number in range(PARTITIONS)}
+    feed = Feed(broker.bootstrap, topic, logs, seconds=2)
+    path = prepare(tmp_path, topic, broker.bootstrap)
+    run = Run(path, tmp_path / "progress", mutant=True)
+    feed.start()
+    feed.thread.join()
+    for _ in range(2):
+        run.kill_at(MUTANT_POINT, 2)
+    run.finish(sum(len(log) for log in logs.values()))
+    assert check(path, logs) != []
