@@ -45,7 +45,8 @@ class Counting:
         self._places = {name: place for place, name in enumerate(versions)}
         self._days = np.array(days, np.int64)
         sizes = {name: coarse_size(bins[name]) if name in bins else FLAG_CELLS for name in coders}
-        self._starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+        # The first cell of a tally counts rows.
+        self._starts = dict(zip(sizes, np.cumsum([1, *sizes.values()]).tolist(), strict=False))
         self._sizes = sizes
         merging = [
             start + (coarse(bins[name]) if name in bins else np.arange(3)) for name, start in self._starts.items()
@@ -54,7 +55,7 @@ class Counting:
         self._rows = np.zeros((len(versions) + 1, 2), np.int64)
         """By version and by whether the rows are apart, as the cells."""
         self._cells = np.zeros((len(versions) + 1, 2, self.layout.size), np.int64)
-        self._by_day = np.zeros((len(days), sum(sizes.values())), np.int64)
+        self._by_day = np.zeros((len(days), 1 + sum(sizes.values())), np.int64)
 
     def add(self, batch: Batch, apart: IntArray) -> None:
         """Count rows; ``apart`` is 1 for those that had no part in the bins, else 0."""

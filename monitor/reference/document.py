@@ -17,7 +17,7 @@ from monitor.config.decision import Decision
 from monitor.config.types import parse_moment
 from monitor.events import IntArray
 from monitor.reference import codec, wire
-from monitor.reference.fitting import SCORE, decision_text, flagged_cells
+from monitor.reference.fitting import SCORE, decision_text, flag_counts, flagged_cells
 from monitor.reference.parts import ReferenceColumn, ReferenceFlag, Tally, Volume, kinds_beyond
 from monitor.reference.wire import InvalidReferenceError
 
@@ -229,7 +229,7 @@ class Reference:
         flagged = flagged_cells(score.bins, decision)
         if flagged is None:
             return None
-        return np.array([int(cells[flagged == 0].sum()), int(cells[flagged == 1].sum())], np.int64)
+        return flag_counts(score.bins, cells, flagged)[:2]
 
 
 def _rate(column: ReferenceColumn, cells: IntArray, apart: IntArray | None, kind: str) -> IntArray:

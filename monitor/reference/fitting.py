@@ -140,6 +140,13 @@ def flagged_cells(bins: NumericBins, decision: Decision) -> IntArray | None:
     return flags
 
 
+def flag_counts(score: NumericBins, cells: IntArray, flagged: IntArray) -> IntArray:
+    """Return how many scores are not flagged, are flagged, are missing or bad."""
+    unknown = int(cells[score.quality["missing"]] + cells[score.quality["bad"]])
+    yes = int(cells[flagged == 1].sum())
+    return np.array([int(cells.sum()) - yes - unknown, yes, unknown], np.int64)
+
+
 def _numeric(
     cells: FloatArray, bins: int, between: tuple[float, float] | None, decision: Decision | None
 ) -> NumericBins:

@@ -13,7 +13,7 @@ from detectors.bins import NumericBins
 from monitor.config.decision import Decision
 from monitor.events import DAY, HOUR, IntArray
 from monitor.reference.document import FLAGGED, Reference
-from monitor.reference.fitting import SCORE, Bins, flagged_cells
+from monitor.reference.fitting import SCORE, Bins, flag_counts, flagged_cells
 from monitor.reference.parts import (
     HOURS_OF_WEEK,
     ReferenceColumn,
@@ -195,13 +195,6 @@ def with_flagged(cells: Cells, bins: Mapping[str, Bins], decision: Decision | No
     if flagged is not None:
         found[FLAGGED] = flag_counts(score, found[SCORE], flagged)
     return found
-
-
-def flag_counts(score: NumericBins, cells: IntArray, flagged: IntArray) -> IntArray:
-    """Return how many scores are not flagged, are flagged, are missing or bad."""
-    unknown = int(cells[score.quality["missing"]] + cells[score.quality["bad"]])
-    yes = int(cells[flagged == 1].sum())
-    return np.array([int(cells.sum()) - yes - unknown, yes, unknown], np.int64)
 
 
 def volume_of(by_hour: Mapping[int, int]) -> Volume:
