@@ -15,8 +15,9 @@ def noncentrality_interval(x: FloatArray, df: FloatArray, level: float = 0.95) -
     """Return the equal-tailed interval of the non-centrality that a non-central chi-square figure ``x`` supports.
 
     The law is Abdel-Aty's cube-root normal approximation (Biometrika 1954): with ``f = (df + λ)² / (df + 2λ)``,
-    ``(x / (df + λ))^(1/3)`` is about normal with mean ``1 - 2/(9f)`` and variance ``2/(9f)``. Its quantiles are within
-    1 % of the exact ones for df ≥ 2.
+    ``(x / (df + λ))^(1/3)`` is about normal with mean ``1 - 2/(9f)`` and variance ``2/(9f)``. Against the exact law
+    an end of the 95 % interval, nominally missed in 2.5 % of cases, is missed in 2.1 to 3.7 % for df ≥ 3, in 2.4 to 3 %
+    for df ≥ 9 and in up to 5.7 % for df = 1.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ _POINTS: Final = 40
 _REACH: Final = 4.0
 _AT_ONCE: Final = 256
 _SADDLE_STEPS: Final = 60
-_SECANT_STEPS: Final = 5
+_SECANT_STEPS: Final = 4
 _LEAST_BEND: Final = 0.05
 _LEVELS: Final = (1e-60, 1e9)
 """Beyond these the tail is 1 and 0 to the last digit."""

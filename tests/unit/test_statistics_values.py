@@ -205,16 +205,29 @@ def test_binned_ks_is_below_the_raw_one_by_at_most_the_largest_bin(edges: str, b
         assert exact - heaviest <= binned <= exact + 1e-12
 
 
-def test_the_rate_agrees_with_scipy() -> None:
-    for bad, rows, worse, fresh in ((10, 1000, 20, 200), (0, 500, 3, 100), (7, 7, 1, 9), (0, 5, 0, 5)):
-        scores = Rate().score(np.array([[rows - bad, bad]]), np.array([[fresh - worse, worse]]))
-        table = np.array([[rows - bad, bad], [fresh - worse, worse]], dtype=np.float64)
-        table = table[:, table.sum(axis=0) > 0]
-        expected = stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
-        assert scores.p_value[0] == pytest.approx(expected.pvalue, abs=1e-9)
-        low, high = wilson(np.array([worse / fresh]), np.array([float(fresh)]))
-        interval = stats.binomtest(worse, fresh).proportion_ci(method="wilson")
-        assert (low[0], high[0]) == pytest.approx((interval.low, interval.high), abs=1e-12)
+@pytest.mark.parametrize(
+    ("bad", "rows", "worse", "fresh"),
+    [(10, 1000, 20, 200), (0, 500, 3, 100), (7, 7, 1, 9), (0, 5, 0, 5), (2, 100, 3, 5000), (495, 500, 90, 100)],
+)
+def test_rare_rates_agree_with_the_hypergeometric_law(bad: int, rows: int, worse: int, fresh: int) -> None:
+    scores = Rate().score(np.array([[rows - bad, bad]]), np.array([[fresh - worse, worse]]))
+    law = stats.hypergeom(rows + fresh, bad + worse, fresh)
+    sides = (law.cdf(worse - 1), law.sf(worse))
+    assert scores.p_value[0] == pytest.approx(min(2 * (min(sides) + law.pmf(worse) / 2), 1.0), rel=1e-7, abs=1e-12)
+
+
+@pytest.mark.parametrize(("bad", "rows", "worse", "fresh"), [(300, 1000, 80, 200), (50, 1000, 100, 900)])
+def test_common_rates_agree_with_the_likelihood_ratio_test(bad: int, rows: int, worse: int, fresh: int) -> None:
+    table = np.array([[rows - bad, bad], [fresh - worse, worse]])
+    expected = stats.chi2_contingency(table, correction=False, lambda_=0.0)
+    assert Rate().score(table[:1], table[1:]).p_value[0] == pytest.approx(expected.pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize(("found", "rows"), [(20, 200), (0, 5), (9, 9), (1, 10**6)])
+def test_wilsons_interval_agrees_with_scipy(found: int, rows: int) -> None:
+    low, high = wilson(np.array([found / rows]), np.array([float(rows)]))
+    interval = stats.binomtest(found, rows).proportion_ci(method="wilson")
+    assert (low[0], high[0]) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
 def test_newcombes_published_interval() -> None:
