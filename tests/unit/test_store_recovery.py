@@ -119,7 +119,9 @@ def hurt(path: Path, how: str, rng: random.Random) -> None:
 
 
 def files(path: Path) -> list[Path]:
-    return sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
+    """Return every file once, under the last of its names."""
+    found = {file.stat().st_ino: file.relative_to(path) for file in sorted(path.rglob("*")) if file.is_file()}
+    return sorted(found.values())
 
 
 def test_a_killed_state_opens_unharmed(damaged: Killed) -> None:
