@@ -17,7 +17,8 @@ class PSI:
 
     Without drift PSI is about s·χ² with K-1 degrees of freedom, s = 1/n + 1/N, so its mean is (K-1)s and the usual
     cut-offs 0.1 and 0.25 fire on the noise of small windows. The effect is PSI - (K-1)s; the interval inverts the
-    non-central chi-square law. For sparse bins mean and variance are exact instead.
+    non-central chi-square law, which covers up to PSI 1 (beyond, smoothing pulls it down). For sparse bins mean and
+    variance are exact instead.
 
     Parameters
     ----------
