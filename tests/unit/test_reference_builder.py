@@ -210,6 +210,19 @@ def test_versions_are_in_the_order_of_their_first_rows() -> None:
     assert list(build(batch).versions) == ["old", "new"]
 
 
+def test_a_version_with_too_few_rows_is_compared_with_what_came_before() -> None:
+    values = np.arange(1499.0)
+    found = build(batch_of({"x": values, "score": values}, versions=["1"] * 1000 + ["2"] * 499))
+    assert {name: tally.rows for name, tally in found.versions.items()} == {"1": 1000, "2": 499}
+    features, score = found.cells("x", "2"), found.cells("score", "2")
+    assert features is not None
+    assert score is not None
+    assert (int(features.sum()), int(score.sum())) == (1499, 1000)
+    enough = build(batch_of({"x": values}, versions=["1"] * 999 + ["2"] * 500)).cells("x", "2")
+    assert enough is not None
+    assert int(enough.sum()) == 500
+
+
 def test_wild_versions_and_days_stay_bounded() -> None:
     number = 3000
     times = START + np.arange(number) * DAY // 4

@@ -92,6 +92,13 @@ def test_a_text_among_numbers_is_a_bad_cell(tmp_path: Path) -> None:
     assert np.flatnonzero(np.isnan(batch.columns["x"])).tolist() == [60, 61, 62, 63, 64]  # type: ignore[arg-type]  # a column of numbers
 
 
+def test_an_underscore_makes_no_number_even_where_all_else_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("prediction_id,ts,x\n" + "".join(f"{i},2023-11-14T00:00:00Z,{i}\n" for i in [*range(60), "1_0"]))
+    (batch,), _ = read(path)
+    assert batch.bad["x"].tolist() == [60]
+
+
 def test_rows_without_id_or_time_are_left_out_and_counted_as_in_the_stream(tmp_path: Path) -> None:
     rows = make_rows(50)
     rows[3]["prediction_id"] = None
