@@ -15,7 +15,7 @@ from scipy.stats import kstwo
 
 FloatArray = NDArray[np.float64]
 
-_EXACT: Final = 2_000.0
+_EXACT: Final = 1_000.0
 """SciPy's exact sums up to so many rows."""
 _TAIL: Final = 2.2
 """SciPy sums where rows · distance² exceeds this; nearer the middle it is fast for any number of rows."""
@@ -25,7 +25,7 @@ _STEPS: Final = 4
 def tail_probability(distance: FloatArray, rows: FloatArray) -> FloatArray:
     """Return P(D > distance) of one sample of so many rows, rounded; NaN gives NaN.
 
-    Beyond 2,000 rows the tail is twice the one-sided one, by its expansion to 1/rows^(3/2): within 1e-8 of ``kstwo``.
+    Beyond 1,000 rows the tail is twice the one-sided one, by its expansion to 1/rows^(3/2): within 3e-8 of ``kstwo``.
 
     >>> tail_probability(np.array([0.1]), np.array([166.7])).round(8).tolist()
     [0.06609219]
