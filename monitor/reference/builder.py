@@ -19,7 +19,7 @@ from monitor.reference.document import FLAGGED, Reference
 from monitor.reference.fitting import SCORE, Bins, decision_text, fit_bins, looks_like_id
 from monitor.reference.sample import Sample, take
 from monitor.reference.summary import Summary
-from monitor.reference.summing import MOST_DAYS, MOST_VERSIONS, Facts, assemble
+from monitor.reference.summing import MOST_DAYS, MOST_VERSIONS, Facts, assemble, natural
 
 SAMPLED: Final = 200_000
 """Rows from which bins are made, if there are more."""
@@ -264,7 +264,7 @@ def build_reference(
     return builder.reference(source=source, created=created)
 
 
-def _place(name: str) -> tuple[int, str]:
-    """Return a key that puts the model's own columns first, then features by name."""
+def _place(name: str) -> tuple[object, ...]:
+    """Return a key that puts the model's own columns first, then features by the words and numbers in their names."""
     first = (SCORE, "prediction", "latency")
-    return (first.index(name) if name in first else len(first), name)
+    return (first.index(name) if name in first else len(first), natural(name))

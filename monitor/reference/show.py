@@ -97,7 +97,7 @@ def quality_of(reference: Reference, name: str) -> Text:
     for kind in kinds_beyond(reference.columns[name].bins):
         counts = reference.pooled_rate(name, kind)
         if counts[1]:
-            found.append(f"{kind} {counts[1] / counts.sum():.2%}")
+            found.append(f"{kind} {_percent(counts[1] / counts.sum())}")
     return Text(", ".join(found))
 
 
@@ -160,7 +160,7 @@ def _quality(change: ColumnChange) -> Text:
     told = Text()
     for found in change.quality:
         mark = " *" if found.gap.beyond else ""
-        text = f"{', ' if told else ''}{found.kind} {found.before:.2%} → {found.after:.2%}{mark}"
+        text = f"{', ' if told else ''}{found.kind} {_percent(found.before)} → {_percent(found.after)}{mark}"
         told.append(text, style="bold red" if found.gap.beyond else "")
     return told
 
@@ -180,10 +180,16 @@ def _head(reference: Reference, size: int | None) -> Iterator[str]:
         names = [f"{printable(name) or '(none)'} ({tally.rows:,})" for name, tally in reference.versions.items()]
         yield f"versions: {listed(names)}"
     if reference.first is not None and reference.last is not None:
-        yield f"from {moment_text(reference.first)} to {moment_text(reference.last)}, {len(reference.days)} days"
+        days = f"{len(reference.days)} {'day' if len(reference.days) == 1 else 'days'}"
+        yield f"from {moment_text(reference.first)} to {moment_text(reference.last)}, {days}"
     if reference.volume is not None:
         hours = np.maximum(reference.volume.hours.reshape(7, 24).sum(axis=0), 1)
         yield f"rows by hour of the day (UTC): {bars(reference.volume.rows.reshape(7, 24).sum(axis=0) / hours)}"
+
+
+def _percent(share: float) -> str:
+    """Return a share to a hundredth of a percent; one that is smaller yet not zero says so."""
+    return "<0.01%" if 0 < share < 0.00005 else f"{share:.2%}"
 
 
 def _title(reference: Reference) -> str:
