@@ -104,6 +104,60 @@ def tap(
     raise typer.Exit(command(config, topic=topic, count=count))
 
 
+@reference.command("build")
+def build_reference(
+    config: ConfigPath = Path("driftline.yaml"),
+    model: Annotated[str | None, typer.Option(help="Which model, where there are several.")] = None,
+    from_file: Annotated[Path | None, typer.Option(help="Parquet, CSV or JSON Lines.")] = None,
+    from_topic: Annotated[bool, typer.Option(help="Read the model's own topic.")] = False,
+    start: Annotated[str | None, typer.Option("--from", help="First time, RFC 3339.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The time after the last, RFC 3339.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="COLUMN=NAME, may be repeated.")] = None,
+    edges_from: Annotated[Path | None, typer.Option(help="Keep the edges of this earlier reference.")] = None,
+) -> None:
+    """Build a reference file from rows that the model handled well."""
+    from monitor.commands.reference import BuildOptions
+    from monitor.commands.reference import build as command
+
+    options = BuildOptions(
+        model=model, from_file=from_file, from_topic=from_topic, start=start, end=end, out=out,
+        rename=tuple(rename or ()), edges_from=edges_from,
+    )  # fmt: skip
+    raise typer.Exit(command(config, os.environ, options))
+
+
+@reference.command("show")
+def show_reference(path: Path) -> None:
+    """Print a reference: columns with small histograms, quality, days."""
+    from monitor.commands.reference import show as command
+
+    raise typer.Exit(command(path))
+
+
+@reference.command("diff")
+def diff_references(
+    first: Path,
+    second: Path,
+    fail_on_drift: Annotated[bool, typer.Option(help="Exit 3 when a column drifted.")] = False,
+) -> None:
+    """Print what differs between two references."""
+    from monitor.commands.reference import diff as command
+
+    raise typer.Exit(command(first, second, fail_on_drift=fail_on_drift))
+
+
+@state.command("inspect")
+def inspect_state(
+    path: Annotated[Path, typer.Option(help="The folder of state.path.")] = Path("driftline-state"),
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show positions, event time, counters, generations and sizes; also while the service runs."""
+    from monitor.commands.inspect import inspect as command
+
+    raise typer.Exit(command(path, as_json=json))
+
+
 @app.command()
 def demo(
     from_file: Annotated[Path | None, typer.Option(help="Your own CSV, Parquet or JSON Lines.")] = None,

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 _DEADLINE: Final = 3.0
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
+_LAST_WORDS: Final = 2.0
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -65,38 +66,33 @@ class TopicSink:
         self._connection: Connection[Any] = Connection(
             KafkaProducer, producer_options(kafka, deadline), "dead-letters", _discard
         )
+        self._oversized: set[str] = set()
+        """Keys of letters that go without their payload."""
         self._retry_at = float("-inf")
         self._pause = _FIRST_PAUSE
         self._seldom = Seldom(monotonic=monotonic)
 
     def publish(self, letters: Sequence[DeadLetter]) -> int:
         """See ``DeadLetterSink``."""
-        now = self._monotonic()
-        if not letters or now < self._retry_at:
+        if not letters or self._monotonic() < self._retry_at:
             return 0
-        producer = self._connection.get(self._deadline)
-        if producer is None:
-            return self._put_off(0, "no broker answers")
-        until = now + self._deadline
-        sent: list[Any] = []
-        for letter in letters:
-            future = self._send(producer, letter, payload=self._payload)
-            if isinstance(future, KafkaError):
-                break
-            sent.append(future)
-            if self._monotonic() >= until:
-                break
-        taken = 0
-        for letter, future in zip(letters, sent, strict=False):
-            error = self._await(future, until)
-            if isinstance(error, _TOO_LARGE):
-                again = self._send(producer, letter, payload=False)
-                error = again if isinstance(again, KafkaError) else self._await(again, until)
-            if error is not None:
-                return self._failed(taken, str(error))
-            taken += 1
-        if len(sent) < len(letters):
-            return self._failed(taken, "the producer takes no more")
+        until = self._monotonic() + self._deadline
+        taken, at_once = 0, len(letters)
+        while taken < len(letters):
+            producer = self._connection.get(max(0.0, until - self._monotonic()))
+            if producer is None:
+                return self._put_off(taken, "no broker answers")
+            acked, error = self._batch(producer, letters[taken : taken + at_once], until)
+            self._oversized -= {letter.stable_key for letter in letters[taken : taken + acked]}
+            taken += acked
+            if error is None:
+                continue
+            self._connection.drop()  # after an error, an idempotent producer refuses everything
+            if not isinstance(error, _TOO_LARGE) or self._monotonic() >= until:
+                return self._put_off(taken, str(error))
+            if at_once == 1:
+                self._oversized.add(letters[taken].stable_key)
+            at_once = 1
         self._pause = _FIRST_PAUSE
         return taken
 
@@ -104,32 +100,31 @@ class TopicSink:
         """See ``DeadLetterSink``."""
         self._connection.close()
 
-    def _send(self, producer: Any, letter: DeadLetter, *, payload: bool) -> Any:
-        """Return the future of a letter that is on its way, or the error that kept it from setting out."""
-        whole = payload and letter.value is not None
-        try:
-            return producer.send(
-                self._topic,
-                value=letter.value if whole else None,
-                key=letter.stable_key.encode(),
-                headers=headers_of(letter, payload=payload, omitted=self._payload and not payload),
-            )
-        except _TOO_LARGE as error:
-            return self._send(producer, letter, payload=False) if payload else error
-        except KafkaError as error:
-            return error
+    def _batch(self, producer: Any, letters: Sequence[DeadLetter], until: float) -> tuple[int, KafkaError | None]:
+        """Send letters; return how many of the first were acknowledged, and what stopped the next."""
+        futures: list[Any] = []
+        stopped: KafkaError | None = None
+        for letter in letters:
+            try:
+                futures.append(self._send(producer, letter))
+            except KafkaError as error:
+                stopped = error
+                break
+        for acked, future in enumerate(futures):
+            try:
+                future.get(timeout=max(0.0, until - self._monotonic()))
+            except KafkaError as error:
+                return acked, error
+        return len(futures), stopped
 
-    def _await(self, future: Any, until: float) -> KafkaError | None:
-        try:
-            future.get(timeout=max(0.0, until - self._monotonic()))
-        except KafkaError as error:
-            return error
-        return None
-
-    def _failed(self, taken: int, problem: str) -> int:
-        """Note a failure; whatever the producer still holds is dropped with it and handed over again later."""
-        self._connection.drop()
-        return self._put_off(taken, problem)
+    def _send(self, producer: Any, letter: DeadLetter) -> Any:
+        whole = self._payload and letter.stable_key not in self._oversized
+        return producer.send(
+            self._topic,
+            value=letter.value if whole else None,
+            key=letter.stable_key.encode(),
+            headers=headers_of(letter, payload=whole, omitted=self._payload and not whole),
+        )
 
     def _put_off(self, taken: int, problem: str) -> int:
         self._retry_at = self._monotonic() + self._pause
@@ -160,6 +155,7 @@ def _discard(producer: Any) -> None:
     with contextlib.suppress(KafkaError):
         producer.close(timeout=0)
     producer._sender.force_close()
+    producer._sender.join(_LAST_WORDS)
 
 
 def headers_of(letter: DeadLetter, *, payload: bool, omitted: bool) -> list[tuple[str, bytes]]:

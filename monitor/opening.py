@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from monitor.assembly import Assembly, build_models
 from monitor.closing import Closing
 from monitor.config.root import Config
@@ -26,6 +28,7 @@ from monitor.sources.port import Source
 from monitor.store.port import StateStore
 from monitor.store.rocks import RocksStore
 
+log = structlog.get_logger(__name__)
 _PANE_BUDGET: Final = 64 << 20
 
 
@@ -39,7 +42,7 @@ def open_pipeline(
 ) -> Pipeline:
     """Open the state, put every model back where it was, and seek the source to the stored positions."""
     directory = Path(config.state.path)
-    opened = RocksStore.open(directory / "store", create=True) if store is None else store
+    opened = _open_store(config) if store is None else store
     assembly = Assembly(config, build_models(config, base or Path()), opened, History(directory / "history.sqlite"))
     for model in assembly.models.values():
         restore_model(model, opened)
@@ -62,6 +65,19 @@ def open_pipeline(
         watch=InputWatch(source, assembly.topics()),
         fault=fault,
     )
+
+
+def _open_store(config: Config) -> StateStore:
+    state = config.state
+    store = RocksStore.open(Path(state.path) / "store", create=True, generations=state.generations)
+    if store.recovery is not None:
+        log.warning(
+            "the state was damaged; reading goes on from an earlier generation",
+            reason=store.recovery.reason,
+            generation=store.recovery.generation.number,
+            kept=store.recovery.kept,
+        )
+    return store
 
 
 class _Layouts(Mapping[str, Layout]):

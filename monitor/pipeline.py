@@ -41,6 +41,7 @@ from monitor.store.port import StateUnavailableError
 
 log = structlog.get_logger(__name__)
 _BATCH = 10_000
+_WINDOWS_AT_ONCE = 256
 
 
 def no_fault(point: str) -> None:
@@ -207,21 +208,19 @@ class Pipeline:
         self._layouts = {model.layout.identity for model in self.assembly.models.values()}
 
     def _evaluate(self) -> None:
+        """Evaluate what is due; a window leaves the set only once history has it."""
         began = self.monotonic()
-        results: list[WindowResult] = []
         for name, closing in self.closings.items():
             model = self.assembly.models[name]
-            results.extend(
-                self.evaluator.evaluate(model, version, window, start)
-                for window, version, start in sorted(closing.due, key=lambda due: (due[2], due[0], due[1]))
-            )
-            if closing.due:
-                closing.due.clear()
+            due = sorted(closing.due, key=lambda window: (window[2], window[0], window[1]))
+            for first in range(0, len(due), _WINDOWS_AT_ONCE):
+                part = due[first : first + _WINDOWS_AT_ONCE]
+                results = [self.evaluator.evaluate(model, version, window, start) for window, version, start in part]
+                self.assembly.history.upsert(results)
+                closing.due.difference_update(part)
                 closing.changed = True
-        if results:
-            self.assembly.history.upsert(results)
-            if self.results is not None:
-                self.results(results)
+                if self.results is not None:
+                    self.results(results)
         self.last.evaluation = self.monotonic() - began
 
     def _roll_up(self) -> None:

@@ -12,7 +12,7 @@ import structlog
 from monitor.metrics import PipelineMetrics
 from monitor.pipeline import Pipeline
 from monitor.sources.port import LostRecordsError
-from monitor.store.port import StateUnavailableError
+from monitor.store.port import CorruptStateError, StateUnavailableError
 from monitor.views import View, ViewHolder
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,9 @@ class Service:
             self._checkpoint()
         except LostRecordsError as error:
             log.error("records lost", lost=error.lost, problem=str(error))  # noqa: TRY400 - the sentence says it all
+            self.failure = error
+        except CorruptStateError as error:
+            log.error("state is damaged; start again to fall back to an earlier generation", problem=str(error))  # noqa: TRY400
             self.failure = error
         finally:
             self.not_ready = "stopped"

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-from monitor.config.load import load
-from monitor.sources.build import build_source
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from monitor.config.load import load
 from monitor.config.root import Config
 from monitor.config.types import parse_moment
 from monitor.findings import Finding, WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
+from monitor.sources.build import build_source
 from monitor.sources.port import Source, TopicPartition
 
 FOUND = 3

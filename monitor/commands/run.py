@@ -10,10 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import structlog
-from monitor.config.load import load
-from monitor.sources.build import build_source
 
 from monitor.chores import start_chores
+from monitor.config.load import load
 from monitor.config.root import Config
 from monitor.config.types import format_duration
 from monitor.logs import configure
@@ -25,8 +24,9 @@ from monitor.positions import MissingTopicError
 from monitor.server import ListenError, Server
 from monitor.service import Service
 from monitor.snapshot import Snapshots
+from monitor.sources.build import build_source
 from monitor.sources.port import LostRecordsError
-from monitor.store.port import StateUnavailableError
+from monitor.store.port import StateError
 from monitor.views import ViewHolder
 
 log = structlog.get_logger("driftline")
@@ -40,7 +40,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
     configure(config.log)
     try:
         pipeline = open_pipeline(config, build_source(config), base=base_of(config_path))
-    except StateUnavailableError as error:
+    except StateError as error:
         log.error("state cannot be opened", problem=str(error))  # noqa: TRY400 - the sentence says it all
         return STATE_ERROR
     except (LostRecordsError, MissingTopicError) as error:

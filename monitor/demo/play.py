@@ -11,10 +11,10 @@ from typing import Final
 
 from monitor.config.load import load
 from monitor.config.root import Config
-from monitor.demo.ledger import Ledger
-from monitor.demo.stream import PARTITIONS, DemoStream
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
+from monitor.demo.ledger import Ledger
+from monitor.demo.stream import PARTITIONS, DemoStream
 from monitor.events import HOUR, Batch, Records
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
@@ -80,8 +80,8 @@ class Play:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "driftline.yaml"
         text = CONFIG.format(topic=TOPIC, folder=self.folder, port=self.port, bootstrap=self.bootstrap)
-        path.write_text(text.replace("{source: reference.json}", "{learn: 14d}"), encoding="utf-8")
-        config = load(path, {})
+        path.write_text(text, encoding="utf-8")
+        config = load(path, {}, needs_references=False)
         model = config.models[0]
         rows = list(self.stream.reference_rows())
 
@@ -91,7 +91,6 @@ class Play:
 
         settings = BuildSettings.of(model)
         build_reference(settings, batches, source="four weeks before the demo").save(self.folder / "reference.json")
-        path.write_text(text, encoding="utf-8")
         config = load(path, {})
         self.began = time.monotonic()
         return config

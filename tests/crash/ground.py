@@ -11,7 +11,6 @@ import numpy as np
 
 from detectors.bins import CategoricalBins, NumericBins
 from monitor.config.load import load
-from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.evaluate import findings_of
@@ -107,14 +106,18 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
     found = counter_differences(pipeline, truth)
     for number, greatest in truth.greatest.items():
         if pipeline.partitions[number].clocks["m"].greatest != greatest:
-            found.append(f"partition {number}: event time {pipeline.partitions[number].clocks['m'].greatest}, {greatest}")
+            found.append(
+                f"partition {number}: event time {pipeline.partitions[number].clocks['m'].greatest}, {greatest}"
+            )
     seen = set()
     for result in pipeline.assembly.history.results(None, None):
         key = (result.version, result.window, result.start)
         seen.add(key)
         cells = window_cells(truth, plan, *key)
         if (result.n, result.revision) != (cells["rows", ""], truth.restated[key]):
-            found.append(f"{key}: {result.n} rows, revision {result.revision}; truth {cells['rows', '']}, {truth.restated[key]}")
+            found.append(
+                f"{key}: {result.n} rows, revision {result.revision}; truth {cells['rows', '']}, {truth.restated[key]}"
+            )
         window = next(window for window in model.windows.windows if window.name == result.window)
         expected = findings_of(model, result.version, window, vector(model.layout, cells))
         if not same(result.findings, expected):
@@ -132,7 +135,9 @@ def counter_differences(pipeline: Pipeline, truth: Truth) -> list[str]:
             rejected = name.startswith("rejected:") and name not in {"rejected:future_time", "rejected:too_late"}
             counters["rejected" if rejected else name] += count
     return [
-        f"counter {name}: {counters[name]}, truth {count}" for name, count in truth.counters.items() if counters[name] != count
+        f"counter {name}: {counters[name]}, truth {count}"
+        for name, count in truth.counters.items()
+        if counters[name] != count
     ]
 
 

@@ -28,31 +28,46 @@ from tests.kafka.broker import Broker
 
 PARTITIONS = 4
 READY = 30.0
+KILLS = 26
 
 
 @dataclass
 class Feed:
-    """Produces the log at an even pace, from a thread of its own."""
+    """Produces the log in portions at an even pace, from a thread of its own; ``release`` lets one portion flow."""
 
     bootstrap: str
     topic: str
     logs: dict[int, list[bytes | None]]
+    portions: int
     seconds: float
+    """How long a portion takes."""
     thread: threading.Thread = field(init=False)
+    gate: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def start(self) -> None:
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
+    def release(self) -> None:
+        self.gate.release()
+
+    def finish(self) -> None:
+        """Let all the rest flow, and wait for it."""
+        self.seconds = 0.0
+        self.gate.release(self.portions)
+        self.thread.join()
+
     def _run(self) -> None:
-        producer = KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=20, compression_type="lz4")
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=5, compression_type="lz4")
         total = max(len(log) for log in self.logs.values())
-        began = time.monotonic()
-        for index in range(total):
-            if index % 50 == 0:
-                time.sleep(max(0.0, began + self.seconds * index / total - time.monotonic()))
-            for number, log in self.logs.items():
-                if index < len(log):
+        size = -(-total // self.portions)
+        for start in range(0, total, size):
+            self.gate.acquire()
+            began = time.monotonic()
+            for index in range(start, min(start + size, total)):
+                if index % 20 == 0:
+                    time.sleep(max(0.0, began + self.seconds * (index - start) / size - time.monotonic()))
+                for number, log in self.logs.items():
                     producer.send(self.topic, log[index], key=b"k", partition=number)
         producer.flush()
         producer.close()
@@ -88,6 +103,7 @@ class Run:
         deadline = time.monotonic() + READY
         while self.reached()[1] <= before and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.01)
+        assert self.reached()[1] > before, "nothing became durable in time"
         time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
         self._reap(process)
@@ -126,7 +142,7 @@ def fed(broker: Broker, topic: str, tmp_path: Path) -> Iterator[tuple[Path, Feed
     broker.create_topic(topic, PARTITIONS)
     count = 50_000 if "SOAK" not in os.environ else 500_000
     logs = {number: list(rows(number, count, seed=11)) for number in range(PARTITIONS)}
-    yield prepare(tmp_path, topic, broker.bootstrap), Feed(broker.bootstrap, topic, logs, seconds=count / 1_700)
+    yield prepare(tmp_path, topic, broker.address), Feed(broker.address, topic, logs, portions=KILLS, seconds=4.0)
 
 
 def check(config_path: Path, logs: dict[int, list[bytes | None]]) -> list[str]:
@@ -151,10 +167,12 @@ def test_kill_9_loses_nothing_and_doubles_nothing(fed: tuple[Path, Feed], tmp_pa
     rng = random.Random(1)
     feed.start()
     for point in POINTS:
+        feed.release()
         run.kill_at(point, rng.randrange(2, 5))
-    while run.kills < 20:
+    while run.kills < KILLS:
+        feed.release()
         run.kill_after(rng.uniform(0.0, 0.6))
-    feed.thread.join()
+    feed.finish()
     run.finish(sum(len(log) for log in feed.logs.values()))
     saved = sum(unsaved > 0 for unsaved in run.unsaved)
     sys.stdout.write(f"{run.kills} kills, {saved} with unsaved rows: {run.unsaved}\n")
@@ -167,11 +185,11 @@ def test_kill_9_loses_nothing_and_doubles_nothing(fed: tuple[Path, Feed], tmp_pa
 def test_a_build_that_writes_positions_apart_fails(broker: Broker, topic: str, tmp_path: Path) -> None:
     broker.create_topic(topic, PARTITIONS)
     logs = {number: list(rows(number, 5_000, seed=12)) for number in range(PARTITIONS)}
-    feed = Feed(broker.bootstrap, topic, logs, seconds=2)
-    path = prepare(tmp_path, topic, broker.bootstrap)
+    feed = Feed(broker.address, topic, logs, portions=1, seconds=0.0)
+    path = prepare(tmp_path, topic, broker.address)
     run = Run(path, tmp_path / "progress", mutant=True)
     feed.start()
-    feed.thread.join()
+    feed.finish()
     for _ in range(2):
         run.kill_at(MUTANT_POINT, 2)
     run.finish(sum(len(log) for log in logs.values()))

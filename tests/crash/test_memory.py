@@ -38,7 +38,9 @@ def crashing(point: str) -> Callable[[str], None]:
     return fault
 
 
-def finish(open_again: Callable[[], Pipeline], fault: Callable[[str], None], rng: random.Random) -> tuple[Pipeline, int]:
+def finish(
+    open_again: Callable[[], Pipeline], fault: Callable[[str], None], rng: random.Random
+) -> tuple[Pipeline, int]:
     """Run to the end of the log through every crash; return the pipeline and how often it crashed."""
     crashes = 0
     pipeline = open_again()
