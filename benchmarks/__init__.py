@@ -1,0 +1,1 @@
+"""Speed, memory and detection quality, beside the peers, in one run."""

@@ -1,0 +1,30 @@
+"""``python -m benchmarks.run [SECTION ...]``: measure, print, and write ``benchmarks/RESULTS.md``; all by default."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from benchmarks import counting
+from benchmarks.report import RESULTS, Section, write
+
+SECTIONS: Final[dict[str, Callable[[], Section]]] = {"a": counting.run}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure the sections that are named, or all."""
+    unknown = sorted(set(arguments) - set(SECTIONS))
+    if unknown:
+        print(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}", file=sys.stderr)
+        return 2
+    for letter in arguments or SECTIONS:
+        section = SECTIONS[letter]()
+        write(section)
+        print(section.text())
+    print(f"written to {RESULTS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

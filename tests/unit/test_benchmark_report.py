@@ -1,0 +1,54 @@
+"""The results file: sections are replaced one by one, goals are judged from what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.counting import Timing, body
+from benchmarks.report import Section, merge, table, write
+from benchmarks.run import main
+
+
+def timing(name: str, cpu: float) -> Timing:
+    return Timing(name, {name: "1.0"}, "something", 1_000_000, cpu, cpu, 3, 2 << 20, 1 << 20, {"ks": 0.5})
+
+
+def test_a_section_replaces_its_own_text_only(tmp_path: Path) -> None:
+    path = tmp_path / "RESULTS.md"
+    for letter, text in (("b", "old b"), ("a", "old a\n\n### more\n\nof a"), ("c", "old c"), ("a", "new a")):
+        write(Section(letter, f"Title {letter}", text), path)
+    found = path.read_text()
+    assert [line for line in found.splitlines() if line.startswith("#")] == [
+        "# Results",
+        "## (a) Title a",
+        "## (b) Title b",
+        "## (c) Title c",
+    ]
+    assert "old a" not in found
+    assert "of a" not in found
+    assert all(text in found for text in ("new a", "old b", "old c"))
+
+
+def test_merging_nothing_changes_nothing() -> None:
+    once = merge("", [Section("a", "One", "x"), Section("b", "Two", "y")])
+    assert merge(once, []) == once
+
+
+def test_tables_have_one_rule_and_equal_widths() -> None:
+    lines = table(["a", "b", "c"], [["1", "2", "3"], ["4", "5", "6"]]).splitlines()
+    assert lines[1] == "|---|---:|---:|"
+    assert {line.count("|") for line in lines} == {4}
+
+
+@pytest.mark.parametrize(("cpu", "verdict"), [(20.0, "met"), (19.0, "not met")])
+def test_goals_are_judged_by_the_measured_ratio(cpu: float, verdict: str) -> None:
+    text = body([timing("driftline", 1.0), timing("nannyml", cpu)])
+    line = next(line for line in text.splitlines() if line.startswith("| nannyml 1.0"))
+    assert f"| {cpu:.1f} × | 20 ×, {verdict} |" in line
+
+
+def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["a", "zz"]) == 2
+    assert "no section zz" in capsys.readouterr().err
