@@ -11,13 +11,13 @@ import structlog
 from kafka.errors import KafkaConfigurationError, KafkaError  # type: ignore[import-untyped]  # has no type hints
 
 from monitor.sources.client_log import quiet_client_logs
-from monitor.sources.kafka_options import AskingClient
+from monitor.sources.kafka_network import AskingClient
 from monitor.sources.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 ClientT = TypeVar("ClientT")
 _FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 10.0
+_LONGEST_PAUSE: Final = 5.0
 _PASSING: Final = (KafkaError, OSError, RuntimeError)
 """What a client raises when trying again may help."""
 
@@ -37,7 +37,7 @@ class Connection(Generic[ClientT]):
     purpose
         What the client is for, to be named in the log.
     dispose
-        What must be done with a client before its network is closed.
+        How to end a client that brings its own thread; by default its network is closed, which is safe at any time.
     """
 
     def __init__(
@@ -45,10 +45,11 @@ class Connection(Generic[ClientT]):
         make: Callable[..., ClientT],
         options: dict[str, Any],
         purpose: str,
-        dispose: Callable[[ClientT], None] = lambda _: None,
+        dispose: Callable[[ClientT], None] | None = None,
     ) -> None:
         self.network: AskingClient | None = None
         """What the client sends through; it knows the cluster's metadata."""
+        self._attempt: AskingClient | None = None
         self._make = make
         self._options = options
         self._purpose = purpose
@@ -56,6 +57,7 @@ class Connection(Generic[ClientT]):
         self._client: ClientT | None = None
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._began = float("-inf")
         self._settled = threading.Event()
         self._closing = threading.Event()
@@ -82,21 +84,23 @@ class Connection(Generic[ClientT]):
 
     def drop(self) -> None:
         """Let go of the client; the next ``get`` makes another."""
-        network, self.network = self.network, None
-        client, self._client = self._client, None
-        self._thread = None
-        if client is not None:
-            self._dispose(client)
-        if network is not None:
-            network.close()
+        with self._lock:
+            client, self._client = self._client, None
+            network, self.network = self.network, None
+            self._thread = None
+        self._end(client, network)
 
     def close(self) -> None:
-        """Let go of the client for good."""
+        """Let go of the client for good; an attempt that is under way ends by itself within seconds."""
         self._closing.set()
-        thread = self._thread
         self.drop()
-        if thread is not None:
-            thread.join(5.0)
+
+    def _end(self, client: ClientT | None, network: AskingClient | None) -> None:
+        if self._dispose is None:
+            if network is not None:
+                network.close()
+        elif client is not None:
+            self._dispose(client)
 
     def _connect(self) -> None:
         pause = _FIRST_PAUSE
@@ -113,20 +117,23 @@ class Connection(Generic[ClientT]):
                 self._closing.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
-                self._client = client
+                with self._lock:
+                    wanted = not self._closing.is_set()
+                    self._client = client if wanted else None
+                if not wanted:
+                    self._end(client, self.network)
                 break
         self._settled.set()
 
     def _remember(self, **configs: Any) -> AskingClient:
         """Make the network client; it must be closed by us when the constructor that asked for it gives up."""
-        self.network = AskingClient(**configs)
-        if self._closing.is_set():
-            self.network.close()
+        self.network = self._attempt = AskingClient(**configs)
         return self.network
 
     def _abandon(self, error: Exception) -> None:
-        if self.network is not None:
-            self.network.close()
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.close()
         if not self._closing.is_set() and (more := self._seldom.allow()) is not None:
             cause = self._client_log.last or str(error)
             log.warning("no broker answers, trying again", purpose=self._purpose, problem=cause, held_back=more)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]  # kafka-python has no type hints
 from kafka.net.sasl.oauth import AbstractTokenProvider  # type: ignore[import-untyped]  # kafka-python has no type hints
 
 from monitor.config.root import KafkaConfig, SecurityConfig
@@ -32,10 +31,10 @@ def client_options(kafka: KafkaConfig) -> dict[str, Any]:
         "client_id": kafka.group_id,
         "security_protocol": security.protocol,
         "request_timeout_ms": kafka.request_timeout // 1000,
-        "bootstrap_timeout_ms": kafka.request_timeout // 1000,
+        "bootstrap_timeout_ms": min(10_000, kafka.request_timeout // 1000),
         "connections_max_idle_ms": max(540_000, kafka.request_timeout // 1000 + 1),
         "reconnect_backoff_ms": 1_250,
-        "reconnect_backoff_max_ms": 10_000,
+        "reconnect_backoff_max_ms": 5_000,
         "metadata_max_age_ms": int(METADATA_AGE * 1000),
         "receive_message_max_bytes": 512 * _MEGABYTE,
         "socket_options": [
@@ -62,19 +61,6 @@ def consumer_options(kafka: KafkaConfig) -> dict[str, Any]:
         "fetch_max_wait_ms": min(500, kafka.request_timeout // 2000),
         "metrics_enabled": False,
     }
-
-
-class AskingClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no type hints
-    """A client whose questions never create a topic.
-
-    kafka-python 3.0 takes ``allow_auto_create_topics`` but does not hand it on, so a deleted topic would come back,
-    empty, with the broker's default number of partitions.
-    """
-
-    def __init__(self, **configs: Any) -> None:
-        super().__init__(**configs)
-        self.cluster.config["allow_auto_create_topics"] = False
-        self.cluster.config["retry_backoff_ms"] = 500
 
 
 class TidySocket(ssl.SSLSocket):

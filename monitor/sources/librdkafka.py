@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import uuid
@@ -37,6 +38,9 @@ KeyT = TypeVar("KeyT")
 _PATIENCE: Final = 5.0
 _EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # has no type hints
 _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # has no type hints
+_AGAIN: Final = 0.1
+_NO_SUCH_TIME: Final = -1
+"""What is answered when no record is so late; anything below means that there was no answer."""
 _OUTSIDE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
 _CORRUPT: Final = frozenset({KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG})
 
@@ -88,6 +92,7 @@ class LibrdkafkaSource:
         self._questions: dict[str, Future[Any]] = {}
         self._ask_at = float("-inf")
         self._checked = True
+        self._corrupt: CorruptRecordsError | None = None
         self._sent: dict[TopicPartition, int] = {}
         self._commit_fails = False
 
@@ -139,6 +144,7 @@ class LibrdkafkaSource:
             except SourceUnavailableError as error:
                 self._trouble("stored offsets cannot be checked yet", error)
                 return []
+        self._raise_corrupt()
         messages = self._consumer.consume(limit, 0)
         if not messages and (first := self._consumer.poll(timeout)) is not None:
             messages = [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
@@ -146,13 +152,10 @@ class LibrdkafkaSource:
         parts: dict[tuple[str | None, int | None], list[Message]] = {}
         for message in messages:
             parts.setdefault((message.topic(), message.partition()), []).append(message)
-        before = dict(self._positions)
-        try:
-            return [records for part in parts.values() for records in self._columns(part)]
-        except CorruptRecordsError:
-            self._positions = before
-            self._reassign()
-            raise
+        polled = [records for part in parts.values() for records in self._columns(part)]
+        if not polled:
+            self._raise_corrupt()
+        return polled
 
     def pause(self, inputs: Iterable[TopicPartition]) -> None:
         """See ``Source``."""
@@ -180,6 +183,7 @@ class LibrdkafkaSource:
     def close(self) -> None:
         """See ``Source``."""
         self._consumer.close()
+        self._admin.__exit__(None, None, None)  # it has no other way to end its threads
 
     def _columns(self, messages: list[Message]) -> list[Records]:
         """Turn consecutive messages of one partition into ``Records``; errors among them are dealt with in turn."""
@@ -192,6 +196,8 @@ class LibrdkafkaSource:
                 records += self._run(name, run, stamp)
                 run = []
                 records += self._deal(name, message, error)
+                if self._corrupt is not None and self._corrupt.input == name:
+                    return records
                 continue
             if run and message.timestamp()[0] != stamp:
                 records += self._run(name, run, stamp)
@@ -234,9 +240,17 @@ class LibrdkafkaSource:
             self._ask_at = float("-inf")
             return []
         if error.code() in _CORRUPT:
-            raise CorruptRecordsError(name, self._positions[name] if offset is None else offset, error.str())
+            self._corrupt = CorruptRecordsError(name, self._positions[name], error.str())
+            return []
         self._trouble("reading failed, trying again", error)
         return []
+
+    def _raise_corrupt(self) -> None:
+        """Raise what was found to be corrupt, once what came before it is handed out."""
+        error, self._corrupt = self._corrupt, None
+        if error is not None:
+            self._reassign()
+            raise error
 
     def _reassign(self) -> None:
         """Have the consumer stand at our positions; whatever it fetched ahead is dropped."""
@@ -254,17 +268,30 @@ class LibrdkafkaSource:
         return {topic: found for topic, found in self._answers(questions).items() if found is not None}
 
     def _list(self, inputs: Sequence[TopicPartition], spec: Any) -> dict[TopicPartition, int]:
+        """Ask for offsets, again when a leader has just moved, until the patience is at its end."""
+        deadline = self._monotonic() + self._patience
+        while True:
+            try:
+                return self._list_once(inputs, spec)
+            except SourceUnavailableError:
+                if self._monotonic() + _AGAIN >= deadline:
+                    raise
+                with contextlib.suppress(KafkaException):
+                    self._admin.list_topics(timeout=_AGAIN)  # refreshes what it knows of leaders
+                time.sleep(_AGAIN)
+
+    def _list_once(self, inputs: Sequence[TopicPartition], spec: Any) -> dict[TopicPartition, int]:
         self._admin.poll(0)
         if not inputs:
             return {}
         asked = {_theirs(name): spec for name in inputs}
         questions = self._admin.list_offsets(asked, isolation_level=self._isolation, request_timeout=self._patience)
         names = {TopicPartition(part.topic, part.partition): question for part, question in questions.items()}
-        answers = self._answers(names)
-        missing = [str(name) for name, answer in answers.items() if answer is None]
+        found = {name: None if answer is None else answer.offset for name, answer in self._answers(names).items()}
+        missing = sorted(str(name) for name, offset in found.items() if offset is None or offset < _NO_SUCH_TIME)
         if missing:
-            raise SourceUnavailableError(f"no such partition: {', '.join(missing)}")
-        return {name: answer.offset for name, answer in answers.items() if answer is not None}
+            raise SourceUnavailableError(f"nobody knows the offsets of {', '.join(missing)}")
+        return {name: offset for name, offset in found.items() if offset is not None}
 
     def _answers(self, questions: Mapping[KeyT, Future[Any]]) -> dict[KeyT, Any]:
         """Await answers; that of what does not exist is ``None``."""

@@ -26,7 +26,7 @@ def librdkafka_options(kafka: KafkaConfig) -> dict[str, Any]:
         "socket.timeout.ms": kafka.request_timeout // 1000,
         "socket.keepalive.enable": True,
         "reconnect.backoff.ms": 1_000,
-        "reconnect.backoff.max.ms": 10_000,
+        "reconnect.backoff.max.ms": 5_000,
         "topic.metadata.refresh.interval.ms": 10_000,
         "allow.auto.create.topics": False,
         **_security_options(kafka.security),
