@@ -14,9 +14,8 @@ from detectors.bins import CategoricalBins, FloatArray, IntArray, NumericBins
 from detectors.counts import merge_bins, tally
 from detectors.registry import statistic
 from detectors.scores import Scores
+from monitor.rows import ENOUGH
 
-BUFFER = 10_000
-"""Rows that the service codes at once."""
 Column = FloatArray | list[str | None]
 
 
@@ -38,10 +37,10 @@ class Counting:
         """Return the counts of a frame, buffer by buffer."""
         rows = len(next(iter(frame.values())))
         total = np.zeros(self.size, np.int64)
-        codes = np.empty((len(frame), BUFFER), np.int64)
-        one_pane = np.zeros(BUFFER, np.int64)
-        for start in range(0, rows, BUFFER):
-            taken = min(BUFFER, rows - start)
+        codes = np.empty((len(frame), ENOUGH), np.int64)
+        one_pane = np.zeros(ENOUGH, np.int64)
+        for start in range(0, rows, ENOUGH):
+            taken = min(ENOUGH, rows - start)
             for place, (name, column) in enumerate(frame.items()):
                 part = column[start : start + taken]
                 cells = self.bins[name].code(part)  # type: ignore[arg-type]  # bins fit their column
