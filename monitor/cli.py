@@ -109,7 +109,7 @@ def build_reference(
     config: ConfigPath = Path("driftline.yaml"),
     model: Annotated[str | None, typer.Option(help="Which model, where there are several.")] = None,
     from_file: Annotated[Path | None, typer.Option(help="Parquet, CSV or JSON Lines.")] = None,
-    from_topic: Annotated[bool, typer.Option(help="Read the model's own topic.")] = False,
+    from_topic: Annotated[str | None, typer.Option(help="A topic; the model's mapping is used.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="First time, RFC 3339.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="The time after the last, RFC 3339.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write.")] = None,
@@ -160,14 +160,15 @@ def inspect_state(
 
 @app.command()
 def demo(
-    from_file: Annotated[Path | None, typer.Option(help="Your own CSV, Parquet or JSON Lines.")] = None,
-    kafka: Annotated[bool, typer.Option(help="Through a real broker that is started for it.")] = False,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Play it through this broker; by default none is needed.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed makes another stream.")] = 7,
 ) -> None:
     """Watch a loan model drift: a month of stream time in about a minute."""
     from monitor.commands.demo import demo as command
 
-    raise typer.Exit(command(from_file=from_file, kafka=kafka, seed=seed))
+    raise typer.Exit(command(bootstrap=bootstrap, seed=seed))
 
 
 def main() -> None:

@@ -6,13 +6,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 
 from monitor.config.root import Config, LogConfig
 from monitor.demo.ledger import Ledger
-from monitor.demo.play import Play
+from monitor.demo.output import create_topic
+from monitor.demo.play import TOPIC, Play
 from monitor.demo.screen import clock, closing, live, sentence
 from monitor.demo.stream import DemoStream
 from monitor.events import DAY
@@ -21,6 +23,7 @@ from monitor.metrics import make_registry
 from monitor.pipeline import Pipeline
 from monitor.server import Server
 from monitor.snapshot import Snapshots
+from monitor.sources.build import build_source
 from monitor.sources.memory import MemorySource
 from monitor.views import ViewHolder
 
@@ -28,8 +31,8 @@ NOT_FOUND = 1
 _SECONDS_A_FRAME = 0.25
 
 
-def demo(*, from_file: Path | None, kafka: bool, seed: int) -> int:
-    """Run the demo; return 0 when every injected change was found."""
+def demo(*, bootstrap: str | None, seed: int) -> int:
+    """Run the demo, through a broker if one is given; return 0 when every injected change was found."""
     console = Console()
     configure(LogConfig(level="error"))
     with tempfile.TemporaryDirectory(prefix="driftline-demo-") as directory:
@@ -37,15 +40,22 @@ def demo(*, from_file: Path | None, kafka: bool, seed: int) -> int:
         days = f"{stream.days} days of stream time, {len(stream):,} records"
         console.print(f"A loan model, {days}. Building its reference …")
         screen = Screen(console)
-        play = Play(stream, Path(directory), screen.show)
+        play = Play(stream, Path(directory), screen.show, bootstrap=bootstrap or "localhost:9092")
         config = play.prepare()
         source = MemorySource()
-        pipeline = play.embedded(config, source)
+        if bootstrap is None:
+            pipeline = play.embedded(config, source)
+        else:
+            create_topic([bootstrap], TOPIC)
+            pipeline = play.attach(config, build_source(config))
         site = Site(config, pipeline)
         console.print(f"Metrics: http://127.0.0.1:{site.server.port}/metrics")
         try:
             with screen:
-                play.feed(pipeline, source)
+                if bootstrap is None:
+                    play.feed(pipeline, source)
+                else:
+                    play.through(pipeline)
             site.refresh()
             console.print(closing(play.ledger))
             seconds = time.monotonic() - play.began
@@ -74,7 +84,7 @@ class Screen:
         self._day = -1
         self._told = 0
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
         return self

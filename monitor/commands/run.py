@@ -70,7 +70,7 @@ def serve(config: Config, pipeline: Pipeline, config_hash: str) -> int:
     try:
         service.run()
     finally:
-        chores.shutdown(wait=False)  # type: ignore[no-untyped-call]  # the library does not annotate it
+        chores.shutdown(wait=False)
         server.stop()
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.demo.ledger import Ledger
+from monitor.demo.output import produce
 from monitor.demo.stream import PARTITIONS, DemoStream
 from monitor.events import HOUR, Batch, Records
 from monitor.findings import WindowResult
@@ -125,6 +127,19 @@ class Play:
             while pipeline.step(0):
                 pass
             pipeline.checkpoint()
+        pipeline.finish()
+
+    def through(self, pipeline: Pipeline) -> None:
+        """Produce the stream into the topic and read it back; returns when every window is closed."""
+        servers = [self.bootstrap]
+        writer = threading.Thread(target=produce, args=(self.stream.records(), servers, TOPIC), daemon=True)
+        writer.start()
+        total = len(self.stream)
+        while self.records < total:
+            self.records += pipeline.step(0.2)
+            if pipeline.due():
+                pipeline.checkpoint()
+        writer.join()
         pipeline.finish()
 
 

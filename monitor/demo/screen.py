@@ -24,7 +24,8 @@ def live(ledger: Ledger, latest: WindowResult | None, begin: int, rate: float, r
         day = (latest.end - begin) / DAY
         head = Text.assemble(
             ("day ", "dim"), f"{day:4.1f}", ("   window ", "dim"), f"{clock(latest.start)} to {clock(latest.end)}",
-            ("   rows ", "dim"), f"{latest.n:,}", ("   records ", "dim"), f"{records:,}", ("   per second ", "dim"), f"{rate:,.0f}",
+            ("   rows ", "dim"), f"{latest.n:,}", ("   records ", "dim"), f"{records:,}",
+            ("   per second ", "dim"), f"{rate:,.0f}",
         )  # fmt: skip
     table = Table(expand=False, box=None, pad_edge=False)
     for name, side in (
@@ -94,9 +95,9 @@ def closing(ledger: Ledger) -> RenderableType:
         after = format_duration(found.delay // MINUTE * MINUTE)
         table.add_row(injection.name, injection.column, clock(injection.start), by, clock(found.result.end), after)
     quiet = [pair for pair in ledger.false_alarms if pair[0].end <= ledger.quiet_until]
+    later = len(ledger.false_alarms) - len(quiet)
     lines = [
-        f"Driftline: {len(quiet)} false alarms in the quiet days, {len(ledger.false_alarms) - len(quiet)} after; "
-        f"{ledger.windows:,} windows.",
+        f"Driftline: {len(quiet)} false alarms in the quiet days, {later} after; {ledger.windows:,} windows.",
         *(thumb(rule) for rule in (ledger.psi, ledger.ks)),
     ]
     return Group(table, Panel("\n".join(lines), title="The same quiet days, by rule of thumb", title_align="left"))
@@ -105,7 +106,8 @@ def closing(ledger: Ledger) -> RenderableType:
 def thumb(rule: Naive) -> str:
     """Return what a rule of thumb did in the quiet days."""
     share = rule.cried / rule.windows if rule.windows else 0.0
-    return f"{rule.name}: {rule.alarms:,} alarms, in {rule.cried:,} of {rule.windows:,} windows ({share:.0%}), all of them false."
+    windows = f"{rule.cried:,} of {rule.windows:,} windows ({share:.0%})"
+    return f"{rule.name}: {rule.alarms:,} alarms, in {windows}, all of them false."
 
 
 def clock(micros: int) -> str:

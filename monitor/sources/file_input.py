@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from monitor.sources.log_file import LogFile, content_size, whole_lines_end
 from monitor.sources.port import LostRecordsError, TopicPartition
-from monitor.sources.rotation import find, join, split, successor, tag_of
+from monitor.sources.rotation import find, join, split, successor, tag_of, written_since
 
 _LOOK_EVERY: Final = 0.2
 
@@ -104,31 +104,46 @@ class FollowedInput:
 
     def begin(self) -> int:
         """See ``FileInput``."""
-        return join(tag_of(self.path), 0)
+        if tag := tag_of(self.path):
+            return join(tag, 0)
+        return join(0, int(self.path.stat().st_mtime if self.path.exists() else time.time()))
 
     def end(self) -> int:
         """See ``FileInput``; of the file that is being read, not of those after it."""
         file = self._file
-        if file is not None:
-            end = content_size(file.path) if file.compressed else file.whole_lines_end()
-            return max(self.position, join(self._tag or tag_of(file), end))
-        return join(tag_of(self.path), whole_lines_end(self.path)) if self.path.exists() else 0
+        tag = self._tag or tag_of(self.path if file is None else file)
+        if not tag:
+            return self.position or self.begin()
+        if file is None:
+            return join(tag, whole_lines_end(self.path))
+        end = content_size(file.path) if file.compressed else file.whole_lines_end()
+        return max(self.position, join(tag, end))
 
     def seek(self, position: int) -> None:
         """See ``FileInput``."""
         tag, byte = split(position)
-        path = self.path if tag == 0 else find(self.path, tag)
-        if path is None or (tag == 0 and byte):
+        self.close()
+        self.position = position
+        if tag == 0:
+            self._seek_first(byte)
+            return
+        path = find(self.path, tag)
+        if path is None:
             message = f"no file of {self.path} is the one that was being read; it was deleted or overwritten"
             raise LostRecordsError(self._name, message, lost=None, resume_at=self.begin())
         size = content_size(path) if byte else 0
         if byte > size:
             message = f"{path} ends at byte {size}, before the stored offset {byte}: it was truncated"
             raise LostRecordsError(self._name, message, lost=None, resume_at=self.begin())
-        self.close()
-        self.position = position
-        if path.exists():
-            self._open(path, tag, byte)
+        self._open(path, tag, byte)
+
+    def _seek_first(self, second: int) -> None:
+        """Begin in the first file that got a whole line since a second, or wait for one."""
+        if (found := written_since(self.path, second)) is not None:
+            self._open(found[0], found[1], 0)
+            self.position = join(found[1], 0)
+        elif self.path.exists():
+            self._open(self.path, 0, 0)
 
     def read(self, limit: int) -> list[tuple[int, bytes]]:
         """See ``FileInput``."""

@@ -63,7 +63,11 @@ class LogFile:
         """What is kept of the line in work."""
         self._length = 0
         """How long the line in work is so far."""
-        self._skip(offset)
+        try:
+            self._skip(offset)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def next_offset(self) -> int:

@@ -2,7 +2,8 @@
 
 A position is one integer: the *tag* of the file in the upper bits, the byte offset in its content in the lower forty.
 The tag is a checksum of the file's first line, so it outlives renaming, copying and compressing, and inode numbers that
-are used again do not deceive it. Tag 0 means that the file has no whole line yet.
+are used again do not deceive it. Tag 0 stands for a log without a whole line yet; then the lower bits hold the second since which
+there is none, and reading begins in whatever file was written to since.
 """
 
 from __future__ import annotations
@@ -74,6 +75,14 @@ def find(path: Path, tag: int) -> Path | None:
     """Return the log, or the rotated file of it, that has this tag."""
     candidates = [path, *reversed(generations(path))] if path.parent.is_dir() else []
     return next((other for other in candidates if tag_of(other) == tag), None)
+
+
+def written_since(path: Path, second: int) -> tuple[Path, int] | None:
+    """Return the oldest file of a log that was written to since a second and has a whole line, and its tag."""
+    for other in generations(path) if path.parent.is_dir() else []:
+        if int(other.stat().st_mtime) >= second and (tag := tag_of(other)):
+            return other, tag
+    return None
 
 
 def successor(path: Path, tag: int, modified: int) -> tuple[Path, int] | None:

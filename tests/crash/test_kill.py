@@ -10,12 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaProducer  # type: ignore[import-untyped]  # the library has no types
 
 from monitor.config.load import load
 from monitor.opening import open_pipeline
@@ -84,26 +83,27 @@ class Run:
     unsaved: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.progress.write_bytes(bytes(16))
+        self.progress.write_bytes(bytes(24))
 
     def spawn(self, *point: str) -> subprocess.Popen[bytes]:
         flags = ["--mutant"] if self.mutant else []
         command = [sys.executable, "-m", "tests.crash.victim", str(self.config), str(self.progress), *point, *flags]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    def reached(self) -> tuple[int, int]:
-        """Return records applied and records durable, as the victim last noted them."""
-        applied, durable = struct.unpack("<qq", self.progress.read_bytes())
-        return applied, durable
+    def reached(self) -> tuple[int, int, int]:
+        """Return records applied, records durable and checkpoints, as the victims noted them."""
+        applied, durable, checkpoints = struct.unpack("<qqq", self.progress.read_bytes())
+        return applied, durable, checkpoints
 
-    def kill_after(self, seconds: float) -> None:
-        """Start, wait until it works, wait longer, kill -9."""
+    def kill_after(self, feed: Feed, seconds: float) -> None:
+        """Start, wait until it turns, let records flow, kill -9 in their midst."""
         process = self.spawn()
-        before = self.reached()[1]
+        before = self.reached()[2]
         deadline = time.monotonic() + READY
-        while self.reached()[1] <= before and time.monotonic() < deadline and process.poll() is None:
+        while self.reached()[2] <= before + 1 and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.01)
-        assert self.reached()[1] > before, "nothing became durable in time"
+        assert self.reached()[2] > before, "no checkpoint in time"
+        feed.release()
         time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
         self._reap(process)
@@ -131,18 +131,18 @@ class Run:
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         _, errors = process.communicate()
         assert process.returncode == -signal.SIGKILL, errors.decode()
-        applied, durable = self.reached()
+        applied, durable, _ = self.reached()
         self.kills += 1
         self.unsaved.append(applied - durable)
 
 
 @pytest.fixture
-def fed(broker: Broker, topic: str, tmp_path: Path) -> Iterator[tuple[Path, Feed]]:
+def fed(broker: Broker, topic: str, tmp_path: Path) -> tuple[Path, Feed]:
     """Return a configuration and a feed of 200,000 records over four partitions (SOAK=1: two million)."""
     broker.create_topic(topic, PARTITIONS)
     count = 50_000 if "SOAK" not in os.environ else 500_000
     logs = {number: list(rows(number, count, seed=11)) for number in range(PARTITIONS)}
-    yield prepare(tmp_path, topic, broker.address), Feed(broker.address, topic, logs, portions=KILLS, seconds=4.0)
+    return prepare(tmp_path, topic, broker.address), Feed(broker.address, topic, logs, portions=KILLS, seconds=2.0)
 
 
 def check(config_path: Path, logs: dict[int, list[bytes | None]]) -> list[str]:
@@ -170,8 +170,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(fed: tuple[Path, Feed], tmp_pa
         feed.release()
         run.kill_at(point, rng.randrange(2, 5))
     while run.kills < KILLS:
-        feed.release()
-        run.kill_after(rng.uniform(0.0, 0.6))
+        run.kill_after(feed, rng.uniform(0.3, 1.2))
     feed.finish()
     run.finish(sum(len(log) for log in feed.logs.values()))
     saved = sum(unsaved > 0 for unsaved in run.unsaved)

@@ -1,8 +1,9 @@
 """The service as a process that can be killed, or that kills itself at a named point of the checkpoint.
 
-``python -m tests.crash.victim CONFIG PROGRESS [POINT NUMBER] [--mutant]`` runs until SIGTERM. PROGRESS is a file of 16
+``python -m tests.crash.victim CONFIG PROGRESS [POINT NUMBER] [--mutant]`` runs until SIGTERM. PROGRESS is a file of 24
 bytes, mapped into memory: records applied and records durable since the start of the log, so that whoever kills the
-process can tell how many rows were not saved. With POINT the process kills itself the NUMBER-th time it comes there.
+process can tell how many rows were not saved; and how many checkpoints there were. With POINT the process kills
+itself the NUMBER-th time it comes there.
 ``--mutant`` writes the positions apart from the counts, as a broken build would.
 """
 
@@ -33,7 +34,7 @@ class Faults:
 
     def __init__(self, progress: Path, point: str | None, number: int) -> None:
         with progress.open("r+b") as file:
-            self.map = mmap.mmap(file.fileno(), 16)
+            self.map = mmap.mmap(file.fileno(), 24)
         self.point = point
         self.number = number
         self.passed = 0
@@ -45,6 +46,7 @@ class Faults:
             struct.pack_into("<q", self.map, 0, reached)
             if name == "after_write":
                 struct.pack_into("<q", self.map, 8, reached)
+                struct.pack_into("<q", self.map, 16, struct.unpack_from("<q", self.map, 16)[0] + 1)
         if name == self.point:
             self.passed += 1
             if self.passed >= self.number:

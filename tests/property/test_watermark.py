@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def dispositions(times: list[int], cuts: list[int]) -> tuple[dict[int, tuple[str
     held: list[int] = []
     fate: dict[int, tuple[str, int]] = {}
     borders = sorted({0, len(times), *(cut % (len(times) + 1) for cut in cuts)})
-    for first, last in zip(borders, borders[1:], strict=False):
+    for first, last in pairwise(borders):
         verdict = clock.advance(np.array(times[first:last], np.int64), None, SKEW)
         name = {-1 - place: row for place, row in enumerate(held)} | {i: first + i for i in range(last - first)}
         for index, before in zip(verdict.accepted.tolist(), verdict.before.tolist(), strict=True):
