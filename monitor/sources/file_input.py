@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
+
 from monitor.sources.log_file import LogFile, content_size, whole_lines_end
 from monitor.sources.port import LostRecordsError, TopicPartition
 from monitor.sources.rotation import find, join, split, successor, tag_of, written_since
 
+log = structlog.get_logger(__name__)
 _LOOK_EVERY: Final = 0.2
 
 
@@ -190,7 +193,7 @@ class FollowedInput:
             return []
         if (status.st_dev, status.st_ino) == file.inode:
             return []
-        after = successor(self.path, self._tag, file.modified)
+        after = successor(self.path, file, self._tag)
         if after is None:
             return []
         lines = self._take(limit, final=True)
@@ -198,6 +201,8 @@ class FollowedInput:
             return lines
         self.close()
         path, tag = after
+        if tag == self._tag:
+            log.warning("two files of a log begin with the same line; a restart may mix them up", file=str(path))
         self._open(path, tag, 0)
         self.position = join(tag, 0)
         return self._take(limit, final=False)

@@ -52,7 +52,7 @@ class LogFile:
 
     def __init__(self, path: Path, offset: int, most: int) -> None:
         self.path = path
-        self.compressed = path.suffix in _SUFFIXES
+        self.compressed = is_compressed(path)
         self._most = most
         self._raw = path.open("rb", buffering=0)
         self._stream = _decompressed(path, self._raw)
@@ -199,9 +199,14 @@ class ZstdStream(io.RawIOBase):
         return b"".join(parts)
 
 
+def is_compressed(path: Path) -> bool:
+    """Return whether a file of this name is decompressed."""
+    return path.suffix in _SUFFIXES
+
+
 def content_size(path: Path) -> int:
     """Return the number of bytes of a file's content, decompressing it to count them when it must be."""
-    if path.suffix not in _SUFFIXES:
+    if not is_compressed(path):
         return path.stat().st_size
     total = 0
     with path.open("rb", buffering=0) as raw, _decompressed(path, raw) as stream:

@@ -2,8 +2,8 @@
 
 A position is one integer: the *tag* of the file in the upper bits, the byte offset in its content in the lower forty.
 The tag is a checksum of the file's first line, so it outlives renaming, copying and compressing, and inode numbers that
-are used again do not deceive it. Tag 0 stands for a log without a whole line yet; then the lower bits hold the second since which
-there is none, and reading begins in whatever file was written to since.
+are used again do not deceive it. Tag 0 stands for a log without a whole line yet; then the lower bits hold the second
+since which there is none, and reading begins in whatever file was written to since.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from monitor.sources.log_file import READ_ERRORS, LogFile, first_line
+from monitor.sources.log_file import READ_ERRORS, LogFile, first_line, is_compressed
 
 _BITS: Final = 40
 _TAGS: Final = (1 << 22) - 1
@@ -85,15 +85,17 @@ def written_since(path: Path, second: int) -> tuple[Path, int] | None:
     return None
 
 
-def successor(path: Path, tag: int, modified: int) -> tuple[Path, int] | None:
-    """Return what was begun after the file with this tag, last written to at ``modified`` ns, and its tag.
+def successor(path: Path, current: LogFile, tag: int) -> tuple[Path, int] | None:
+    """Return what was begun after the file that is being read, and its tag.
 
-    ``None`` while the next file has no whole line: until then somebody may still write to the one before.
+    ``None`` while the next file has no whole line: until then somebody may still write to the one before. A compressed
+    file with the same tag is a copy of it; a plain one is another file with the same first line.
     """
     for other in generations(path):
-        if other.stat().st_mtime_ns < modified:
+        status = other.stat()
+        if status.st_mtime_ns < current.modified or (status.st_dev, status.st_ino) == current.inode:
             continue
         next_tag = tag_of(other)
-        if next_tag not in {0, tag}:
+        if next_tag and not (next_tag == tag and is_compressed(other)):
             return other, next_tag
     return None

@@ -31,7 +31,7 @@ def expected(content: bytes, most: int) -> list[tuple[int, bytes]]:
     return [(at, line if len(line) <= most else line[: most + 1]) for at, line in lines]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=30).map(b"".join), st.integers(5, 12), st.integers(1, 7))
 def test_lines_and_offsets_equal_those_of_a_split(content: bytes, most: int, limit: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -51,7 +51,7 @@ def test_lines_and_offsets_equal_those_of_a_split(content: bytes, most: int, lim
             again.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(["half", "line", "rotate", "read", "restart"]), max_size=40), st.integers(1, 3))
 def test_a_log_that_grows_and_is_rotated_is_read_once_over_any_restarts(steps: list[str], limit: int) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -258,6 +258,21 @@ def test_no_file_is_skipped_when_the_log_is_rotated_twice_at_once(tmp_path: Path
     source.close()
 
 
+def test_files_that_begin_with_the_same_line_are_read_and_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, clock = tmp_path / "p.jsonl", [1000]
+    append(path, b"header\n1\n")
+    source = followed(path)
+    assert read(source)[0] == [b"header", b"1"]
+    rotate(path, clock)
+    (tmp_path / "p.jsonl.1.gz").write_bytes(gzip.compress((tmp_path / "p.jsonl.1").read_bytes()))
+    append(path, b"header\n2\n")
+    assert read(source, rounds=20)[0] == [b"header", b"2"]
+    assert "begin with the same line" in capsys.readouterr().out
+    source.close()
+
+
 @pytest.mark.parametrize("packer", ["plain", ".gz", ".zst"])
 def test_a_restart_finds_the_file_it_was_in_although_it_was_rotated_and_compressed(tmp_path: Path, packer: str) -> None:
     path, clock = tmp_path / "p.jsonl", [1000]
