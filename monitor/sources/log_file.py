@@ -17,6 +17,8 @@ BLOCK: Final = 256 * 1024
 _FRAME_BLOCK: Final = 8 * 1024
 """Compressed bytes taken in at once; few, because they may stand for thousands of times as many."""
 _BOM: Final = b"\xef\xbb\xbf"
+_TRIMMED: Final = len(_BOM) + len(b"\r")
+"""Bytes at the ends of a line that may be taken off."""
 _SUFFIXES: Final = (".gz", ".zst")
 READ_ERRORS: Final = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 """What reading a damaged or cut off compressed file raises."""
@@ -146,7 +148,7 @@ class LogFile:
 
     def _grow(self, piece: bytes) -> None:
         self._length += len(piece)
-        room = self._most + 2 - len(self._tail)  # one more for a carriage return
+        room = self._most + 1 + _TRIMMED - len(self._tail)
         self._tail = self._tail + piece[:room] if self._tail else piece[:room]
 
     def _end(self, length: int) -> None:
