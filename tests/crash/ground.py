@@ -43,7 +43,7 @@ models:
       - {{kind: psi, on: [features, score]}}
       - {{kind: ks, on: [numeric, score]}}
       - {{kind: rate, on: [quality]}}
-state: {{path: "{folder}/state", checkpoint: 300ms, checkpoint_records: 20000, generation_every: 20s}}
+state: {{path: "{folder}/state", checkpoint: 600ms, checkpoint_records: 20000, generation_every: 20s}}
 """
 
 

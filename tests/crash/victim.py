@@ -40,10 +40,15 @@ class Faults:
         self.passed = 0
         self.pipeline: Pipeline | None = None
 
+    def note(self) -> int:
+        """Write down how far reading got, and return it."""
+        reached = 0 if self.pipeline is None else sum(self.pipeline.positions().values())
+        struct.pack_into("<q", self.map, 0, reached)
+        return reached
+
     def __call__(self, name: str) -> None:
         if self.pipeline is not None:
-            reached = sum(self.pipeline.positions().values())
-            struct.pack_into("<q", self.map, 0, reached)
+            reached = self.note()
             if name == "after_write":
                 struct.pack_into("<q", self.map, 8, reached)
                 struct.pack_into("<q", self.map, 16, struct.unpack_from("<q", self.map, 16)[0] + 1)
@@ -89,6 +94,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, stop)
     while not stopping:
         pipeline.step(0.1)
+        faults.note()
         if pipeline.due():
             pipeline.checkpoint()
     pipeline.checkpoint()
