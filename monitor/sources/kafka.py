@@ -323,8 +323,13 @@ class KafkaPythonSource:
             id_ = current.get(name.topic)
             if id_ is not None and self._ids.setdefault(name, id_) != id_:
                 self._attached = None
-                begin = self._offsets("beginning_offsets", [name])[name]
-                raise made_anew(name, begin)
+                raise made_anew(name, self._begin(name))
+
+    def _begin(self, name: TopicPartition) -> int:
+        try:
+            return self._offsets("beginning_offsets", [name])[name]
+        except SourceUnavailableError:
+            return 0
 
     def _explain_loss(self, error: Any) -> None:
         """Raise what a position outside the log means, or return when it is inside again."""
@@ -342,20 +347,30 @@ class KafkaPythonSource:
     def _explain_corruption(self, error: Exception) -> None:
         """Find out which partition holds what cannot be read; kafka-python does not say, and hangs if asked again."""
         self._detach()
+        try:
+            ends = self._offsets("end_offsets", list(self._positions))
+        except SourceUnavailableError as silence:
+            self._trouble("something cannot be read; the broker does not say where", silence)
+            return
         for name, offset in self._positions.items():
-            consumer = self._connect(self._patience)
-            if consumer is None:
-                return
-            consumer.assign([_theirs(name)])
-            consumer.seek(_theirs(name), offset)
-            try:
-                consumer.poll(timeout_ms=int(self._patience * 1000), max_records=1)
-            except Exception as again:
-                self._detach()
-                if type(again) is type(error):
-                    message = f"{type(again).__name__}: {again}"
-                    raise CorruptRecordsError(name, offset, message) from again
-        self._detach()
+            if offset < ends[name] and (found := self._probe(name, offset)) is not None and type(found) is type(error):
+                message = f"{type(found).__name__}: {found}"
+                raise CorruptRecordsError(name, offset, message) from found
+
+    def _probe(self, name: TopicPartition, offset: int) -> Exception | None:
+        """Return what reading one partition from an offset raises."""
+        consumer = self._connect(self._patience)
+        if consumer is None:
+            return None
+        consumer.assign([_theirs(name)])
+        consumer.seek(_theirs(name), offset)
+        try:
+            consumer.poll(timeout_ms=int(self._patience * 1000), max_records=1)
+        except Exception as error:  # noqa: BLE001 - a codec may raise anything; its kind is what we look for
+            self._detach()
+            return error
+        self._attached = None
+        return None
 
     def _nothing(self, deadline: float) -> list[Records]:
         """Wait out the time that the caller gave, so that a lasting error does not keep a processor busy."""

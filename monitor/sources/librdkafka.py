@@ -334,7 +334,13 @@ class LibrdkafkaSource:
             id_ = ids.get(name.topic)
             if id_ is not None and self._ids.setdefault(name, id_) != id_:
                 self._reassign()
-                raise made_anew(name, self._list([name], _EARLIEST)[name])
+                raise made_anew(name, self._begin(name))
+
+    def _begin(self, name: TopicPartition) -> int:
+        try:
+            return self._list([name], _EARLIEST)[name]
+        except SourceUnavailableError:
+            return 0
 
     def _note(self, error: KafkaError) -> None:
         self._trouble("kafka client", error)
