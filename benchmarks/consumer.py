@@ -1,5 +1,4 @@
-"""``python -m benchmarks.consumer bare|ours CLIENT ADDRESS RECORDS FOLDER``: prints CPU seconds, wall seconds, peak
-MiB."""
+"""``python -m benchmarks.consumer bare|ours CLIENT ADDRESS RECORDS FOLDER``: CPU seconds, wall seconds, peak MiB."""
 
 from __future__ import annotations
 
