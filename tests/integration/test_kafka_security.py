@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.admin import (  # type: ignore[import-untyped]  # kafka-python has no type hints
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ResourcePattern,
+    ResourceType,
+)
 
 from monitor.config.root import KafkaConfig
 from monitor.sources import librdkafka_options
@@ -147,6 +155,33 @@ def test_a_token_that_is_renewed_is_used_without_a_restart(
     while seen != VALUES:
         assert time.monotonic() < deadline
         seen += values_of(source.consume(10, 0.5))
+
+
+def allow(secure: Broker, principal: str, topic: str, operation: ACLOperation) -> None:
+    with secure.admin() as admin:
+        pattern = ResourcePattern(ResourceType.TOPIC, topic)
+        admin.create_acls([ACL(principal, "*", operation, ACLPermissionType.ALLOW, pattern)])
+
+
+def test_reading_is_all_that_a_reader_needs_to_be_allowed(
+    secure: Broker, connect: Callable[..., Source], secrets: Secrets, topic: str
+) -> None:
+    name = TopicPartition(topic, 0)
+    secure.create_topic(topic)
+    secure.produce(topic, VALUES)
+    allow(secure, "User:somebody-else", topic, ACLOperation.READ)
+    security = tls(secrets, mechanism="PLAIN", username=USER, password=PASSWORD) | {"protocol": "SASL_SSL"}
+    denied = connect("SASL", security, patience=1.0)
+    with contextlib.suppress(SourceUnavailableError):
+        assert denied.partitions([topic]) == {}
+    denied.assign({name: 0})
+    assert [denied.consume(10, 0.3) for _ in range(3)] == [[], [], []]
+    allow(secure, f"User:{USER}", topic, ACLOperation.READ)
+    deadline = time.monotonic() + 30
+    seen: list[bytes | None] = []
+    while seen != VALUES:
+        assert time.monotonic() < deadline
+        seen += values_of(denied.consume(10, 0.5))
 
 
 def test_a_missing_file_is_named_at_once(secure: Broker, tmp_path: Path) -> None:

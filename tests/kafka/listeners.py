@@ -30,7 +30,8 @@ def secured(directory: Path) -> tuple[dict[str, str], dict[str, str], Secrets]:
 
     ``TLS`` presents a good certificate, ``MUTUAL`` demands one of the client, ``ELSEWHERE`` presents that of another
     host, ``EXPIRED`` an old one, ``STRANGER`` one of an authority nobody knows, ``SASL`` checks passwords and tokens
-    over TLS, ``CLEAR`` without it.
+    over TLS, ``CLEAR`` without it. Whoever shows no name may do everything; others what access lists allow, and where
+    there is no list, everything.
     """
     authority = Authority(directory / "authority")
     here = "IP:127.0.0.1,DNS:localhost"
@@ -52,6 +53,11 @@ def secured(directory: Path) -> tuple[dict[str, str], dict[str, str], Secrets]:
             f"{prefix}.ssl.truststore.location": str(authority.certificate),
         }
     properties["listener.name.mutual.ssl.client.auth"] = "required"
+    properties |= {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "true",
+    }
     properties |= _sasl("sasl") | _sasl("clear")
     return protocols, properties, Secrets(authority.certificate, authority.issue("client", here))
 
