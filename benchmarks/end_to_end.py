@@ -83,7 +83,7 @@ def run() -> Section:
     body = (
         f"{RECORDS:,} JSON records of {size:.0f} bytes, 20 features, one partition, uncompressed. *Bare* polls and "
         "decodes into a typed struct, nothing else. *Ours* is the whole pipeline: decode, event time, bins, panes, "
-        "checkpoints, PSI, KS and rates of every closed window, history. Processor seconds of the consumer process, all "
+        "checkpoints, PSI, KS and rates of every closed window, history. Processor seconds of the consumer, all "
         f"threads, start-up left out; medians of {ROUNDS} rounds, ratios pair by pair.\n\n" + table(head, rows)
     )
     return Section("b", "From a broker to counts", body)

@@ -2,7 +2,7 @@
 
 A part is a ``str`` or an ``int64``. Each begins with a tag, integers before strings, so that a key can be taken apart
 without knowing what it is the key of. Integers are big-endian with the sign bit turned round. Strings are UTF-8 ended
-by a zero byte; a zero within one is followed by 0xFF, which no tag is.
+by 0x00 0x01; a zero within one is followed by 0xFF. So no string's bytes begin another's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _INTEGER: Final = struct.Struct(">BQ")
 _INT: Final = 1
 _STR: Final = 2
 _SIGN: Final = 1 << 63
-_END: Final = b"\x00"
+_ZERO: Final = b"\x00"
+_END: Final = b"\x00\x01"
 _ESCAPED: Final = b"\x00\xff"
 
 
@@ -47,7 +48,7 @@ def compose(namespace: bytes, partition: int, *parts: Part) -> bytes:
     Examples
     --------
     >>> compose(b"P", 3, "a", -1)
-    b'P\x00\x00\x00\x03\x02a\x00\x01\x7f\xff\xff\xff\xff\xff\xff\xff'
+    b'P\x00\x00\x00\x03\x02a\x00\x01\x01\x7f\xff\xff\xff\xff\xff\xff\xff'
     >>> compose(b"P", 3, "a", -1) < compose(b"P", 3, "a", 0) < compose(b"P", 3, "aa", -5)
     True
     """
@@ -99,8 +100,8 @@ def parse(key: bytes) -> tuple[Any, ...]:
 def _encode(part: Part) -> bytes:
     if isinstance(part, str):
         text = part.encode("utf-8", "surrogatepass")
-        if _END in text:
-            text = text.replace(_END, _ESCAPED)
+        if _ZERO in text:
+            text = text.replace(_ZERO, _ESCAPED)
         return b"\x02" + text + _END
     if not -_SIGN <= part < _SIGN:
         raise ValueError(f"{part} does not fit into 64 bits")
@@ -118,12 +119,12 @@ def _integer(key: bytes, place: int) -> tuple[int, int]:
 def _string(key: bytes, place: int) -> tuple[str, int]:
     if key[place] != _STR:
         raise MalformedKeyError(f"{key!r} has no part at byte {place}")
-    end = key.find(_END, place)
+    end = key.find(_ZERO, place)
     while end >= 0 and key[end : end + 2] == _ESCAPED:
-        end = key.find(_END, end + 2)
-    if end < 0:
+        end = key.find(_ZERO, end + 2)
+    if end < 0 or key[end : end + 2] != _END:
         raise MalformedKeyError(f"{key!r} ends within a string")
     try:
-        return key[place + 1 : end].replace(_ESCAPED, _END).decode("utf-8", "surrogatepass"), end + 1
+        return key[place + 1 : end].replace(_ESCAPED, _ZERO).decode("utf-8", "surrogatepass"), end + 2
     except UnicodeDecodeError:
         raise MalformedKeyError(f"{key!r} holds a string that is not UTF-8") from None
