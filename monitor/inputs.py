@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from monitor.events import HOUR
 from monitor.model import Model
 from monitor.partition import Partition
-from monitor.sources.port import Source, TopicPartition
+from monitor.sources.port import Source, SourceUnavailableError, TopicPartition
 from monitor.watermark import NEVER
 
+log = structlog.get_logger(__name__)
 AHEAD: Final = 6 * HOUR
 _ENDS_EVERY: Final = 5.0
 
@@ -52,9 +55,14 @@ class InputWatch:
     def refresh(self, positions: Mapping[TopicPartition, int]) -> None:
         """Ask for the ends of the inputs, at most every few seconds."""
         now = self.monotonic()
-        if now - self._asked >= _ENDS_EVERY:
+        if now - self._asked < _ENDS_EVERY:
+            return
+        self._asked = now
+        try:
             self.ends = self.source.end_offsets(list(positions))
-            self._asked = now
+        except SourceUnavailableError as error:
+            self.ends = {}
+            log.warning("ends of the inputs are unknown", problem=str(error))
 
     def lag(self, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """Return how many records of each input are still to be read."""
@@ -94,5 +102,7 @@ class InputWatch:
 
     def _caught_up(self, partition: Partition, positions: Mapping[TopicPartition, int]) -> bool:
         return all(
-            self.ends.get(name, 0) <= offset for name, offset in positions.items() if name.partition == partition.number
+            name in self.ends and self.ends[name] <= offset
+            for name, offset in positions.items()
+            if name.partition == partition.number
         )

@@ -41,9 +41,18 @@ def open_pipeline(
     store: StateStore | None = None,
 ) -> Pipeline:
     """Open the state, put every model back where it was, and seek the source to the stored positions."""
-    directory = Path(config.state.path)
     opened = _open_store(config) if store is None else store
-    assembly = Assembly(config, build_models(config, base or Path()), opened, History(directory / "history.sqlite"))
+    try:
+        return _restored(config, source, base or Path(), fault, opened)
+    except BaseException:
+        if store is None:
+            opened.close()
+        raise
+
+
+def _restored(config: Config, source: Source, base: Path, fault: Callable[[str], None], opened: StateStore) -> Pipeline:
+    history = History(Path(config.state.path) / "history.sqlite")
+    assembly = Assembly(config, build_models(config, base), opened, history)
     for model in assembly.models.values():
         restore_model(model, opened)
     inputs = Inputs(config, source, opened)

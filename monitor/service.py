@@ -11,7 +11,7 @@ import structlog
 
 from monitor.metrics import PipelineMetrics
 from monitor.pipeline import Pipeline
-from monitor.sources.port import LostRecordsError
+from monitor.sources.port import CorruptRecordsError, LostRecordsError
 from monitor.store.port import CorruptStateError, StateUnavailableError
 from monitor.views import View, ViewHolder
 
@@ -21,24 +21,32 @@ _RETRY = 1.0
 
 
 @dataclass(slots=True)
+class Health:
+    """What probes are told."""
+
+    heartbeat: float = field(default_factory=time.monotonic)
+    """Monotonic clock at the loop's last turn."""
+    not_ready: str | None = "starting"
+    """Why the service is not ready, ``None`` when it is."""
+
+
+@dataclass(slots=True)
 class Service:
-    """Runs the pipeline until asked to stop; ``heartbeat`` tells whether it still turns."""
+    """Runs the pipeline until asked to stop."""
 
     pipeline: Pipeline
     view: Callable[[Pipeline], View]
     holder: ViewHolder
     metrics: PipelineMetrics
-    stopping: threading.Event = field(default_factory=threading.Event)
-    heartbeat: float = field(default_factory=time.monotonic)
-    not_ready: str | None = "no checkpoint yet"
-    """Why the service is not ready, ``None`` when it is."""
+    health: Health
+    stopping: threading.Event
     failure: BaseException | None = None
 
     def run(self) -> None:
         """Read, count and write until ``stopping`` is set; then write once more."""
         try:
             while not self.stopping.is_set():
-                self.heartbeat = time.monotonic()
+                self.health.heartbeat = time.monotonic()
                 self.pipeline.step(_POLL)
                 if self.pipeline.due():
                     self._checkpoint()
@@ -46,15 +54,14 @@ class Service:
         except LostRecordsError as error:
             log.error("records lost", lost=error.lost, problem=str(error))  # noqa: TRY400 - the sentence says it all
             self.failure = error
+        except CorruptRecordsError as error:
+            log.error("records cannot be read", problem=str(error))  # noqa: TRY400 - the same
+            self.failure = error
         except CorruptStateError as error:
             log.error("state is damaged; start again to fall back to an earlier generation", problem=str(error))  # noqa: TRY400
             self.failure = error
         finally:
-            self.not_ready = "stopped"
-
-    def stop(self) -> None:
-        """Ask the loop to end after the record batch in hand."""
-        self.stopping.set()
+            self.health.not_ready = "stopped"
 
     def _checkpoint(self) -> None:
         """Write; while the store cannot take it, read nothing more and try again."""
@@ -62,13 +69,13 @@ class Service:
             try:
                 self.pipeline.checkpoint()
             except StateUnavailableError as error:
-                self.not_ready = f"state cannot be written: {error}"
+                self.health.not_ready = f"state cannot be written: {error}"
                 log.error("state cannot be written", problem=str(error))  # noqa: TRY400 - the sentence says it all
                 if self.stopping.wait(_RETRY):
                     return
-                self.heartbeat = time.monotonic()
+                self.health.heartbeat = time.monotonic()
             else:
                 break
         self.metrics.observe(self.pipeline.last)
         self.holder.swap(self.view(self.pipeline))
-        self.not_ready = None
+        self.health.not_ready = None

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.config.load import load
+from monitor.config.load import folder_of, load
 from monitor.config.root import Config
 from monitor.config.types import parse_moment
 from monitor.findings import Finding, WindowResult
@@ -50,7 +50,7 @@ def replay(config_path: Path, environ: Mapping[str, str], options: ReplayOptions
     with tempfile.TemporaryDirectory(prefix="driftline-replay-") as directory:
         config = isolated(config, directory, options.predictions)
         source = build_source(config, follow=False)
-        pipeline = open_pipeline(config, source)
+        pipeline = open_pipeline(config, source, base=folder_of(config_path))
         try:
             _run(pipeline, source, first, last, console)
             results = list(pipeline.assembly.history.results(first, last))
@@ -84,7 +84,8 @@ def _run(pipeline: Pipeline, source: Source, first: int | None, last: int | None
     inputs = sorted(pipeline.positions())
     ends = source.end_offsets(inputs)
     if last is not None:
-        ends = {name: min(end, _until(source, name, last, end)) for name, end in ends.items()}
+        files = {str(model.config.predictions.file) for model in pipeline.assembly.models.values()}
+        ends = {name: end if name.topic in files else _until(source, name, last, end) for name, end in ends.items()}
     if first is not None:
         for name, offset in source.start_offsets(inputs, first).items():
             source.seek(name, offset)
@@ -101,7 +102,7 @@ def _run(pipeline: Pipeline, source: Source, first: int | None, last: int | None
 
 
 def _until(source: Source, name: TopicPartition, last: int, end: int) -> int:
-    return source.start_offsets([name], last).get(name, end)
+    return min(end, source.start_offsets([name], last).get(name, end))
 
 
 def _steps(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from monitor.chores import start_chores
-from monitor.config.load import load
+from monitor.config.load import folder_of, load
 from monitor.config.root import Config
 from monitor.config.types import format_duration
 from monitor.logs import configure
@@ -22,59 +23,76 @@ from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.positions import MissingTopicError
 from monitor.server import ListenError, Server
-from monitor.service import Service
+from monitor.service import Health, Service
 from monitor.snapshot import Snapshots
 from monitor.sources.build import build_source
-from monitor.sources.port import LostRecordsError
+from monitor.sources.port import LostRecordsError, SourceUnavailableError
 from monitor.store.port import StateError
 from monitor.views import ViewHolder
 
 log = structlog.get_logger("driftline")
 CANNOT_READ = 69
 STATE_ERROR = 74
+_RETRY = 2.0
 
 
 def run(config_path: Path, environ: Mapping[str, str]) -> int:
     """Run until SIGTERM or SIGINT; return the exit status."""
     config = load(config_path, environ)
     configure(config.log)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    holder, health = ViewHolder(), Health()
+    registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
+    server = Server(config.http, registry, holder, health)
     try:
-        pipeline = open_pipeline(config, build_source(config), base=base_of(config_path))
+        server.start()
+        pipeline = open_when_there(config, config_path, health, stopping)
+        if pipeline is None:
+            return 0
+        announce(config, pipeline)
+        snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config))
+        return serve(config, Service(pipeline, snapshots.take, holder, metrics, health, stopping))
+    except ListenError as error:
+        log.error("cannot listen", problem=str(error))  # noqa: TRY400 - the sentence says it all
+        return 1
     except StateError as error:
-        log.error("state cannot be opened", problem=str(error))  # noqa: TRY400 - the sentence says it all
+        log.error("state cannot be opened", problem=str(error))  # noqa: TRY400 - the same
         return STATE_ERROR
     except (LostRecordsError, MissingTopicError) as error:
         log.error("input cannot be read", problem=str(error))  # noqa: TRY400 - the same
         return CANNOT_READ
-    announce(config, pipeline)
-    try:
-        return serve(config, pipeline, fingerprint(config))
     finally:
-        pipeline.close()
+        server.stop()
 
 
-def serve(config: Config, pipeline: Pipeline, config_hash: str) -> int:
-    """Serve metrics and run the pipeline's loop in this thread until a signal comes."""
-    holder = ViewHolder()
-    registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
-    snapshots = Snapshots(build=version("driftline"), config_hash=config_hash)
-    service = Service(pipeline, snapshots.take, holder, metrics)
-    server = Server(config.http, registry, holder, service)
-    try:
-        server.start()
-    except ListenError as error:
-        log.error("cannot listen", problem=str(error))  # noqa: TRY400 - the sentence says it all
-        return 1
-    previous = {number: signal.signal(number, lambda *_: service.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
-    chores = start_chores(config, pipeline.assembly.history)
+def open_when_there(config: Config, path: Path, health: Health, stopping: threading.Event) -> Pipeline | None:
+    """Open the pipeline as soon as a broker answers; ``None`` when asked to stop before."""
+    while not stopping.is_set():
+        health.heartbeat = time.monotonic()
+        source = build_source(config)
+        try:
+            return open_pipeline(config, source, base=folder_of(path))
+        except SourceUnavailableError as error:
+            source.close()
+            health.not_ready = f"no broker answers: {error}"
+            log.warning("no broker answers, trying again", problem=str(error))
+            stopping.wait(_RETRY)
+    return None
+
+
+def serve(config: Config, service: Service) -> int:
+    """Run the loop in this thread until it is stopped; return the exit status."""
+    chores = start_chores(config, service.pipeline.assembly.history)
     try:
         service.run()
     finally:
         chores.shutdown(wait=False)
-        server.stop()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-    log.info("stopped", threads=threading.active_count())
+        service.pipeline.close()
+    log.info("stopped")
+    if isinstance(service.failure, StateError):
+        return STATE_ERROR
     return CANNOT_READ if service.failure is not None else 0
 
 
@@ -116,8 +134,3 @@ def blind_spots(model: Model) -> list[str]:
 def fingerprint(config: Config) -> str:
     """Return a short hash of the configuration; secrets do not enter it."""
     return hashlib.blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
-
-
-def base_of(config_path: Path) -> Path:
-    """Return the folder at which relative paths in the configuration start."""
-    return config_path if config_path.is_dir() else config_path.parent
