@@ -66,8 +66,8 @@ def test_it_counts_serves_refuses_a_second_and_stops_in_order(broker: Broker, to
     with running(config) as process:
         page = wait_for("/metrics", 200, "driftline_records_total 4000.0")
         assert 'driftline_predictions_total{model="m"}' in page
-        assert wait_for("/-/ready", 200) == "ok"
-        assert wait_for("/-/healthy", 200) == "ok"
+        assert wait_for("/-/ready", 200).strip() == "ok"
+        assert wait_for("/-/healthy", 200).strip() == "ok"
         with running(config.with_name("driftline.yaml")) as second:
             _, errors = second.communicate(timeout=20)
             assert second.returncode in {1, 74}
@@ -87,7 +87,7 @@ def test_a_broker_that_comes_later_is_waited_for(tmp_path: Path) -> None:
     config = prepare(tmp_path, "t", address)
     with running(config) as process:
         wait_for("/-/ready", 503, "broker")
-        assert wait_for("/-/healthy", 200) == "ok"
+        assert wait_for("/-/healthy", 200).strip() == "ok"
         with Broker(port=port) as broker:
             broker.create_topic("t", 1)
             broker.produce("t", [row or b"{" for row in rows(0, 500, seed=4)])
