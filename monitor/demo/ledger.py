@@ -50,16 +50,21 @@ class Ledger:
     found: dict[str, Found] = field(default_factory=dict)
     false_alarms: list[tuple[WindowResult, Finding]] = field(default_factory=list)
     recent: list[tuple[WindowResult, Finding]] = field(default_factory=list)
-    windows: int = 0
     psi: Naive = field(default_factory=lambda: Naive("PSI > 0.2"))
     ks: Naive = field(default_factory=lambda: Naive("KS p < 0.05"))
-    _first: dict[tuple[str, str], tuple[WindowResult, Finding]] = field(default_factory=dict)
+    _seen: set[tuple[str, int]] = field(default_factory=set)
+    _cried: set[tuple[str, int, str, str]] = field(default_factory=set)
+
+    @property
+    def windows(self) -> int:
+        """Windows that were evaluated."""
+        return len(self._seen)
 
     def add(self, results: Iterable[WindowResult]) -> None:
         """Take in windows as they are evaluated; a restated window counts once."""
         for result in sorted(results, key=lambda result: result.end):
-            if result.revision == 0:
-                self.windows += 1
+            if (result.window, result.start) not in self._seen:
+                self._seen.add((result.window, result.start))
                 self._rules_of_thumb(result)
             for finding in result.findings:
                 if finding.status == "drift":
@@ -74,7 +79,10 @@ class Ledger:
                 self.found[injection.name] = Found(injection, result, finding)
             if overlaps and finding.column in injection.moves:
                 return
-        self.false_alarms.append((result, finding))
+        alarm = (result.window, result.start, finding.column, finding.detector)
+        if alarm not in self._cried:
+            self._cried.add(alarm)
+            self.false_alarms.append((result, finding))
 
     def _rules_of_thumb(self, result: WindowResult) -> None:
         if result.end > self.quiet_until:
