@@ -54,5 +54,5 @@ check: lint types contracts test ## all that must be green
 bench: $(VENV)/.dev ## speed and memory beside the peers; rewrites benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run
 
-soak: $(VENV)/.dev ## the long runs: 100 kills, ten million rows
-	$(BIN)/python -m pytest -q -m soak -o addopts="-ra"
+soak: $(VENV)/.dev ## the crash test over two million records
+	SOAK=1 $(BIN)/python -m pytest -q -s tests/crash/test_kill.py

@@ -14,11 +14,11 @@ import structlog
 
 from monitor.chores import start_chores
 from monitor.config.load import folder_of, load
+from monitor.config.report import blind_spots
 from monitor.config.root import Config
 from monitor.config.types import format_duration
 from monitor.logs import configure
 from monitor.metrics import make_registry
-from monitor.model import Model
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.positions import MissingTopicError
@@ -107,28 +107,10 @@ def announce(config: Config, pipeline: Pipeline) -> None:
             windows={w.name: format_duration(w.size) for w in model.windows.windows},
             detectors=sorted({detector.kind for detector in model.config.detectors or ()}),
         )
-        for sentence in blind_spots(model):
+        for sentence in blind_spots(model.config):
             log.warning("blind", model=model.config.name, to=sentence)
     if config.kafka.dead_letters is None:
         log.warning("rejected records are counted and not kept", next_step="set kafka.dead_letters")
-
-
-def blind_spots(model: Model) -> list[str]:
-    """Return, one sentence each, what cannot be found with this configuration."""
-    found = []
-    if model.learning is not None:
-        found.append(f"drift, until a reference is learnt ({format_duration(model.learning.period)} of event time)")
-    mapped = model.config.predictions.map
-    if mapped.score is None:
-        found.append("the score: map.score is not set")
-    if model.config.decision is None:
-        found.append("the flagged share: decision is not set")
-    if mapped.version is None:
-        found.append("differences between versions: map.version is not set")
-    found.append("concept drift and calibration: labels are not read")
-    smallest = min(window.min_samples for window in model.windows.windows)
-    found.append(f"windows of fewer than {smallest} rows")
-    return found
 
 
 def fingerprint(config: Config) -> str:

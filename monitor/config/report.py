@@ -210,6 +210,9 @@ def blind_spots(model: ModelConfig) -> list[str]:
         found.append("the flagged share: decision is not set")
     if mapped.version is None:
         found.append("differences between versions: map.version is not set")
+    if model.slices:
+        found.append("slices: they are not counted yet")
+    found.append("concept drift and calibration: labels are not read yet")
     smallest = min((window.min_samples for window in (model.windows or {}).values()), default=0)
     found.append(f"anything in windows of fewer than {smallest} rows")
     return found
