@@ -60,7 +60,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
     except StateError as error:
         log.error("state cannot be opened", problem=str(error))  # noqa: TRY400 - the same
         return STATE_ERROR
-    except (LostRecordsError, MissingTopicError) as error:
+    except LostRecordsError as error:
         log.error("input cannot be read", problem=str(error))  # noqa: TRY400 - the same
         return CANNOT_READ
     finally:
@@ -68,16 +68,16 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
 
 
 def open_when_there(config: Config, path: Path, health: Health, stopping: threading.Event) -> Pipeline | None:
-    """Open the pipeline as soon as a broker answers; ``None`` when asked to stop before."""
+    """Open the pipeline as soon as a broker answers and the topics exist; ``None`` when asked to stop before."""
     while not stopping.is_set():
         health.heartbeat = time.monotonic()
         source = build_source(config)
         try:
             return open_pipeline(config, source, base=folder_of(path))
-        except SourceUnavailableError as error:
+        except (SourceUnavailableError, MissingTopicError) as error:
             source.close()
-            health.not_ready = f"no broker answers: {error}"
-            log.warning("no broker answers, trying again", problem=str(error))
+            health.not_ready = f"no broker or topic to read: {error}"
+            log.warning("cannot read yet, trying again", problem=str(error))
             stopping.wait(_RETRY)
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,9 @@ from tests.crash.ground import prepare
 from tests.crash.stream import rows
 from tests.kafka.broker import Broker
 
-PORT = 19_464
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    PORT = probe.getsockname()[1]
 
 
 @contextmanager
