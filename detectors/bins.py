@@ -138,6 +138,11 @@ class NumericBins:
         digest.update(np.array([self.low, self.high]).tobytes())
         return f"numeric:{digest.hexdigest()}"
 
+    @cached_property
+    def coarse(self) -> IntArray:
+        """Cell → coarse cell: the evidence bins, then the quality cells."""
+        return np.concatenate([self.evidence, int(self.evidence.max()) + 1 + np.arange(len(_NUMERIC_KINDS))])
+
     def code(self, values: FloatArray, bad: IntArray | None = None) -> IntArray:
         """Return the cell of each value; ``bad`` lists rows that are bad whatever their value."""
         codes = self._lookup.bins(values)
@@ -229,6 +234,11 @@ class CategoricalBins:
     def evidence(self) -> IntArray:
         """Bin → itself."""
         return np.arange(self.size)
+
+    @property
+    def coarse(self) -> IntArray:
+        """Cell → itself."""
+        return np.arange(self.cells)
 
     def code(self, values: Sequence[str | None], bad: IntArray | None = None) -> IntArray:
         """Return the cell of each value; ``bad`` lists rows that are bad whatever their value."""

@@ -7,9 +7,9 @@ what chance alone would reach at these sample sizes.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,7 @@ from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
 from monitor.panes import PaneKey
 from monitor.partition import Partition
+from monitor.slice_monitors import SliceCounts, slice_monitors
 from monitor.views import WindowView
 from monitor.windows import Window
 
@@ -44,12 +45,15 @@ class Evaluator:
     _blocks: OrderedDict[tuple[str, str, int, tuple[int, ...]], IntArray] = field(default_factory=OrderedDict)
     _bytes: int = 0
 
-    def evaluate(self, model: Model, version: str, window_name: str, start: int) -> WindowResult:
-        """Return the result of one window; its revision is the number of rows that came after its end."""
+    def evaluate(self, model: Model, version: str, window_name: str, start: int) -> list[WindowResult]:
+        """Return the results of one window: of the whole population, then of every slice that has rows.
+
+        The revision is the number of rows that came after the window's end.
+        """
         window = next(window for window in model.windows.windows if window.name == window_name)
         counts = self.sum(model, version, window, start)
         rows = int(counts[0])
-        findings = findings_of(model, version, window, counts)
+        whole = findings_of(model, version, window, counts)
         result = WindowResult(
             model=model.config.name,
             version=version,
@@ -59,13 +63,24 @@ class Evaluator:
             end=start + window.size,
             revision=restated_rows(self.partitions, model.config.name, version, window_name, start),
             n=rows,
-            findings=findings,
+            findings=whole,
         )
-        key = (result.model, version, "", window_name)
+        self._show(window_view(result, model.layout, counts))
+        results = [result]
+        for slicing in model.layout.slicings:
+            part = SliceCounts.of(model, slicing, counts)
+            for place, findings in slice_findings(model, version, window, counts, part):
+                sliced = replace(result, slice=slicing.labels[place], n=int(part.rows[place]), findings=tuple(findings))
+                self._show(part.view(model, sliced, place))
+                results.append(sliced)
+        return results
+
+    def _show(self, view: WindowView) -> None:
+        result = view.result
+        key = (result.model, result.version, result.slice, result.window)
         shown = self.latest.get(key)
-        if shown is None or shown.result.start <= start:
-            self.latest[key] = window_view(result, model.layout, counts)
-        return result
+        if shown is None or shown.result.start <= result.start:
+            self.latest[key] = view
 
     def sum(self, model: Model, version: str, window: Window, start: int) -> IntArray:
         """Return the counts of a window over all partitions and tiers."""
@@ -135,20 +150,47 @@ def _detect(
         return ()
     if int(counts[0]) < window.min_samples:
         return [insufficient(monitor, detector) for monitor in monitors]
-    scored: list[tuple[Monitor, Scores, int]] = []
-    for shape in sorted({(monitor.is_rate, len(monitor.reference)) for monitor in monitors}):
-        same = [monitor for monitor in monitors if (monitor.is_rate, len(monitor.reference)) == shape]
+    return judge(monitors, detector, counts, window.min_samples)
+
+
+def slice_findings(
+    model: Model, version: str, window: Window, counts: IntArray, part: SliceCounts
+) -> Iterator[tuple[int, list[Finding]]]:
+    """Yield every slice that has rows with its findings, none where rows or the reference do not suffice.
+
+    P-values are corrected over the slices of one slicing.
+    """
+    found: dict[int, list[Finding]] = {place: [] for place in np.flatnonzero(part.rows).tolist()}
+    for detector in model.config.detectors or ():
+        if detector.window not in {None, window.name}:
+            continue
+        placed = slice_monitors(model, version, detector, part)
+        findings = judge([monitor for _, monitor in placed], detector, counts, part.slicing.min_samples)
+        for (place, _), finding in zip(placed, findings, strict=True):
+            found[place].append(finding)
+    yield from found.items()
+
+
+def judge(monitors: Sequence[Monitor], detector: DetectorConfig, counts: IntArray, min_samples: int) -> list[Finding]:
+    """Return the finding of every monitor, p-values corrected over all of them."""
+    scored: dict[int, tuple[Monitor, Scores, int]] = {}
+    shapes: defaultdict[tuple[bool, int], list[int]] = defaultdict(list)
+    for index, monitor in enumerate(monitors):
+        shapes[monitor.is_rate, len(monitor.reference)].append(index)
+    for indices in shapes.values():
+        same = [monitors[index] for index in indices]
         scores = score(
             statistic("rate" if same[0].is_rate else detector.kind, alpha=detector.alpha),
             np.stack([monitor.reference for monitor in same]),
             np.stack([monitor.window(counts) for monitor in same]),
             [monitor.positions for monitor in same],
         )
-        scored.extend((monitor, scores, place) for place, monitor in enumerate(same))
-    p_values = np.array([scores.p_value[place] for _, scores, place in scored])
+        scored.update((index, (monitors[index], scores, place)) for place, index in enumerate(indices))
+    in_order = [scored[index] for index in range(len(monitors))]
+    p_values = np.array([scores.p_value[place] for _, scores, place in in_order])
     return [
-        _finding(monitor, detector, scores, place, p_value, window)
-        for (monitor, scores, place), p_value in zip(scored, _corrected(p_values, detector), strict=True)
+        _finding(monitor, detector, scores, place, p_value, min_samples)
+        for (monitor, scores, place), p_value in zip(in_order, _corrected(p_values, detector), strict=True)
     ]
 
 
@@ -174,7 +216,7 @@ def _corrected(p_values: FloatArray, detector: DetectorConfig) -> FloatArray:
 
 
 def _finding(
-    monitor: Monitor, detector: DetectorConfig, scores: Scores, place: int, corrected: float, window: Window
+    monitor: Monitor, detector: DetectorConfig, scores: Scores, place: int, corrected: float, min_samples: int
 ) -> Finding:
     value, effect = float(scores.statistic[place]), float(scores.effect[place])
     band = float(scores.threshold[place])
@@ -185,7 +227,7 @@ def _finding(
         band if bound is None or limit.grows else max(band, bound + max(chance, 0.0))
         for bound in (detector.alert, detector.warn if detector.warn is not None else detector.alert)
     )
-    if rows < window.min_samples or not np.isfinite(value):
+    if rows < min_samples or not np.isfinite(value):
         status = "insufficient"
     elif (np.isfinite(corrected) and corrected > detector.alpha) or value < warn:
         status = "ok"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -12,8 +12,7 @@ import msgspec
 import numpy as np
 
 from monitor.events import Column, IntArray
-
-ROWS = "rows"
+from monitor.slices import Cross, Key, Slicing
 
 
 class Coder(Protocol):
@@ -42,6 +41,8 @@ class Layout:
     """
 
     coders: Mapping[str, Coder]
+    crosses: Mapping[Key, Cross] = field(default_factory=dict)
+    """What is counted a slice at a time, from the codes of the columns."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ class Layout:
     @cached_property
     def spans(self) -> dict[str, tuple[int, int]]:
         """Column → first cell and the cell after its last."""
-        spans: dict[str, tuple[int, int]] = {ROWS: (0, 1)}
+        spans: dict[str, tuple[int, int]] = {}
         start = 1
         for name, coder in self.coders.items():
             spans[name] = (start, start + coder.cells)
@@ -59,9 +60,25 @@ class Layout:
         return spans
 
     @cached_property
+    def cross_spans(self) -> dict[Key, tuple[int, int]]:
+        """Cross → first cell and the cell after its last; these follow those of the columns."""
+        spans: dict[Key, tuple[int, int]] = {}
+        start = 1 + sum(coder.cells for coder in self.coders.values())
+        for key, cross in self.crosses.items():
+            spans[key] = (start, start + cross.cells)
+            start += cross.cells
+        return spans
+
+    @cached_property
+    def slicings(self) -> tuple[Slicing, ...]:
+        """The slicings, each once."""
+        return tuple({cross.slicing.columns: cross.slicing for cross in self.crosses.values()}.values())
+
+    @cached_property
     def size(self) -> int:
         """Cells in all."""
-        return 1 + sum(coder.cells for coder in self.coders.values())
+        columns = sum(coder.cells for coder in self.coders.values())
+        return 1 + columns + sum(cross.cells for cross in self.crosses.values())
 
     @cached_property
     def identity(self) -> str:
@@ -69,30 +86,67 @@ class Layout:
         return hashlib.blake2b(self.describe(), digest_size=8).hexdigest()
 
     def describe(self) -> bytes:
-        """Return what a later process needs to read vectors of this layout: columns, identities, cells."""
-        rows = [[name, coder.identity, coder.cells] for name, coder in self.coders.items()]
+        """Return what a later process needs to read vectors of this layout: parts, identities, cells."""
+        rows: list[list[Any]] = [[name, coder.identity, coder.cells] for name, coder in self.coders.items()]
+        rows += [[[list(key[0]), key[1]], cross.identity, cross.cells] for key, cross in self.crosses.items()]
         return msgspec.msgpack.encode(rows)
 
-    def code(self, columns: Mapping[str, Column], bad: Mapping[str, IntArray], rows: int) -> IntArray:
-        """Return the cell index of every column (axis 0) and row (axis 1); a column that is absent is missing."""
-        codes = np.empty((len(self.coders), rows), np.int64)
-        for place, (name, coder) in enumerate(self.coders.items()):
+    def codes(
+        self, columns: Mapping[str, Column], bad: Mapping[str, IntArray], rows: int
+    ) -> Iterator[tuple[tuple[int, int], IntArray]]:
+        """Yield the span of every column, then of every cross, with the cell of each row within it.
+
+        A column that is absent is missing.
+        """
+        known: dict[str, IntArray] = {}
+        for name, coder in self.coders.items():
             values = columns.get(name)
             if values is None:
                 values = np.full(rows, np.nan) if getattr(coder, "numeric", True) else [None] * rows
-            np.add(coder.code(values, bad.get(name)), self.spans[name][0], out=codes[place])
+            codes = coder.code(values, bad.get(name))
+            if name in self._crossed:
+                known[name] = codes
+            yield self.spans[name], codes
+        places = {slicing.columns: slicing.places(known) for slicing in self.slicings}
+        for key, cross in self.crosses.items():
+            yield self.cross_spans[key], cross.code(places[key[0]], known)
+
+    def code(self, columns: Mapping[str, Column], bad: Mapping[str, IntArray], rows: int) -> IntArray:
+        """Return the index in the vector for every column and cross (axis 0) and row (axis 1)."""
+        codes = np.empty((len(self.coders) + len(self.crosses), rows), np.int64)
+        for place, ((first, _), found) in enumerate(self.codes(columns, bad, rows)):
+            np.add(found, first, out=codes[place])
         return codes
 
+    def tally(
+        self, columns: Mapping[str, Column], bad: Mapping[str, IntArray], groups: IntArray, number: int
+    ) -> IntArray:
+        """Count rows into one vector a group; ``groups`` holds the group of every row, in ``[0, number)``."""
+        counts = np.empty((number, self.size), np.int64)
+        counts[:, 0] = np.bincount(groups, minlength=number)
+        for (first, last), codes in self.codes(columns, bad, len(groups)):
+            cells = last - first
+            flat = codes if number == 1 else groups * cells + codes
+            counts[:, first:last] = np.bincount(flat, minlength=number * cells).reshape(number, cells)
+        return counts
+
     def remap(self, description: bytes, vector: IntArray) -> IntArray:
-        """Carry a vector of an older layout over: equal columns keep their counts, changed ones start from nothing."""
+        """Carry a vector of an older layout over: equal parts keep their counts, changed ones start from nothing."""
         out = np.zeros(self.size, np.int64)
         out[0] = vector[0]
+        own = {name: (coder.identity, self.spans[name]) for name, coder in self.coders.items()}
+        slices = {key: (cross.identity, self.cross_spans[key]) for key, cross in self.crosses.items()}
         start = 1
-        old: Sequence[tuple[str, str, int]] = msgspec.msgpack.decode(description)
+        old: Sequence[tuple[Any, str, int]] = msgspec.msgpack.decode(description)
         for name, identity, cells in old:
-            coder = self.coders.get(name)
-            if coder is not None and coder.identity == identity:
-                first, last = self.spans[name]
+            part = own.get(name) if isinstance(name, str) else slices.get((tuple(name[0]), name[1]))
+            if part is not None and part[0] == identity:
+                first, last = part[1]
                 out[first:last] = vector[start : start + cells]
             start += cells
         return out
+
+    @cached_property
+    def _crossed(self) -> frozenset[str]:
+        """Columns whose codes decide a slice, or are counted in slices."""
+        return frozenset({name for columns, target in self.crosses for name in (*columns, target)})

@@ -16,6 +16,7 @@ from monitor.learning import Learning
 from monitor.model import Model
 from monitor.partition import Partition
 from monitor.reference import bins_from_dict, fit_bins, reference_of_counts
+from monitor.slices import Key
 from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
@@ -81,6 +82,9 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
         by_day={day: sums.split(counts) for day, counts in sums.days.items()},
         by_version={version: sums.split(counts) for version, counts in sums.versions.items()},
         by_hour=sums.hours,
+        crosses=model.layout.crosses,
+        slices=sums.slices(sums.total),
+        slices_by_version={version: sums.slices(counts) for version, counts in sums.versions.items()},
         decision=model.decision,
         importance={name: feature.importance for name, feature in model.config.features.items()},
     )
@@ -116,6 +120,10 @@ class _Sums:
         """Return the cells of each column."""
         spans = self.model.layout.spans
         return {name: counts[spans[name][0] : spans[name][1]] for name in self.coders}
+
+    def slices(self, counts: IntArray) -> dict[Key, IntArray]:
+        """Return the cells of each slicing and target."""
+        return {key: counts[first:last] for key, (first, last) in self.model.layout.cross_spans.items()}
 
     def _add(self, counts: IntArray, version: str, start: int) -> None:
         day, hour = start // DAY * DAY, start // HOUR * HOUR

@@ -15,6 +15,7 @@ from monitor.events import Batch, FloatArray
 from monitor.layout import Coder, Layout
 from monitor.learning import Learning
 from monitor.reference import Reference
+from monitor.slices import crosses_of
 from monitor.windows import WindowSet
 
 FLAGGED = "flagged"
@@ -81,7 +82,16 @@ class Model:
             chosen["error"] = Flags("error")
         if self.decision is not None and mapped.score is not None:
             chosen[FLAGGED] = Flags(f"score {self.decision.op} {self.decision.threshold!r}")
-        self.layout = Layout(chosen)
+        self.layout = Layout(chosen, crosses_of(self.config.slices, chosen))
+
+    def unjudged_slices(self) -> list[str]:
+        """Return the slices that the reference did not count, so that nothing in them can be judged."""
+        reference = self.reference
+        asked = {",".join(config.by): tuple(config.by) for config in self.config.slices}
+        if reference is None:
+            return []
+        judged = {key[0] for key, cross in self.layout.crosses.items() if reference.cross(cross, "") is not None}
+        return [name for name, columns in asked.items() if columns not in judged]
 
     def admit(self, batch: Batch) -> Batch:
         """Return accepted rows with versions beyond the bound renamed ``other``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -89,8 +90,7 @@ def count(buffer: RowBuffer, layout: Layout, tiers: Tiers, shelf: Shelf) -> None
     lengths = np.array(tiers.lengths)[tier]
     groups = ((times // lengths * len(names) + kinds) * len(tiers.lengths) + tier) * 2 + late
     found, group = np.unique(groups, return_inverse=True)
-    codes = layout.code(columns, bad, buffer.rows)
-    for first, last, cells in _tallies(codes, group, len(found), layout):
+    for first, last, cells in _tallies(columns, bad, group, len(found), layout):
         for index in range(first, last):
             rest, is_late = divmod(int(found[index]), 2)
             rest, level = divmod(rest, len(tiers.lengths))
@@ -100,16 +100,18 @@ def count(buffer: RowBuffer, layout: Layout, tiers: Tiers, shelf: Shelf) -> None
     buffer.clear()
 
 
-def _tallies(codes: IntArray, group: IntArray, groups: int, layout: Layout) -> list[tuple[int, int, IntArray]]:
+def _tallies(
+    columns: Mapping[str, Column], bad: Mapping[str, IntArray], group: IntArray, groups: int, layout: Layout
+) -> Iterator[tuple[int, int, IntArray]]:
     """Count rows a run of groups at a time, so that the memory for it stays bounded."""
     step = max(1, _CELLS_AT_ONCE // layout.size)
     if groups <= step:
-        return [(0, groups, tally(codes, layout.size, group, groups))]
+        yield 0, groups, layout.tally(columns, bad, group, groups)
+        return
+    codes = layout.code(columns, bad, len(group))
     order = np.argsort(group, kind="stable")
     borders = np.searchsorted(group[order], np.arange(0, groups + step, step))
-    runs = []
     for place, first in enumerate(range(0, groups, step)):
         rows = order[borders[place] : borders[place + 1]]
         last = min(first + step, groups)
-        runs.append((first, last, tally(codes[:, rows], layout.size, group[rows] - first, last - first)))
-    return runs
+        yield first, last, tally(codes[:, rows], layout.size, group[rows] - first, last - first)

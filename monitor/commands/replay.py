@@ -160,7 +160,7 @@ def report(results: list[WindowResult], target: Path | None, console: Console) -
 def table_of(results: list[WindowResult]) -> Table:
     """Return the findings that are not ok, latest last."""
     table = Table(title="What moved", title_justify="left")
-    for heading in ("window", "model", "column", "statistic", "value", "threshold", "p", "status", "n", "rev"):
+    for heading in ("window", "model", "slice", "column", "statistic", "value", "threshold", "p", "status", "n", "rev"):
         table.add_column(heading, justify="right" if heading in {"value", "threshold", "p", "n", "rev"} else "left")
     found = [(r, f) for r in results for f in r.findings if f.status in {"warn", "drift"}]
     for result, finding in found[-_SHOWN:]:
@@ -176,6 +176,7 @@ def _cells(result: WindowResult, finding: Finding) -> tuple[str, ...]:
     return (
         f"{_text(result.start)} {result.window}",
         f"{result.model}@{result.version}" if result.version else result.model,
+        result.slice,
         finding.column,
         finding.detector,
         f"{finding.statistic:.4g}",

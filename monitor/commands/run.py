@@ -109,6 +109,9 @@ def announce(config: Config, pipeline: Pipeline) -> None:
         )
         for sentence in blind_spots(model.config):
             log.warning("blind", model=model.config.name, to=sentence)
+        for name in model.unjudged_slices():
+            what = f"slices by {name}: the reference was built without them; build it again"
+            log.warning("blind", model=model.config.name, to=what)
     if config.kafka.dead_letters is None:
         log.warning("rejected records are counted and not kept", next_step="set kafka.dead_letters")
 

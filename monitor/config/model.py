@@ -174,14 +174,18 @@ class JoinConfig(Section):
 
 
 class SliceConfig(Section):
-    """Counts kept apart for the commonest values of some columns."""
+    """Counts kept apart for the commonest values of some columns.
+
+    Within a slice the score, the prediction, the flagged share and errors are compared with the same slice in the
+    reference.
+    """
 
     by: Annotated[list[str], Field(min_length=1, max_length=2)]
-    """One column, or two together."""
+    """One column, or two together. Numbers are cut into at most ten ranges of about equal mass."""
     top_k: Annotated[int, Field(ge=1, le=1000)] = 20
-    """The commonest values; the rest is one slice."""
+    """The commonest values of a column; the rest is one slice, missing and bad cells are another."""
     min_samples: Annotated[int, Field(ge=1)] = 300
-    """With fewer rows a slice's status is ``insufficient``."""
+    """With fewer rows a slice is not judged."""
 
 
 class ModelConfig(Section):

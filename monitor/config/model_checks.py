@@ -19,6 +19,8 @@ from monitor.events import DAY, HOUR, MINUTE
 
 RESERVED: Final = ("score", "prediction", "latency", "error", "flagged", "volume", "label")
 SELECTORS: Final = ("features", "numeric", "categorical", "score", "prediction", "quality", "flagged", "volume")
+_NOT_SLICED: Final = frozenset({*SELECTORS, *RESERVED} - {"score", "prediction"})
+_MOST_OF_PAIR: Final = 50
 _WEEK: Final = 7 * DAY
 _HUGE: Final = 31 * DAY
 _MOST_PANES: Final = 20_000
@@ -33,6 +35,7 @@ def check_model(model: ModelConfig, resolved: ModelConfig, most_features: int, b
     yield from _check_plan(model, most_features)
     yield from _check_features(model, most_features)
     yield from _check_decision(model)
+    yield from _check_slices(model)
     if model.reference is not None:
         yield from (_below("reference", complaint) for complaint in check_reference(model.reference, base))
     yield from (_below("windows", complaint) for complaint in check_windows(model.windows or {}))
@@ -153,6 +156,30 @@ def _check_decision(model: ModelConfig) -> Iterator[Complaint]:
         yield Complaint(
             ("decision",), "a decision needs a score", "set map.score", needs=(("predictions", "map", "score"),)
         )
+
+
+def _check_slices(model: ModelConfig) -> Iterator[Complaint]:
+    """Check that slices are of columns that are counted, and are not too many."""
+    seen: set[tuple[str, ...]] = set()
+    for place, sliced in enumerate(model.slices):
+        steps: Steps = ("slices", place, "by")
+        for at, name in enumerate(sliced.by):
+            feature = model.features.get(name)
+            if name in _NOT_SLICED:
+                yield Complaint((*steps, at), "cannot be sliced by", "name a feature or prediction", WRONG_VALUE)
+            elif feature is not None and feature.type in {"id", "ignore"}:
+                hint = "set its type to categorical"
+                yield Complaint((*steps, at), f"is of type {feature.type} and not counted", hint, WRONG_VALUE)
+            else:
+                yield from _check_column(name, model, (*steps, at))
+        if len(set(sliced.by)) < len(sliced.by):
+            yield Complaint(steps, "a column is given twice", code=WRONG_VALUE)
+        elif tuple(sliced.by) in seen:
+            yield Complaint(steps, "the same slices are given twice", code=WRONG_VALUE)
+        if len(sliced.by) > 1 and sliced.top_k > _MOST_OF_PAIR:
+            message = f"at most {_MOST_OF_PAIR} values of each of two columns"
+            yield Complaint(("slices", place, "top_k"), message, code=WRONG_VALUE)
+        seen.add(tuple(sliced.by))
 
 
 def check_reference(reference: ReferenceConfig, base: Path) -> Iterator[Complaint]:

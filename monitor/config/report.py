@@ -151,6 +151,8 @@ def _model(model: ModelConfig) -> Iterator[str]:
         yield f"  window    {name}: {_window(window)}"
     for detector in model.detectors or ():
         yield f"  detector  {_detector(detector)}"
+    for sliced in model.slices:
+        yield f"  slices    by {' and '.join(sliced.by)}: {sliced.top_k} values, from {sliced.min_samples} rows on"
     for sentence in blind_spots(model):
         yield f"  blind to  {sentence}"
 
@@ -210,8 +212,6 @@ def blind_spots(model: ModelConfig) -> list[str]:
         found.append("the flagged share: decision is not set")
     if mapped.version is None:
         found.append("differences between versions: map.version is not set")
-    if model.slices:
-        found.append("slices: they are not counted yet")
     found.append("concept drift and calibration: labels are not read yet")
     smallest = min((window.min_samples for window in (model.windows or {}).values()), default=0)
     found.append(f"anything in windows of fewer than {smallest} rows")

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, SliceConfig
 from monitor.decoding.sampling import hash64
 from monitor.events import Batch, Column, FloatArray
 from monitor.reference.census import Census
@@ -47,6 +47,8 @@ class BuildSettings:
     importance: Mapping[str, float] = field(default_factory=dict)
     edges: Mapping[str, Bins] = field(default_factory=dict)
     """Column → bins that it has already and keeps."""
+    slices: tuple[SliceConfig, ...] = ()
+    """Parts of the rows that are counted apart."""
 
     @classmethod
     def of(cls, model: ModelConfig, edges: Reference | None = None) -> BuildSettings:
@@ -62,6 +64,7 @@ class BuildSettings:
             decision=None if model.decision is None else Decision.parse(model.decision),
             importance={name: feature.importance for name, feature in features.items()},
             edges={} if edges is None else {name: column.bins for name, column in edges.columns.items()},
+            slices=tuple(model.slices),
         )
 
 
@@ -145,6 +148,7 @@ class ReferenceBuilder:
             versions=self._census.commonest(MOST_VERSIONS),
             days=self._census.days(MOST_DAYS),
             fitted=frozenset(fitted) if split else frozenset(),
+            slices=self.settings.slices,
         )
         return self._bins
 
@@ -199,6 +203,7 @@ class ReferenceBuilder:
             by_version=self._counting.by_version(),
             by_day=self._counting.by_day(),
             by_hour=self._census.hours,
+            crosses=self._counting.layout.crosses,
         )
 
     def _flags(self) -> dict[str, Flags]:

@@ -12,6 +12,7 @@ from monitor.reference.parts import (
     FLAG_CELLS,
     HOURS_OF_WEEK,
     ReferenceColumn,
+    ReferenceCross,
     ReferenceFlag,
     Tally,
     Volume,
@@ -23,10 +24,12 @@ from monitor.reference.wire import (
     Counts,
     WireColumn,
     WireFlag,
+    WireSlices,
     WireSummary,
     WireVersion,
     WireVolume,
 )
+from monitor.slices import Key
 
 
 def pack_column(column: ReferenceColumn) -> WireColumn:
@@ -70,7 +73,21 @@ def unpack_flag(wire: WireFlag, days: Iterable[str]) -> ReferenceFlag:
     return ReferenceFlag(_unpack_counts(wire.counts, FLAG_CELLS), _unpack_days(wire.by_day, days, FLAG_CELLS))
 
 
-def pack_version(tally: Tally, columns: Mapping[str, ReferenceColumn], *, sole: bool) -> WireVersion:
+def pack_slices(crosses: Mapping[Key, ReferenceCross]) -> list[WireSlices]:
+    """Return the fields of what was counted by slice."""
+    return [
+        WireSlices(list(by), target, cross.identity, cross.counts.tolist()) for (by, target), cross in crosses.items()
+    ]
+
+
+def unpack_slices(wires: Iterable[WireSlices]) -> dict[Key, ReferenceCross]:
+    """Return what was counted by slice."""
+    return {(tuple(w.by), w.target): ReferenceCross(w.identity, np.array(w.counts, np.int64)) for w in wires}
+
+
+def pack_version(
+    tally: Tally, columns: Mapping[str, ReferenceColumn], crosses: Iterable[Key], *, sole: bool
+) -> WireVersion:
     """Return a version's fields; the counts of a ``sole`` version are those of the columns."""
     if sole:
         return WireVersion(rows=tally.rows)
@@ -78,15 +95,19 @@ def pack_version(tally: Tally, columns: Mapping[str, ReferenceColumn], *, sole: 
         rows=tally.rows,
         counts={name: cells.tolist() for name, cells in tally.cells.items()},
         apart={name: _pack_apart(columns[name].bins, apart) for name, apart in tally.apart.items()} or None,
+        slices=[tally.crosses[key].tolist() for key in crosses] or None,
     )
 
 
 def unpack_version(
-    wire: WireVersion, columns: Mapping[str, ReferenceColumn], flags: Mapping[str, ReferenceFlag]
+    wire: WireVersion,
+    columns: Mapping[str, ReferenceColumn],
+    flags: Mapping[str, ReferenceFlag],
+    crosses: Mapping[Key, ReferenceCross],
 ) -> Tally:
     """Return the counts of a version, or raise ``ValueError``."""
     if wire.counts is None:
-        return sole_tally(wire.rows, columns, flags)
+        return sole_tally(wire.rows, columns, flags, crosses)
     sizes = {name: column.bins.cells for name, column in columns.items()} | dict.fromkeys(flags, FLAG_CELLS)
     if strangers := set(wire.counts) - set(sizes) | set(wire.apart or {}) - set(columns):
         raise ValueError(f"a version counts columns that are not there: {', '.join(sorted(strangers))}")
@@ -94,16 +115,26 @@ def unpack_version(
         rows=wire.rows,
         cells={name: _unpack_counts(counts, sizes[name]) for name, counts in wire.counts.items()},
         apart={name: _unpack_apart(columns[name].bins, apart) for name, apart in (wire.apart or {}).items()},
+        crosses={
+            key: _unpack_counts(counts, len(cross.counts))
+            for (key, cross), counts in zip(crosses.items(), wire.slices or [], strict=True)
+        },
     )
 
 
-def sole_tally(rows: int, columns: Mapping[str, ReferenceColumn], flags: Mapping[str, ReferenceFlag]) -> Tally:
+def sole_tally(
+    rows: int,
+    columns: Mapping[str, ReferenceColumn],
+    flags: Mapping[str, ReferenceFlag],
+    crosses: Mapping[Key, ReferenceCross],
+) -> Tally:
     """Return the counts of the only version: those of all rows."""
     cells = {name: column.counts for name, column in columns.items()}
     return Tally(
         rows=rows,
         cells=cells | {name: flag.counts for name, flag in flags.items()},
         apart={name: column.apart for name, column in columns.items() if column.apart is not None},
+        crosses={key: cross.counts for key, cross in crosses.items()},
     )
 
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from detectors.counts import tally
 from monitor.coders import Flags
+from monitor.config.model import SliceConfig
 from monitor.events import DAY, Batch, IntArray
 from monitor.layout import Coder, Layout
 from monitor.reference.fitting import Bins
-from monitor.reference.parts import FLAG_CELLS, Tally, coarse, coarse_size
+from monitor.reference.parts import FLAG_CELLS, Tally, coarse_size
+from monitor.slices import crosses_of
 
 
 class Counting:
@@ -27,6 +29,8 @@ class Counting:
         First microseconds of the UTC days whose counts are kept apart, ascending; none for rows without times.
     fitted
         Columns whose bins were made from some of these rows.
+    slices
+        Parts of the rows that are counted apart.
     """
 
     def __init__(
@@ -37,9 +41,10 @@ class Counting:
         versions: Sequence[str],
         days: Sequence[int],
         fitted: frozenset[str],
+        slices: Sequence[SliceConfig] = (),
     ) -> None:
         coders: dict[str, Coder] = {**bins, **flags}
-        self.layout = Layout(coders)
+        self.layout = Layout(coders, crosses_of(slices, coders))
         self._bins = bins
         self._fitted = fitted
         self._places = {name: place for place, name in enumerate(versions)}
@@ -49,7 +54,7 @@ class Counting:
         self._starts = dict(zip(sizes, np.cumsum([1, *sizes.values()]).tolist(), strict=False))
         self._sizes = sizes
         merging = [
-            start + (coarse(bins[name]) if name in bins else np.arange(3)) for name, start in self._starts.items()
+            start + (bins[name].coarse if name in bins else np.arange(3)) for name, start in self._starts.items()
         ]
         self._coarse = np.concatenate([[0], *merging]).astype(np.int64)
         self._rows = np.zeros((len(versions) + 1, 2), np.int64)
@@ -75,7 +80,9 @@ class Counting:
             return
         found, group = np.unique(day[kept], return_inverse=True)
         places = np.searchsorted(self._days, found)
-        self._by_day[places] += tally(self._coarse[codes[:, kept]], self._by_day.shape[1], group, len(found))
+        self._by_day[places] += tally(
+            self._coarse[codes[: len(self.layout.coders), kept]], self._by_day.shape[1], group, len(found)
+        )
 
     def total(self) -> Tally:
         """Return the counts of all rows."""
@@ -101,4 +108,6 @@ class Counting:
             if name in self._fitted:
                 last = spans[name][1]
                 apart[name] = np.append(rows[1], cells[1, last - (bins.cells - bins.size) : last])
-        return Tally(int(rows.sum()), {name: total[first:last] for name, (first, last) in spans.items()}, apart)
+        crosses = {key: total[first:last] for key, (first, last) in self.layout.cross_spans.items()}
+        counts = {name: total[first:last] for name, (first, last) in spans.items()}
+        return Tally(int(rows.sum()), counts, apart, crosses)

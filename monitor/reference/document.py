@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from detectors.bins import NumericBins
@@ -18,8 +19,9 @@ from monitor.config.types import parse_moment
 from monitor.events import IntArray
 from monitor.reference import codec, wire
 from monitor.reference.fitting import SCORE, decision_text, flag_counts, flagged_cells
-from monitor.reference.parts import ReferenceColumn, ReferenceFlag, Tally, Volume, kinds_beyond
+from monitor.reference.parts import ReferenceColumn, ReferenceCross, ReferenceFlag, Tally, Volume, kinds_beyond
 from monitor.reference.wire import InvalidReferenceError
+from monitor.slices import Cross, Key
 
 ENOUGH: Final = 500
 """A version with fewer rows in the reference is compared with what came before it."""
@@ -58,6 +60,8 @@ class Reference:
     volume: Volume | None = None
     notes: tuple[str, ...] = ()
     """What a reader should know about how it was built."""
+    crosses: Mapping[Key, ReferenceCross] = field(default_factory=dict)
+    """Slicing and target → rows by slice and compact cell."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Reference):
@@ -150,6 +154,17 @@ class Reference:
         tally = self._tally(column, version)
         counts = flag.counts if tally is None else tally.cells.get(column, flag.counts)
         return counts[:2].copy()
+
+    def cross(self, cross: Cross, version: str) -> IntArray | None:
+        """Return rows by slice and compact cell for one version, ``None`` when the reference did not count them so.
+
+        A version with fewer than 500 rows here is compared with the last one that has enough.
+        """
+        known = self.crosses.get(cross.key)
+        if known is None or known.identity != cross.identity:
+            return None
+        tally = self._tally(SCORE, version)
+        return known.counts if tally is None else tally.crosses.get(cross.key, known.counts)
 
     def to_json(self) -> bytes:
         """Return the reference as its file holds it."""
@@ -258,22 +273,26 @@ def _pack(reference: Reference) -> wire.WireReference:
         columns={name: codec.pack_column(column) for name, column in reference.columns.items()},
         flags={name: codec.pack_flag(flag) for name, flag in reference.flag_columns.items()},
         versions={
-            version: codec.pack_version(tally, reference.columns, sole=sole)
+            version: codec.pack_version(tally, reference.columns, reference.crosses, sole=sole)
             for version, tally in reference.versions.items()
         },
+        slices=codec.pack_slices(reference.crosses) or msgspec.UNSET,
     )
 
 
 def _unpack(fields: wire.WireReference) -> Reference:
     columns = {name: codec.unpack_column(column, fields.days) for name, column in fields.columns.items()}
     flags = {name: codec.unpack_flag(flag, fields.days) for name, flag in fields.flags.items()}
+    crosses = codec.unpack_slices(fields.slices or ())
     return Reference(
         model=fields.model,
         source=fields.source,
         rows=fields.rows,
         columns=columns,
         flag_columns=flags,
-        versions={name: codec.unpack_version(version, columns, flags) for name, version in fields.versions.items()},
+        versions={
+            name: codec.unpack_version(version, columns, flags, crosses) for name, version in fields.versions.items()
+        },
         created=None if fields.created is None else parse_moment(fields.created),
         first=None if fields.first is None else parse_moment(fields.first),
         last=None if fields.last is None else parse_moment(fields.last),
@@ -281,4 +300,5 @@ def _unpack(fields: wire.WireReference) -> Reference:
         decision=None if fields.decision is None else Decision.parse(fields.decision),
         volume=None if fields.volume is None else codec.unpack_volume(fields.volume),
         notes=tuple(fields.notes),
+        crosses=crosses,
     )

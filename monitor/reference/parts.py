@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from detectors.bins import CategoricalBins
 from detectors.counts import merge_bins
 from monitor.events import IntArray
 from monitor.reference.fitting import Bins
 from monitor.reference.summary import Summary
+from monitor.slices import Key
 
 HOURS_OF_WEEK: Final = 168
 FLAG_CELLS: Final = 3
@@ -27,7 +27,7 @@ class ReferenceColumn:
     counts: IntArray
     """Rows by cell: the bins, then the quality cells."""
     by_day: Mapping[str, IntArray] = field(default_factory=dict)
-    """Day (UTC) → rows by coarse cell, see ``coarse``."""
+    """Day (UTC) → rows by coarse cell, see ``coarse`` of the bins."""
     apart: IntArray | None = None
     """Number of rows that had no part in the bins, then how many of these each quality cell beyond the bins has.
 
@@ -47,6 +47,15 @@ class ReferenceFlag:
 
 
 @dataclass(frozen=True, eq=False)
+class ReferenceCross:
+    """What was counted of one target, slice by slice."""
+
+    identity: str
+    """That of the ``Cross`` it was counted by."""
+    counts: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class Tally:
     """What was counted of the rows of one version."""
 
@@ -55,6 +64,8 @@ class Tally:
     """Column or flag → rows by cell."""
     apart: Mapping[str, IntArray] = field(default_factory=dict)
     """Column → as ``ReferenceColumn.apart``; empty where no row had a part in the bins."""
+    crosses: Mapping[Key, IntArray] = field(default_factory=dict)
+    """Slicing and target → rows by slice and compact cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,31 +76,26 @@ class Volume:
     hours: IntArray
 
 
-def coarse(bins: Bins) -> IntArray:
-    """Return cell → coarse cell: the evidence bins, then the quality cells beyond the bins.
-
-    >>> coarse(CategoricalBins(("de",))).tolist()
-    [0, 1, 2, 3, 4]
-    """
-    groups = np.arange(bins.size) if isinstance(bins, CategoricalBins) else bins.evidence
-    beyond = int(groups.max(initial=-1)) + 1 + np.arange(bins.cells - bins.size)
-    return np.concatenate([groups, beyond])
-
-
 def coarse_size(bins: Bins) -> int:
-    """Return the number of coarse cells."""
-    return int(coarse(bins).max(initial=-1)) + 1
+    """Return the number of coarse cells.
+
+    >>> from detectors.bins import CategoricalBins
+    >>> coarse_size(CategoricalBins(("de",)))
+    5
+    """
+    return int(bins.coarse.max(initial=-1)) + 1
 
 
 def merged(bins: Bins, counts: IntArray) -> IntArray:
     """Return the counts of a column's cells by coarse cell."""
-    fewer: IntArray = merge_bins(counts[np.newaxis], coarse(bins))[0]
+    fewer: IntArray = merge_bins(counts[np.newaxis], bins.coarse)[0]
     return fewer
 
 
 def kinds_beyond(bins: Bins) -> tuple[str, ...]:
     """Return the quality cells beyond the bins, in their order.
 
+    >>> from detectors.bins import CategoricalBins
     >>> kinds_beyond(CategoricalBins(("de",)))
     ('missing', 'bad', 'unseen')
     """

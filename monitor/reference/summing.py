@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from monitor.reference.fitting import SCORE, Bins, flag_counts, flagged_cells
 from monitor.reference.parts import (
     HOURS_OF_WEEK,
     ReferenceColumn,
+    ReferenceCross,
     ReferenceFlag,
     Tally,
     Volume,
@@ -24,6 +25,7 @@ from monitor.reference.parts import (
 )
 from monitor.reference.summary import Summary
 from monitor.reference.wire import moment_text
+from monitor.slices import Cross, Key
 
 MOST_VERSIONS: Final = 16
 MOST_DAYS: Final = 92
@@ -61,6 +63,9 @@ def reference_of_counts(
     by_day: Mapping[int, Cells] | None = None,
     by_version: Mapping[str, Cells] | None = None,
     by_hour: Mapping[int, int] | None = None,
+    crosses: Mapping[Key, Cross] | None = None,
+    slices: Mapping[Key, IntArray] | None = None,
+    slices_by_version: Mapping[str, Mapping[Key, IntArray]] | None = None,
     decision: Decision | None = None,
     importance: Mapping[str, float] | None = None,
     created: int | None = None,
@@ -86,6 +91,8 @@ def reference_of_counts(
         their names.
     by_hour
         Hour (its first microsecond) → rows, for what volume to expect.
+    crosses, slices, slices_by_version
+        What is counted by slice; the counts, in all and by version.
     decision
         The operating threshold in force.
     importance
@@ -95,7 +102,10 @@ def reference_of_counts(
     notes
         What a reader should know.
     """
-    tallies = {version: Tally(rows_of(cells), cells) for version, cells in (by_version or {}).items()}
+    tallies = {
+        version: Tally(rows_of(cells), cells, crosses=(slices_by_version or {}).get(version, {}))
+        for version, cells in (by_version or {}).items()
+    }
     return assemble(
         Facts(
             model=model,
@@ -106,13 +116,14 @@ def reference_of_counts(
             notes=notes,
         ),
         bins,
-        Tally(rows_of(total), total),
+        Tally(rows_of(total), total, crosses=slices or {}),
         by_version={name: tallies[name] for name in sorted(tallies, key=natural)},
         by_day={
             day: {name: merged(bins[name], counts) if name in bins else counts for name, counts in cells.items()}
             for day, cells in _with_flagged_days(by_day or {}, bins, decision).items()
         },
         by_hour=by_hour or {},
+        crosses=crosses,
     )
 
 
@@ -124,6 +135,7 @@ def assemble(
     by_version: Mapping[str, Tally],
     by_day: Mapping[int, Cells],
     by_hour: Mapping[int, int],
+    crosses: Mapping[Key, Cross] | None = None,
 ) -> Reference:
     """Return the reference that these counts make up; see ``reference_of_counts``.
 
@@ -132,13 +144,15 @@ def assemble(
     by_version
         Oldest first.
     by_day
-        Day → column → rows by coarse cell, see ``parts.coarse``.
+        Day → column → rows by coarse cell, see ``coarse`` of the bins.
+    crosses
+        What the counts by slice in ``total`` and ``by_version`` were counted by.
     """
     days = {str(moment_text(start))[:10]: cells for start, cells in sorted(by_day.items())[-MOST_DAYS:]}
     cells = with_flagged(total.cells, bins, facts.decision)
     most = sorted(by_version, key=lambda name: -by_version[name].rows)[:MOST_VERSIONS]
     versions = {
-        name: Tally(tally.rows, with_flagged(tally.cells, bins, facts.decision), tally.apart)
+        name: replace(tally, cells=with_flagged(tally.cells, bins, facts.decision))
         for name, tally in by_version.items()
         if name in most
     }
@@ -159,6 +173,7 @@ def assemble(
         days=tuple(days),
         decision=facts.decision,
         volume=volume_of(by_hour) if by_hour else None,
+        crosses={key: ReferenceCross((crosses or {})[key].identity, counts) for key, counts in total.crosses.items()},
         notes=facts.notes,
     )
 

@@ -70,6 +70,19 @@ class WireVersion(msgspec.Struct, omit_defaults=True):
     rows: Count
     counts: dict[str, Counts] | None = None
     apart: dict[str, dict[str, Count]] | None = None
+    slices: list[Counts] | None = None
+    """In the order of the file's ``slices``."""
+
+
+class WireSlices(msgspec.Struct):
+    """Rows by slice and by compact cell of one target."""
+
+    by: list[str]
+    target: str
+    """Empty for the rows themselves."""
+    identity: str
+    """Hash of all that decides which row gets which cell."""
+    counts: Counts
 
 
 class WireVolume(msgspec.Struct):
@@ -97,6 +110,7 @@ class WireReference(msgspec.Struct):
     columns: dict[str, WireColumn]
     flags: dict[str, WireFlag]
     versions: dict[str, WireVersion]
+    slices: list[WireSlices] | msgspec.UnsetType = msgspec.UNSET
 
 
 def checksum(document: Mapping[str, Any]) -> str:

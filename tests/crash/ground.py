@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from detectors.bins import CategoricalBins, NumericBins
 from monitor.config.load import load
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
-from monitor.evaluate import findings_of
+from monitor.evaluate import findings_of, slice_findings
 from monitor.events import DAY, HOUR, MINUTE, Batch, IntArray, Records
-from monitor.findings import Finding
+from monitor.findings import Finding, WindowResult
 from monitor.layout import Layout
 from monitor.model import Model
 from monitor.pipeline import Pipeline
 from monitor.reference.builder import BuildSettings, build_reference
+from monitor.slice_monitors import SliceCounts
 from tests.crash.stream import BEGIN, value
 from tests.crash.verifier import Plan, Truth, recompute, window_cells
 
@@ -43,6 +44,8 @@ models:
       - {{kind: psi, on: [features, score]}}
       - {{kind: ks, on: [numeric, score]}}
       - {{kind: rate, on: [quality]}}
+    slices:
+      - {{by: [country], top_k: 3, min_samples: 50}}
 state: {{path: "{folder}/state", checkpoint: 600ms, checkpoint_records: 20000, generation_every: 20s}}
 """
 
@@ -92,10 +95,44 @@ def vector(layout: Layout, cells: Counter[tuple[str, str]]) -> IntArray:
     for (column, cell), rows in cells.items():
         if column == "rows":
             continue
+        if column == "slice":
+            for place in slice_cells(layout, *cell.split("|")):
+                out[place] += rows
+            continue
         coder = layout.coders[column]
         assert isinstance(coder, NumericBins | CategoricalBins)
         out[layout.spans[column][0] + (coder.quality[cell] if cell in coder.quality else int(cell))] += rows
     return out
+
+
+def slice_name(layout: Layout, country: str) -> str:
+    """Return the slice that a cell of the country is in."""
+    coder = layout.coders["country"]
+    assert isinstance(coder, CategoricalBins)
+    if country in {"missing", "bad"}:
+        return "country=(missing)"
+    return f"country={coder.categories[int(country)]}" if country in {"0", "1", "2"} else "country=(other)"
+
+
+def slice_cells(layout: Layout, country: str, score: str) -> tuple[int, int]:
+    """Return where a row is counted as one of its slice, and as its score within it."""
+    coder = layout.coders["score"]
+    assert isinstance(coder, NumericBins)
+    rows, scores = (layout.cross_spans[("country",), target][0] for target in ("", "score"))
+    place = layout.slicings[0].labels.index(slice_name(layout, country))
+    code = coder.quality[score] if score in coder.quality else int(score)
+    groups = max(coder.evidence.tolist()) + 1
+    compact = groups + code - coder.size if code >= coder.size else int(coder.evidence[code])
+    return rows + place, scores + place * (groups + 4) + compact
+
+
+def slice_rows(layout: Layout, cells: Counter[tuple[str, str]]) -> Counter[str]:
+    """Return rows by slice, from the verifier's cells."""
+    rows: Counter[str] = Counter()
+    for (column, cell), number in cells.items():
+        if column == "slice":
+            rows[slice_name(layout, cell.split("|")[0])] += number
+    return rows
 
 
 def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | None]]]) -> list[str]:
@@ -110,10 +147,14 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
                 f"partition {number}: event time {pipeline.partitions[number].clocks['m'].greatest}, {greatest}"
             )
     seen = set()
+    sliced: defaultdict[tuple[str, str, int], list[WindowResult]] = defaultdict(list)
     for result in pipeline.assembly.history.results(None, None):
         key = (result.version, result.window, result.start)
-        seen.add(key)
         cells = window_cells(truth, plan, *key)
+        if result.slice:
+            sliced[key].append(result)
+            continue
+        seen.add(key)
         if (result.n, result.revision) != (cells["rows", ""], truth.restated[key]):
             found.append(
                 f"{key}: {result.n} rows, revision {result.revision}; truth {cells['rows', '']}, {truth.restated[key]}"
@@ -122,9 +163,34 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
         expected = findings_of(model, result.version, window, vector(model.layout, cells))
         if not same(result.findings, expected):
             found.append(f"{key}: findings differ")
+    for key in seen | sliced.keys():
+        found.extend(slice_differences(model, key, window_cells(truth, plan, *key), truth, sliced.get(key, [])))
     missing = {key for key in truth.restated if key not in seen and truth.restated[key]}
     found.extend(f"{key}: never evaluated" for key in sorted(missing))
     return found
+
+
+def slice_differences(
+    model: Model,
+    key: tuple[str, str, int],
+    cells: Counter[tuple[str, str]],
+    truth: Truth,
+    results: list[WindowResult],
+) -> Iterator[str]:
+    """Yield the differences of one window's slices."""
+    version, name, _ = key
+    told = {result.slice: result.n for result in results}
+    expected = dict(slice_rows(model.layout, cells))
+    if told != expected:
+        yield f"{key}: slices {told}, truth {expected}"
+    window = next(window for window in model.windows.windows if window.name == name)
+    counts = vector(model.layout, cells)
+    slicing = model.layout.slicings[0]
+    findings = dict(slice_findings(model, version, window, counts, SliceCounts.of(model, slicing, counts)))
+    for result in results:
+        right = tuple(findings[slicing.labels.index(result.slice)])
+        if result.revision != truth.restated[key] or not same(result.findings, right):
+            yield f"{key}, {result.slice}: findings or revision differ"
 
 
 def counter_differences(pipeline: Pipeline, truth: Truth) -> list[str]:

@@ -161,6 +161,8 @@ class _Partition:
         cells["rows", ""] += 1
         for column, cell in self._cells(row):
             cells[column, cell] += 1
+        country = categorical_cell((row.get("features") or {}).get("country"), *self.plan.categorical["country"])
+        cells["slice", f"{country}|{numeric_cell(row.get('score'), *self.plan.numeric['score'])}"] += 1
         self._restate(version, time, before, length)
 
     def _cells(self, row: dict[str, Any]) -> Iterable[tuple[str, str]]:

@@ -15,8 +15,7 @@ from monitor.commands.schema import schema
 from monitor.commands.validate import check_inputs, validate
 from monitor.config.document import render, sections
 from monitor.config.load import load
-from monitor.config.model import ModelConfig
-from monitor.config.report import blind_spots, check_source, check_state_path
+from monitor.config.report import check_source, check_state_path
 from monitor.config.report import validate as report
 from monitor.sources.port import Source, SourceUnavailableError
 from tests.config_files import FIFTEEN_LINES, FULL, minimal, write
@@ -146,7 +145,7 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith('{\n  "$schema"')
 
 
-def test_slices_are_named_as_blind_until_they_are_counted() -> None:
-    model = ModelConfig.model_validate({"name": "m", "predictions": {"topic": "p"}, "slices": [{"by": ["country"]}]})
-    assert any(phrase.startswith("slices") for phrase in blind_spots(model))
-    assert not any(phrase.startswith("slices") for phrase in blind_spots(model.model_copy(update={"slices": []})))
+def test_slices_are_told_with_what_they_need(tmp_path: Path) -> None:
+    text = minimal("topic: t, map: {features: value.f}", model="slices: [{by: [country, tier], min_samples: 50}]")
+    _, summary = report(write(tmp_path, text), {}, check_broker=None)
+    assert "slices    by country and tier: 20 values, from 50 rows on" in summary

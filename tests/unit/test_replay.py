@@ -51,7 +51,9 @@ def test_findings_are_one_object_a_line_and_see_the_drift(stream: tuple[Path, Pa
     drifts = {(row["column"], row["detector"]) for row in found if row["status"] == "drift"}
     assert ("amount", "ks") in drifts
     assert "age" not in {column for column, _ in drifts}
-    tumbling = [row for row in found if row["window"] == "daily" and str(row["window_start"]).endswith("T00:00:00Z")]
+    assert {row["slice"] for row in found} > {"", "country=DE"}
+    whole = [row for row in found if row["window"] == "daily" and not row["slice"]]
+    tumbling = [row for row in whole if str(row["window_start"]).endswith("T00:00:00Z")]
     rows = {(row["version"], row["window_start"]): row["n"] for row in tumbling}
     assert sum(int(str(n)) for n in rows.values()) == ROWS
 
