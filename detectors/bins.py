@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +25,7 @@ EVIDENCE_QUANTILES: Final = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8,
 FEW_VALUES: Final = 20
 """A column of at most so many distinct numbers gets a bin for each."""
 MOST_RARE: Final = 10_000
+_BYTE: Final = 256
 _NUMERIC_KINDS: Final = ("missing", "bad", "low", "high")
 _CATEGORICAL_KINDS: Final = ("other", "missing", "bad", "unseen")
 
@@ -146,9 +146,8 @@ class NumericBins:
     def code(self, values: FloatArray, bad: IntArray | None = None) -> IntArray:
         """Return the cell of each value; ``bad`` lists rows that are bad whatever their value."""
         codes = self._lookup.bins(values)
-        outside = ~((values >= self.low) & (values <= self.high))
-        if outside.any():
-            rows = np.flatnonzero(outside)
+        if len(values) and not (values.min() >= self.low and values.max() <= self.high):
+            rows = np.flatnonzero(~((values >= self.low) & (values <= self.high)))
             codes[rows] = self._quality_of(values[rows])
         if bad is not None and len(bad):
             codes[bad] = self.quality["bad"]
@@ -242,8 +241,11 @@ class CategoricalBins:
 
     def code(self, values: Sequence[str | None], bad: IntArray | None = None) -> IntArray:
         """Return the cell of each value; ``bad`` lists rows that are bad whatever their value."""
-        unseen = self.quality["unseen"]
-        codes = np.fromiter(map(self._codes.get, values, repeat(unseen)), np.int64, len(values))
+        code = map(self._codes.__getitem__, values)
+        if self.cells <= _BYTE:
+            codes = np.frombuffer(bytes(code), np.uint8).astype(np.int64)
+        else:
+            codes = np.fromiter(code, np.int64, len(values))
         if bad is not None and len(bad):
             codes[bad] = self.quality["bad"]
         return codes
@@ -258,11 +260,21 @@ class CategoricalBins:
         return cls(tuple(data["categories"]), frozenset(data["rare"]))
 
     @cached_property
-    def _codes(self) -> dict[str | None, int]:
-        codes: dict[str | None, int] = dict.fromkeys(self.rare, len(self.categories))
+    def _codes(self) -> _Codes:
+        codes = _Codes(dict.fromkeys(self.rare, len(self.categories)))
+        codes.unseen = self.quality["unseen"]
         codes.update({name: place for place, name in enumerate(self.categories)})
         codes[None] = self.quality["missing"]
         return codes
+
+
+class _Codes(dict[str | None, int]):
+    """Value → code; a value that is not there is unseen."""
+
+    unseen: int
+
+    def __missing__(self, value: str | None) -> int:
+        return self.unseen
 
 
 def _quantiles(ordered: FloatArray, shares: Sequence[float] | FloatArray) -> FloatArray:

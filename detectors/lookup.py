@@ -44,24 +44,24 @@ class Lookup:
         self._slots: Callable[[FloatArray], IntArray] = _no_slots
         size = 0
         for number, slots in self._functions():
-            crowd = int(np.bincount(slots(self._edges)).max())
+            crowd = int(np.bincount(np.maximum(slots(self._edges), 0)).max())
             if crowd <= _MOST_COMPARISONS and (not self.comparisons or crowd < self.comparisons):
                 self.comparisons, self._slots, size = crowd, slots, number
         if self.comparisons:
-            table = np.searchsorted(self._slots(self._edges), np.arange(size + 2), side="left")
+            table = np.searchsorted(np.maximum(self._slots(self._edges), 0), np.arange(size + 2), side="left")
             self._table = table.astype(np.int16 if len(self._edges) < 1 << 15 else np.int32)
 
     def bins(self, values: FloatArray) -> IntArray:
         """Return the bin of each value; that of NaN is of no meaning."""
         if not self.comparisons:
             return np.searchsorted(self._edges, values, side="left").astype(np.int64, copy=False)
-        bins: IntArray = self._table[self._slots(values)].astype(np.int64)
+        bins: IntArray = self._table.take(self._slots(values), mode="clip").astype(np.int64)
         for _ in range(self.comparisons):
-            bins += values > self._next[bins]
+            bins += values > self._next.take(bins, mode="clip")
         return bins
 
     def _functions(self) -> Iterator[tuple[int, Callable[[FloatArray], IntArray]]]:
-        """Yield table sizes with slot functions that the edges allow; they map any number to ``[0, size + 1]``."""
+        """Yield table sizes with slot functions that the edges allow; they map any number to at most ``size + 1``."""
         if not len(self._edges):
             return
         first, last = float(self._edges[0]), float(self._edges[-1])
@@ -76,11 +76,14 @@ def _no_slots(values: FloatArray) -> IntArray:
 
 
 def _linear_function(first: float, scale: float, size: int) -> Callable[[FloatArray], IntArray]:
+    offset = 1.0 - first * scale
+
     def slots(values: FloatArray) -> IntArray:
         with np.errstate(over="ignore", invalid="ignore"):
-            places = (values - first) * scale
-        np.fmin(np.fmax(places, -1.0, out=places), float(size), out=places)
-        return np.floor(places, out=places).astype(np.int64) + 1
+            places = values * scale
+            places += offset
+            np.minimum(places, size + 1.0, out=places)
+            return places.astype(np.int64)
 
     return slots
 

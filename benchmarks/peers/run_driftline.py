@@ -11,9 +11,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # the same
 
 from benchmarks.peers.harness import SHOWN, Figures, main
 from detectors.bins import CategoricalBins, FloatArray, IntArray, NumericBins
-from detectors.counts import merge_bins, tally
+from detectors.counts import merge_bins
 from detectors.registry import statistic
 from detectors.scores import Scores
+from monitor.layout import Layout
 from monitor.rows import ENOUGH
 
 Column = FloatArray | list[str | None]
@@ -27,25 +28,18 @@ class Counting:
         reference = read(folder / "reference.parquet")
         self.window = read(folder / "window.parquet")
         self.bins = {name: _bins(column) for name, column in reference.items()}
-        starts = np.cumsum([1, *(bins.cells for bins in self.bins.values())])
-        self.starts = dict(zip(self.bins, starts.tolist(), strict=False))
-        self.size = int(starts[-1])
+        self.layout = Layout(self.bins)
         self.reference = self.count(reference)
         return len(next(iter(self.window.values())))
 
     def count(self, frame: dict[str, Column]) -> IntArray:
         """Return the counts of a frame, buffer by buffer."""
         rows = len(next(iter(frame.values())))
-        total = np.zeros(self.size, np.int64)
-        codes = np.empty((len(frame), ENOUGH), np.int64)
+        total = np.zeros(self.layout.size, np.int64)
         one_pane = np.zeros(ENOUGH, np.int64)
         for start in range(0, rows, ENOUGH):
-            taken = min(ENOUGH, rows - start)
-            for place, (name, column) in enumerate(frame.items()):
-                part = column[start : start + taken]
-                cells = self.bins[name].code(part)  # type: ignore[arg-type]  # bins fit their column
-                np.add(cells, self.starts[name], out=codes[place, :taken])
-            total += tally(codes[:, :taken], self.size, one_pane[:taken], 1)[0]
+            part = {name: column[start : start + ENOUGH] for name, column in frame.items()}
+            total += self.layout.tally(part, {}, one_pane[: min(ENOUGH, rows - start)], 1)[0]
         return total
 
     def work(self) -> Figures:
@@ -75,7 +69,8 @@ class Counting:
 
     def _shape(self, name: str, counts: IntArray, fine: bool) -> IntArray:
         bins = self.bins[name]
-        cells = counts[self.starts[name] : self.starts[name] + bins.size]
+        start = self.layout.spans[name][0]
+        cells = counts[start : start + bins.size]
         return cells if fine else merge_bins(cells[np.newaxis, :], bins.evidence)[0]
 
 
