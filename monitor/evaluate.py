@@ -7,7 +7,7 @@ what chance alone would reach at these sample sizes.
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -15,9 +15,8 @@ from typing import Final
 import numpy as np
 
 from detectors.correction import benjamini_hochberg, bonferroni
-from detectors.registry import STATISTICS, statistic
-from detectors.scores import Scores, WindowStatistic
-from detectors.wasserstein import Wasserstein
+from detectors.registry import STATISTICS
+from detectors.scores import Scores
 from monitor.closing import restated_rows
 from monitor.config.model import DetectorConfig
 from monitor.events import HOUR, FloatArray, IntArray
@@ -25,6 +24,7 @@ from monitor.figures import window_view
 from monitor.findings import Finding, WindowResult
 from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
+from monitor.panel import Panel
 from monitor.panes import PaneKey
 from monitor.partition import Partition
 from monitor.slice_monitors import SliceCounts, slice_monitors
@@ -33,6 +33,7 @@ from monitor.windows import Window
 
 _CORRECTIONS: Final = {"benjamini_hochberg": benjamini_hochberg, "bonferroni": bonferroni}
 _BLOCK_BYTES: Final = 64 << 20
+_MOST_PANELS: Final = 256
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Evaluator:
     """(model, version, slice, window) → the last window that was evaluated, with what is shown beside it."""
     _blocks: OrderedDict[tuple[str, str, int, tuple[int, ...]], IntArray] = field(default_factory=OrderedDict)
     _bytes: int = 0
+    _panels: dict[tuple[str, str], list[Panel]] = field(default_factory=dict)
 
     def evaluate(self, model: Model, version: str, window_name: str, start: int) -> list[WindowResult]:
         """Return the results of one window: of the whole population, then of every slice that has rows.
@@ -53,7 +55,12 @@ class Evaluator:
         window = next(window for window in model.windows.windows if window.name == window_name)
         counts = self.sum(model, version, window, start)
         rows = int(counts[0])
-        whole = findings_of(model, version, window, counts)
+        panels = self._panels.get((model.config.name, version))
+        if panels is None:
+            if len(self._panels) >= _MOST_PANELS:
+                self._panels.clear()
+            panels = self._panels[model.config.name, version] = panels_of(model, version)
+        whole = findings_of(model, version, window, counts, panels)
         result = WindowResult(
             model=model.config.name,
             version=version,
@@ -100,7 +107,9 @@ class Evaluator:
             self._bytes -= self._blocks.pop(block).nbytes
 
     def clear(self, model: str) -> None:
-        """Drop all sums of a model."""
+        """Drop all sums of a model, and what it was compared with."""
+        for version in [key for key in self._panels if key[0] == model]:
+            del self._panels[version]
         for block in [block for block in self._blocks if block[0] == model]:
             self._bytes -= self._blocks.pop(block).nbytes
 
@@ -131,26 +140,36 @@ class Evaluator:
         return total
 
 
-def findings_of(model: Model, version: str, window: Window, counts: IntArray) -> tuple[Finding, ...]:
-    """Return the findings of one window's counts; none while there is no reference."""
+def panels_of(model: Model, version: str) -> list[Panel]:
+    """Return what each of the model's detectors compares for one version; nothing while there is no reference."""
+    if model.reference is None:
+        return []
+    return [Panel(monitors_of(model, version, detector)) for detector in model.config.detectors or ()]
+
+
+def findings_of(
+    model: Model, version: str, window: Window, counts: IntArray, panels: Sequence[Panel] | None = None
+) -> tuple[Finding, ...]:
+    """Return the findings of one window's counts; none while there is no reference.
+
+    ``panels`` are those of the model and version, if they were made before.
+    """
     if model.reference is None:
         return ()
     findings: list[Finding] = []
-    for detector in model.config.detectors or ():
+    chosen = panels_of(model, version) if panels is None else panels
+    for detector, panel in zip(model.config.detectors or (), chosen, strict=True):
         if detector.window in {None, window.name}:
-            findings.extend(_detect(model, version, detector, window, counts))
+            findings.extend(_detect(panel, detector, window, counts))
     return tuple(findings)
 
 
-def _detect(
-    model: Model, version: str, detector: DetectorConfig, window: Window, counts: IntArray
-) -> Sequence[Finding]:
-    monitors = monitors_of(model, version, detector)
-    if not monitors:
+def _detect(panel: Panel, detector: DetectorConfig, window: Window, counts: IntArray) -> Sequence[Finding]:
+    if not panel.monitors:
         return ()
     if int(counts[0]) < window.min_samples:
-        return [insufficient(monitor, detector) for monitor in monitors]
-    return judge(monitors, detector, counts, window.min_samples)
+        return [insufficient(monitor, detector) for monitor in panel.monitors]
+    return judge(panel, detector, counts, window.min_samples)
 
 
 def slice_findings(
@@ -165,32 +184,21 @@ def slice_findings(
         if detector.window not in {None, window.name}:
             continue
         placed = slice_monitors(model, version, detector, part)
-        findings = judge([monitor for _, monitor in placed], detector, counts, part.slicing.min_samples)
+        findings = judge(Panel([monitor for _, monitor in placed]), detector, counts, part.slicing.min_samples)
         for (place, _), finding in zip(placed, findings, strict=True):
             found[place].append(finding)
     yield from found.items()
 
 
-def judge(monitors: Sequence[Monitor], detector: DetectorConfig, counts: IntArray, min_samples: int) -> list[Finding]:
+def judge(panel: Panel, detector: DetectorConfig, counts: IntArray, min_samples: int) -> list[Finding]:
     """Return the finding of every monitor, p-values corrected over all of them."""
-    scored: dict[int, tuple[Monitor, Scores, int]] = {}
-    shapes: defaultdict[tuple[bool, int], list[int]] = defaultdict(list)
-    for index, monitor in enumerate(monitors):
-        shapes[monitor.is_rate, len(monitor.reference)].append(index)
-    for indices in shapes.values():
-        same = [monitors[index] for index in indices]
-        scores = score(
-            statistic("rate" if same[0].is_rate else detector.kind, alpha=detector.alpha),
-            np.stack([monitor.reference for monitor in same]),
-            np.stack([monitor.window(counts) for monitor in same]),
-            [monitor.positions for monitor in same],
-        )
-        scored.update((index, (monitors[index], scores, place)) for place, index in enumerate(indices))
-    in_order = [scored[index] for index in range(len(monitors))]
-    p_values = np.array([scores.p_value[place] for _, scores, place in in_order])
+    scored = panel.score(detector, counts)
+    p_values = np.array([scores.p_value[place] for scores, place in scored])
     return [
         _finding(monitor, detector, scores, place, p_value, min_samples)
-        for (monitor, scores, place), p_value in zip(in_order, _corrected(p_values, detector), strict=True)
+        for monitor, (scores, place), p_value in zip(
+            panel.monitors, scored, _corrected(p_values, detector), strict=True
+        )
     ]
 
 
@@ -198,16 +206,6 @@ def insufficient(monitor: Monitor, detector: DetectorConfig) -> Finding:
     """Return the finding of a window with too few rows to say anything."""
     nan = float("nan")
     return Finding(monitor.column, monitor.kind, nan, nan, nan, nan, nan, detector.alert or nan, "insufficient", 0, "")
-
-
-def score(
-    statistic_: WindowStatistic, reference: IntArray, window: IntArray, positions: Sequence[FloatArray | None]
-) -> Scores:
-    """Compare count matrices; statistics of distances get the bins' positions where all monitors have them."""
-    known = [place for place in positions if place is not None]
-    if isinstance(statistic_, Wasserstein) and len(known) == len(positions):
-        return statistic_.score(reference, window, np.stack(known))
-    return statistic_.score(reference, window)
 
 
 def _corrected(p_values: FloatArray, detector: DetectorConfig) -> FloatArray:

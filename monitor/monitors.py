@@ -40,14 +40,6 @@ class Monitor:
     names: tuple[str, ...] = ()
     """Names of the bins, where they have any."""
 
-    def window(self, counts: IntArray) -> IntArray:
-        """Return the window's counts in the same bins as ``reference``."""
-        chosen = counts[self.cells]
-        if self.groups is None:
-            return chosen
-        merged: IntArray = merge_bins(chosen[np.newaxis, :], self.groups)[0]
-        return merged
-
     def explain(self, scores: Scores, place: int) -> str:
         """Return what moved, in a few words."""
         if self.is_rate:

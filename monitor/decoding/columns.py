@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, starmap
-from operator import attrgetter
+from operator import itemgetter
 from struct import Struct, error
 from typing import Any, Final
 
@@ -32,21 +32,22 @@ def make_column(cell: Cell, values: Values, *, careful: bool) -> tuple[Column, I
     return categorical_column(values, careful=careful)
 
 
-def make_matrix(holders: Sequence[Any], attributes: Sequence[str]) -> list[tuple[Any, IntArray]]:
-    """Return float columns of attributes that hold floats or ``None``, each with the rows beyond bounds.
+def make_matrix(rows: Sequence[tuple[Any, ...]], fields: Sequence[int]) -> list[tuple[Any, IntArray]]:
+    """Return float columns of fields that hold floats or ``None``, each with the rows beyond bounds.
 
     Packing rows with ``struct`` is twice as fast as an array a column, but stops at the first ``None``.
     """
-    get = attrgetter(*attributes)
-    if len(attributes) == 1:
-        cells = np.array(list(map(get, holders)), np.float64).reshape(-1, 1)
+    number, first = len(fields), fields[0]
+    if number == 1:
+        cells = np.array(list(map(itemgetter(first), rows)), np.float64).reshape(-1, 1)
     else:
+        side_by_side = fields[-1] - first == number - 1
+        get = itemgetter(slice(first, first + number)) if side_by_side else itemgetter(*fields)
         try:
-            packed = b"".join(starmap(Struct(f"{len(attributes)}d").pack, map(get, holders)))
-            cells = np.frombuffer(packed, np.float64).reshape(-1, len(attributes))
+            packed = b"".join(starmap(Struct(f"{number}d").pack, map(get, rows)))
+            cells = np.frombuffer(packed, np.float64).reshape(-1, number)
         except error:
-            flat = list(chain.from_iterable(map(get, holders)))
-            cells = np.array(flat, np.float64).reshape(-1, len(attributes))
+            cells = np.array(list(chain.from_iterable(map(get, rows))), np.float64).reshape(-1, number)
     columns = np.array(cells.T, order="C")
     far = np.abs(columns) > HUGE
     if not far.any():

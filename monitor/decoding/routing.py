@@ -12,7 +12,7 @@ from monitor.decoding.paths import Path
 from monitor.decoding.plan import Plan
 from monitor.decoding.sampling import kept
 from monitor.decoding.text import PARSE_ERRORS
-from monitor.decoding.typed import Shape, Use
+from monitor.decoding.typed import Objects, Shape, Use
 from monitor.events import Records
 
 _MOST_KEYS: Final = 10_000
@@ -85,11 +85,12 @@ class Router:
                 glance.unread.append(index)
             else:
                 rows.append(index)
-        keys = zip(*(_texts(self._shape.values("text", path, objects)) for path in self._paths), strict=True)
+        parsed = Objects(objects)
+        keys = zip(*(_texts(self._shape.values("text", path, parsed)) for path in self._paths), strict=True)
         for index, key in zip(rows, keys if self._paths else [()] * len(rows), strict=True):
             glance.groups.setdefault(key, []).append(index)
         for path in self._ids:
-            glance.ids[path] = dict(zip(rows, self._shape.values("id", path, objects), strict=True))
+            glance.ids[path] = dict(zip(rows, self._shape.values("id", path, parsed), strict=True))
         return glance
 
     def _assign(self, glance: _Glance) -> list[Sequence[int]]:

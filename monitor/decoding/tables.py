@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from monitor.decoding.cells import Values, plain
 from monitor.decoding.columns import make_column
 from monitor.decoding.paths import EACH, INNER, Path, follow
 from monitor.decoding.plan import Cell, Plan
-from monitor.decoding.typed import Shape, Use
+from monitor.decoding.typed import Objects, Shape, Use
 from monitor.events import Column, IntArray
 
 
@@ -50,7 +50,7 @@ class TypedTable:
     """Rows as objects of a ``Shape``."""
 
     shape: Shape
-    objects: list[Any]
+    objects: Objects
     records: Sequence[int]
     careful: bool
     numbers: None = None
@@ -65,8 +65,7 @@ class TypedTable:
 
     def take(self, rows: Sequence[int]) -> TypedTable:
         """Return some of the rows."""
-        objects = [self.objects[row] for row in rows]
-        return TypedTable(self.shape, objects, [self.records[row] for row in rows], self.careful)
+        return TypedTable(self.shape, self.objects.take(rows), [self.records[row] for row in rows], self.careful)
 
 
 @dataclass(frozen=True, slots=True)

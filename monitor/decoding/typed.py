@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import astuple
 
 from monitor.config.model import TimeFormat
 from monitor.decoding.cells import Values, category, ident, is_field_name, number
@@ -62,9 +63,9 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a use's value is found in the parsed objects."""
+    """Where a use's value is found in the parsed objects: the field of the object, of the object in it, and so on."""
 
-    attributes: tuple[str, ...]
+    fields: tuple[int, ...]
     rest: tuple[Step, ...]
     typed: bool
 
@@ -77,8 +78,31 @@ class _Layout:
     names: list[str]
     single: list[tuple[Cell, bool]] = field(default_factory=list)
     """Cells on their own, and whether the struct has checked their type."""
-    groups: list[tuple[attrgetter[Any] | None, list[str], list[str]]] = field(default_factory=list)
-    """How to get the object that holds several numbers, their attributes, their names."""
+    groups: list[tuple[tuple[int, ...], list[int], list[str]]] = field(default_factory=list)
+    """Where the object is that holds several numbers, their fields in it, their names."""
+
+
+class Objects:
+    """Parsed objects, and what stands in their fields; each level is taken apart once."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+        self._rows: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
+
+    def rows(self, place: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        """Return the fields of the objects at a place, a tuple an object."""
+        found = self._rows.get(place)
+        if found is None:
+            found = self._rows[place] = list(map(astuple, self.column(place) if place else self.items))
+        return found
+
+    def column(self, place: tuple[int, ...]) -> list[Any]:
+        """Return what stands in one field, one value an object."""
+        return list(map(itemgetter(place[-1]), self.rows(place[:-1])))
+
+    def take(self, chosen: Sequence[int]) -> Objects:
+        """Return some of the objects."""
+        return Objects([self.items[row] for row in chosen])
 
 
 def can_type(path: Path) -> bool:
@@ -140,13 +164,13 @@ class Shape:
             node = node.children.setdefault(step, _Node())
         node.uses.append((use, path))
 
-    def _build(self, node: _Node, at: tuple[str, ...]) -> None:
+    def _build(self, node: _Node, at: tuple[int, ...]) -> None:
         fields: list[tuple[str, Any, Any]] = []
         names: dict[str, str] = {}
         for index, (name, child) in enumerate(node.children.items()):
             child.attribute = f"f{index}"
             names[child.attribute] = name
-            place = (*at, child.attribute)
+            place = (*at, index)
             if child.uses:
                 fields.append((child.attribute, *self._leaf(child, place)))
             else:
@@ -156,7 +180,7 @@ class Shape:
         node.struct = msgspec.defstruct("Fields", fields, rename=names, gc=False, forbid_unknown_fields=node.strict)
         node.absent = node.struct()
 
-    def _leaf(self, node: _Node, at: tuple[str, ...]) -> tuple[Any, Any]:
+    def _leaf(self, node: _Node, at: tuple[int, ...]) -> tuple[Any, Any]:
         typed = len(node.uses) == 1 and len(node.uses[0][1].steps) == len(_names(node.uses[0][1]))
         typed = typed and node.uses[0][1] not in self._loose and len(at) == len(node.uses[0][1].steps)
         for use, path in node.uses:
@@ -194,14 +218,14 @@ class Shape:
             case _:
                 return value
 
-    def values(self, use: Use, path: Path, objects: Sequence[Any]) -> Values:
+    def values(self, use: Use, path: Path, objects: Objects) -> Values:
         """Return what stands at a path, one value an object."""
         place = self._places[use, path]
-        found: Values = list(map(attrgetter(".".join(place.attributes)), objects))
+        found: Values = objects.column(place.fields)
         return [follow(value, place.rest) for value in found] if place.rest else found
 
     def columns(
-        self, cells: Sequence[Cell], objects: Sequence[Any], *, careful: bool
+        self, cells: Sequence[Cell], objects: Objects, *, careful: bool
     ) -> tuple[dict[str, Column], dict[str, IntArray]]:
         """Return the columns of those cells that stand in the value, and the rows of the bad cells of each."""
         if self._layout is None or self._layout.cells is not cells:
@@ -211,9 +235,8 @@ class Shape:
         for cell, typed in self._layout.single:
             values = self.values(cell.kind, cell.path, objects)
             columns[cell.name], bad[cell.name] = make_column(cell, values, careful=careful or not typed)
-        for get, attributes, names in self._layout.groups:
-            holders = objects if get is None else list(map(get, objects))
-            for name, (column, rows) in zip(names, make_matrix(holders, attributes), strict=True):
+        for place, fields, names in self._layout.groups:
+            for name, (column, rows) in zip(names, make_matrix(objects.rows(place), fields), strict=True):
                 columns[name], bad[name] = column, rows
         return {name: columns[name] for name in self._layout.names}, bad
 
@@ -221,17 +244,17 @@ class Shape:
         """Sort cells into those that are read one by one, and numbers of one object that are read together."""
         used = [c for c in cells if c.path.root == "value" and c.kind not in {"unknown", "ignore"}]
         layout = _Layout(cells, [cell.name for cell in used])
-        groups: dict[tuple[str, ...], list[Cell]] = {}
+        groups: dict[tuple[int, ...], list[Cell]] = {}
         for cell in used:
             place = self._places[cell.kind, cell.path]
             if cell.kind == "numeric" and place.typed:
-                groups.setdefault(place.attributes[:-1], []).append(cell)
+                groups.setdefault(place.fields[:-1], []).append(cell)
             else:
                 layout.single.append((cell, place.typed))
         for parents, group in groups.items():
-            attributes = [self._places["numeric", cell.path].attributes[-1] for cell in group]
-            get = attrgetter(".".join(parents)) if parents else None
-            layout.groups.append((get, attributes, [cell.name for cell in group]))
+            group.sort(key=lambda cell: self._places["numeric", cell.path].fields)
+            fields = [self._places["numeric", cell.path].fields[-1] for cell in group]
+            layout.groups.append((parents, fields, [cell.name for cell in group]))
         return layout
 
 

@@ -16,7 +16,7 @@ from monitor.decoding.reading import LOOK_EVERY, Reading, learn_fields, learn_ou
 from monitor.decoding.reasons import Reason
 from monitor.decoding.tables import TypedTable
 from monitor.decoding.text import PARSE_ERRORS, NotJsonError, load, repair
-from monitor.decoding.typed import Shape, Use, can_type
+from monitor.decoding.typed import Objects, Shape, Use, can_type
 from monitor.events import Batch, Records
 
 _OFTEN: Final = 0.05
@@ -128,7 +128,7 @@ class _Parse:
             lost = {index for index, _ in self.unreadable}
             rows = [index for index in candidates if index not in lost]
         long = max(map(len, chosen), default=0) > LONGEST_TEXT  # type: ignore[arg-type]  # as above
-        return TypedTable(self._shape, objects, rows, self._careful or long)
+        return TypedTable(self._shape, Objects(objects), rows, self._careful or long)
 
     def _recover(self, index: int, text: bytes, objects: list[Any], *, odd: bool) -> None:
         """Read a record that the struct refused: without what is no JSON, else cell by cell."""

@@ -8,6 +8,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -39,6 +41,7 @@ _PATIENCE: Final = 5.0
 _EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # has no type hints
 _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # has no type hints
 _AGAIN: Final = 0.1
+_KIND: Final = itemgetter(0)
 _NO_SUCH_TIME: Final = -1
 """What is answered when no record is so late; anything below means that there was no answer."""
 _OUTSIDE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
@@ -149,10 +152,7 @@ class LibrdkafkaSource:
         if not messages and (first := self._consumer.poll(timeout)) is not None:
             messages = [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
         self._check_ids()
-        parts: dict[tuple[str | None, int | None], list[Message]] = {}
-        for message in messages:
-            parts.setdefault((message.topic(), message.partition()), []).append(message)
-        polled = [records for part in parts.values() for records in self._columns(part)]
+        polled = [records for part in _by_input(messages) for records in self._columns(part)]
         if not polled:
             self._raise_corrupt()
         return polled
@@ -188,43 +188,46 @@ class LibrdkafkaSource:
     def _columns(self, messages: list[Message]) -> list[Records]:
         """Turn consecutive messages of one partition into ``Records``; errors among them are dealt with in turn."""
         name = TopicPartition(str(messages[0].topic()), int(messages[0].partition() or 0))
+        if not any(map(Message.error, messages)):
+            return self._runs(name, messages)
         records: list[Records] = []
         run: list[Message] = []
-        stamp = 0
         for message in messages:
-            if (error := message.error()) is not None:
-                records += self._run(name, run, stamp)
-                run = []
-                records += self._deal(name, message, error)
-                if self._corrupt is not None and self._corrupt.input == name:
-                    return records
+            if (error := message.error()) is None:
+                run.append(message)
                 continue
-            if run and message.timestamp()[0] != stamp:
-                records += self._run(name, run, stamp)
-                run = []
-            stamp = message.timestamp()[0]
-            run.append(message)
-        return records + self._run(name, run, stamp)
+            records += self._runs(name, run)
+            run = []
+            records += self._deal(name, message, error)
+            if self._corrupt is not None and self._corrupt.input == name:
+                return records
+        return records + self._runs(name, run)
 
-    def _run(self, name: TopicPartition, run: list[Message], stamp: int) -> list[Records]:
-        if not run:
-            return []
-        offsets = [int(message.offset() or 0) for message in run]
+    def _runs(self, name: TopicPartition, messages: list[Message]) -> list[Records]:
+        """Return messages without errors as ``Records``, one for each run whose times were stamped in the same way."""
+        stamps = list(map(Message.timestamp, messages))
+        records, start = [], 0
+        for kind, run in groupby(map(_KIND, stamps)):
+            stop = start + len(list(run))
+            records.append(self._run(name, messages[start:stop], stamps[start:stop], kind))
+            start = stop
+        return records
+
+    def _run(self, name: TopicPartition, run: list[Message], stamps: list[tuple[int, int]], kind: int) -> Records:
+        offsets: list[int] = list(map(Message.offset, run))  # type: ignore[arg-type]  # what was read has an offset
         self._positions[name] = offsets[-1] + 1
-        known = stamp != TIMESTAMP_NOT_AVAILABLE
-        return [
-            Records(
-                topic=name.topic,
-                partition=name.partition,
-                next_offset=self._positions[name],
-                offsets=offsets,
-                log_times=[message.timestamp()[1] * 1000 if known else UNKNOWN_TIME for message in run],
-                broker_stamped=stamp == TIMESTAMP_LOG_APPEND_TIME,
-                keys=[message.key() for message in run],
-                values=[message.value() for message in run],
-                headers=[_headers(message) for message in run] if self._need_headers else [],
-            )
-        ]
+        known = kind != TIMESTAMP_NOT_AVAILABLE
+        return Records(
+            topic=name.topic,
+            partition=name.partition,
+            next_offset=self._positions[name],
+            offsets=offsets,
+            log_times=[millis * 1000 for _, millis in stamps] if known else [UNKNOWN_TIME] * len(run),
+            broker_stamped=kind == TIMESTAMP_LOG_APPEND_TIME,
+            keys=list(map(Message.key, run)),
+            values=list(map(Message.value, run)),
+            headers=[_headers(message) for message in run] if self._need_headers else [],
+        )
 
     def _deal(self, name: TopicPartition, message: Message, error: KafkaError) -> list[Records]:
         """Return how far reading moved at the end of a partition, or raise what an error means."""
@@ -358,6 +361,19 @@ class LibrdkafkaSource:
         if (more := self._seldom.allow()) is not None:
             problem = error.str() if isinstance(error, KafkaError) else str(error)
             log.warning(what, problem=problem, held_back=more)
+
+
+def _by_input(messages: list[Message]) -> list[list[Message]]:
+    """Return messages by topic and partition, each list in order."""
+    if not messages:
+        return []
+    topics, numbers = list(map(Message.topic, messages)), list(map(Message.partition, messages))
+    if topics.count(topics[0]) == numbers.count(numbers[0]) == len(messages):
+        return [messages]
+    parts: dict[tuple[str | None, int | None], list[Message]] = {}
+    for topic, number, message in zip(topics, numbers, messages, strict=True):
+        parts.setdefault((topic, number), []).append(message)
+    return list(parts.values())
 
 
 def _theirs(name: TopicPartition, offset: int | None = None) -> KafkaPartition:
