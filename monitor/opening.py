@@ -30,6 +30,7 @@ from monitor.store.rocks import RocksStore
 
 log = structlog.get_logger(__name__)
 _PANE_BUDGET: Final = 64 << 20
+"""Bytes of clean panes that all partitions together keep in memory."""
 
 
 def open_pipeline(
@@ -56,11 +57,11 @@ def _restored(config: Config, source: Source, base: Path, fault: Callable[[str],
     for model in assembly.models.values():
         restore_model(model, opened)
     inputs = Inputs(config, source, opened)
+    numbers = inputs.numbers(assembly.topics())
+    layouts, budget = _Layouts(assembly.models), _PANE_BUDGET // max(len(numbers), 1)
     partitions = {
-        number: Partition.load(
-            number, assembly.models, opened, Shelf(number, opened, _Layouts(assembly.models), _PANE_BUDGET)
-        )
-        for number in inputs.numbers(assembly.topics())
+        number: Partition.load(number, assembly.models, opened, Shelf(number, opened, layouts, budget))
+        for number in numbers
     }
     inputs.seek(assembly.topics(), partitions)
     return Pipeline(

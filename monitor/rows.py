@@ -14,7 +14,7 @@ from monitor.layout import Layout
 from monitor.panes import PaneKey, Shelf
 from monitor.windows import Tiers
 
-ENOUGH: Final = 25_000
+ENOUGH: Final = 10_000
 _CELLS_AT_ONCE: Final = 4_000_000
 
 
