@@ -10,9 +10,7 @@ import logging
 import os
 import sys
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -80,36 +78,6 @@ def configure(config: LogConfig, stream: TextIO | None = None) -> None:
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Return the event as plain values, bounded in size, without secrets. A structlog processor."""
     return {_text(str(name), _MAX_TEXT): _plain(value, str(name), _MAX_DEPTH) for name, value in event.items()}
-
-
-def once_per(seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Callable[..., int | None]:
-    """Return a gate for a warning that would repeat: it opens at most once in so many seconds for each key.
-
-    The gate takes an optional key and returns ``None`` while it is shut, otherwise how often it was shut since it was
-    last open. It may be called from any thread; the keys it remembers are bounded.
-
-    >>> now = iter([0.0, 1.0, 2.0, 11.0])
-    >>> gate = once_per(10, monotonic=lambda: next(now))
-    >>> [gate("broker down") for _ in range(4)]
-    [0, None, None, 2]
-    """
-    lock = threading.Lock()
-    opened: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
-
-    def gate(key: Hashable = None) -> int | None:
-        with lock:
-            now = monotonic()
-            last, missed = opened.get(key, (float("-inf"), 0))
-            if now - last < seconds:
-                opened[key] = (last, missed + 1)
-                return None
-            opened[key] = (now, 0)
-            opened.move_to_end(key)
-            if len(opened) > _MAX_KEYS:
-                opened.popitem(last=False)
-            return missed
-
-    return gate
 
 
 def _renderers(*, console: bool, colors: bool) -> list[Processor]:

@@ -16,7 +16,7 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from monitor.config.root import LogConfig
-from monitor.logs import configure, once_per
+from monitor.logs import configure
 from monitor.redaction import redact
 
 CANARY = "hunter2canary"
@@ -237,37 +237,3 @@ def test_figures_that_are_not_numbers_stay_json() -> None:
     out = started()
     structlog.get_logger().info("x", p=float("nan"), q=float("inf"))
     assert (events(out)[0]["p"], events(out)[0]["q"]) == (None, None)
-
-
-def test_once_per_opens_once_in_a_while_for_each_key() -> None:
-    now = 0.0
-    gate = once_per(10, monotonic=lambda: now)
-    assert [gate("a"), gate("b"), gate("a"), gate("a")] == [0, 0, None, None]
-    now = 9.9
-    assert gate("a") is None
-    now = 10.0
-    assert gate("a") == 3
-    assert gate("b") == 0
-    assert gate() == 0
-
-
-def test_once_per_remembers_a_bounded_number_of_keys() -> None:
-    gate = once_per(10, monotonic=lambda: 0.0)
-    assert [gate(key) for key in range(5000)] == [0] * 5000
-    assert gate(0) == 0
-    assert gate(4999) is None
-
-
-def test_once_per_opens_once_for_many_threads() -> None:
-    gate = once_per(1000)
-    opened: list[int] = []
-
-    def knock() -> None:
-        opened.extend(missed for _ in range(1000) if (missed := gate("x")) is not None)
-
-    threads = [threading.Thread(target=knock) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert opened == [0]
