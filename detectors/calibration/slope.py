@@ -18,7 +18,8 @@ _STEEPEST: Final = 1 / (6 * np.sqrt(3))
 _STEPS: Final = 60
 _HALVINGS: Final = 30
 _ENOUGH: Final = 1e-9
-_FARTHEST: Final = 1e3
+_LEAST_INFORMATION: Final = 1e-4
+"""Rows that separate drive it to 0 on the way to infinity."""
 _TIGHTEST: Final = 1e12
 
 
@@ -53,8 +54,9 @@ class LogitBins:
         """Return what the logits are like if the scores in each bin follow the beta law of their mean and variance.
 
         Then x has mean ψ(a) - ψ(b) and variance ψ'(a) + ψ'(b). Good in narrow bins; the law is a guess, and the bound
-        of the slope holds as far as it does. Without the positive rows' sums the covariance with the label is taken
-        for that of a calibrated model and is in doubt by as much as it could be.
+        of the slope holds as far as it does. The covariance of x with the label is that of the score with it, in doubt
+        by what x is not linear in the score; without the positive rows' sums it is that of a calibrated model, in doubt
+        by as much as it could be.
         """
         p = np.clip(np.nan_to_num(bins.mean_score), LOGIT_CLIP, 1 - LOGIT_CLIP)
         spread = np.clip(bins.spread, 0.0, p * (1 - p))
@@ -67,7 +69,8 @@ class LogitBins:
             with_label, doubt = spread, np.sqrt(rate * (1 - rate) * variance)
         else:
             with_label = ratio(bins.positive_score - p * bins.positives, np.where(bins.n > 0, bins.n, 1.0))
-            doubt = np.zeros_like(p)
+            bent = np.maximum(variance - 1 / (total**2 * np.maximum(spread, 1e-300)), 0.0)
+            doubt = np.sqrt(rate * (1 - rate) * np.where(spread > 0, bent, 0.0))
         covariance = with_label * (1 + 1 / total) / (p * (1 - p))
         return cls(bins.n, bins.positives, psi(a) - psi(b), variance, covariance, doubt)
 
@@ -142,7 +145,7 @@ def _maximise(points: FloatArray, weights: FloatArray, goal: FloatArray) -> tupl
     gradient, information = _slopes(points, weights, goal, fit)
     rows = 2 * weights.sum(axis=1)
     flat = np.abs(gradient) <= 1e-7 * np.maximum(rows, 1.0)[:, np.newaxis]
-    there = usable & solvable & flat.all(axis=1) & (np.abs(fit) < _FARTHEST).all(axis=1)
+    there = usable & solvable & flat.all(axis=1) & (information[:, 0, 0] > _LEAST_INFORMATION)
     return np.where(there[:, np.newaxis], fit, np.nan), information
 
 

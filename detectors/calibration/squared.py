@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import chdtri
 
 from detectors.calibration.figure import Figure, FloatArray, ratio
 from detectors.calibration.sums import ScoreBins
 from detectors.norms import Z95
-from detectors.weighted_chi2 import critical_value
 
 
 def plain(bins: ScoreBins) -> Figure:
     """Return Σ (n_b / n) (rate_b - mean score_b)², the reliability term of the Brier score.
 
     The interval is for the same sum with endless labels: the root of it differs from the observed root by no more than
-    the noise's own norm from below (law of a weighted sum of χ²), and by the normal noise in one direction from above.
+    the noise's own norm from below (a weighted sum of χ², Satterthwaite's law), and by the normal noise in one direction from above.
     It holds in 95 % or more.
     """
     value = (bins.share * bins.gap**2).sum(axis=1)
@@ -77,5 +77,9 @@ def root_interval(bins: ScoreBins, apart: FloatArray) -> tuple[FloatArray, Float
     share = np.nan_to_num(bins.share)
     root = np.sqrt((share * apart**2).sum(axis=1))
     weights = share * bins.noise
-    low = np.maximum(root - np.sqrt(critical_value(0.025, weights)), 0.0)
+    mean, square = weights.sum(axis=1), (weights**2).sum(axis=1)
+    some = mean > 0
+    size = np.where(some, square / np.where(some, mean, 1.0), 0.0)
+    noise = size * chdtri(np.where(some, mean / np.where(some, size, 1.0), 1.0), 0.025)
+    low = np.maximum(root - np.sqrt(noise), 0.0)
     return low**2, np.minimum(root + Z95 * np.sqrt(weights.max(axis=1, initial=0.0)), 1.0) ** 2

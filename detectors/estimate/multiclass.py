@@ -122,7 +122,8 @@ def _unsupported(rows: FloatArray, calibrators: Sequence[Calibrator]) -> FloatAr
     by_class = rows.sum(axis=1)
     lacking = np.stack([~calibrator.supported for calibrator in calibrators])
     total = by_class.sum(axis=2)
-    return ratio(np.where(lacking, by_class, 0.0).sum(axis=2), total).max(axis=1)
+    largest: FloatArray = ratio(np.where(lacking, by_class, 0.0).sum(axis=2), total).max(axis=1)
+    return largest
 
 
 def _mean(figures: Sequence[Estimated]) -> Estimated:
