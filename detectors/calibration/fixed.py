@@ -50,11 +50,6 @@ def from_wide(high: IntArray, low: IntArray) -> FloatArray:
     return whole
 
 
-def add(cells: IntArray, places: IntArray, values: IntArray) -> None:
-    """Add each value to its cell of a flat array."""
-    np.add.at(cells, places, values)
-
-
 def checked(rows: IntArray) -> IntArray:
     """Return numbers of rows, all of which sums can stand for.
 

@@ -14,8 +14,8 @@ def plain(bins: ScoreBins) -> Figure:
     """Return Σ (n_b / n) (rate_b - mean score_b)², the reliability term of the Brier score.
 
     The interval is for the same sum with endless labels: the root of it differs from the observed root by no more than
-    the noise's own norm from below (a weighted sum of χ², Satterthwaite's law), and by the normal noise in one direction from above.
-    It holds in 95 % or more.
+    the noise's own norm from below (a weighted sum of χ², Satterthwaite's law), and by the normal noise in one
+    direction from above. It holds in 95 % or more.
     """
     value = (bins.share * bins.gap**2).sum(axis=1)
     low, high = root_interval(bins, bins.gap)

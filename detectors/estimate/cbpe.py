@@ -35,7 +35,9 @@ def cbpe(
     """Return the expected performance of J windows from counts of their scores alone.
 
     Right while the relation of score to outcome is that of the reference. It sees a change of inputs, never a change of
-    what they mean: with concept drift it is wrong and does not know, which is why it carries a light (``validity``).
+    what they mean: with concept drift it is wrong and does not know, which is why it carries a light (``validity``). An
+    isotonic fit sharpens what it was fitted on: from 500 labelled rows the ROC AUC is too high about as often as not
+    and its interval holds 91 % (95 % from 5,000).
 
     Parameters
     ----------

@@ -52,9 +52,9 @@ def average_precision(cells: Cells, *, plug_in: bool = False) -> Estimated:
         gain = gain + p * (1 - p) * harmonic
     positives = t.sum(axis=1)
     value = ratio(gain.sum(axis=1), positives)
-    own = np.nan_to_num(ratio(hits + t / 2, before + n / 2))
-    shares = np.nan_to_num(ratio(t, before + n))
-    lower = np.cumsum(shares, axis=1) - shares / 2
+    itself = 0.0 if plug_in else 1 - 2 * p
+    own = 2 * p + np.nan_to_num(ratio(harmonic, n)) * (hits - 2 * p * before + itself)
+    lower = np.cumsum(p * harmonic, axis=1) - p * harmonic
     gradient = ratio(own + lower - value[:, np.newaxis], np.broadcast_to(positives[:, np.newaxis], t.shape))
     return cells.estimate(value, ranks.spread(np.nan_to_num(gradient)), denominator=positives)
 
