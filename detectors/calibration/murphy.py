@@ -75,7 +75,8 @@ def _brier(bins: ScoreBins, total: FloatArray) -> Figure:
         product, loose = bins.positive_score, np.zeros(len(total))
     value = ratio((bins.score_sq - 2 * product + bins.positives).sum(axis=1), total)
     fourth = ratio((bins.positives * (1 - score) ** 4 + (bins.n - bins.positives) * score**4).sum(axis=1), total)
-    half = Z95 * np.sqrt(ratio(np.maximum(fourth - value**2, 0.0), total))
+    spread = np.nan_to_num(ratio(np.maximum(fourth - value**2, 0.0), total - 1))
+    half = np.where(total > 1, Z95 * np.sqrt(np.maximum(spread, 0.0)), np.inf)
     return Figure.of(value, np.maximum(value - half, 0.0), np.minimum(value + half, 1.0), total, loose)
 
 

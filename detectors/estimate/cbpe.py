@@ -36,8 +36,8 @@ def cbpe(
 
     Right while the relation of score to outcome is that of the reference. It sees a change of inputs, never a change of
     what they mean: with concept drift it is wrong and does not know, which is why it carries a light (``validity``). An
-    isotonic fit sharpens what it was fitted on: from 500 labelled rows the ROC AUC is too high about as often as not
-    and its interval holds 91 % (95 % from 5,000).
+    isotonic fit sharpens what it was fitted on: from 500 labelled rows the ROC AUC is .011 too high in the mean and its
+    interval holds 91 %, from 1,000 .006 and 93 %, from 5,000 .0015 and 95 % (simulated, 60 bins).
 
     Parameters
     ----------
