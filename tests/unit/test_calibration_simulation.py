@@ -164,7 +164,7 @@ def test_classes_that_depend_on_each_other_are_covered_too() -> None:
 
 
 def test_spiegelhalters_test_keeps_its_level_and_sees_overconfidence() -> None:
-    calm, sure = simulate("common", 500, 2000), simulate("common", 500, 2000, slope=0.6)
+    calm, sure = simulate("common", 500, 1000), simulate("common", 500, 300, slope=0.6)
     test = losses.spiegelhalter(calm.table.losses(calm.cells))
     assert np.mean(test.p_value < 0.05) == pytest.approx(0.05, abs=0.02)
     assert test.z.value.std() == pytest.approx(1.0, abs=0.05)

@@ -98,7 +98,7 @@ def test_average_precision_counts_each_positive_itself() -> None:
 def test_error_bars_hold_a_calibrator_that_a_small_reference_made(reference: int) -> None:
     rng = np.random.default_rng(reference)
     missed = {name: [0, 0] for name in ("accuracy", "precision", "recall", "roc_auc", "true_positives")}
-    for _ in range(400):
+    for _ in range(250):
         before = draw(rng, COMMON, np.ones(BINS), reference, 1)
         calibrator = Calibrator.isotonic(before.n[0], before.positives[0])
         now = draw(rng, COMMON, np.exp(-CENTRES), 5000, 1)
@@ -112,9 +112,9 @@ def test_error_bars_hold_a_calibrator_that_a_small_reference_made(reference: int
             counts[0] += not found[name].low[0] <= seen[name][0] <= found[name].high[0]
             counts[1] += not blind[name].low[0] <= seen[name][0] <= blind[name].high[0]
     for name, (ours, without) in missed.items():
-        assert ours / 400 <= (0.11 if (name, reference) == ("roc_auc", 500) else 0.08), name
+        assert ours / 250 <= (0.11 if (name, reference) == ("roc_auc", 500) else 0.08), name
         if reference == 500:
-            assert without / 400 > 0.2, name
+            assert without / 250 > 0.2, name
 
 
 def test_confusion_counts_follow_the_poisson_binomial_law() -> None:
@@ -143,7 +143,7 @@ def test_several_classes_are_held_too() -> None:
     rng = np.random.default_rng(9)
     table, names = ClassTable((np.arange(1, 20) / 20,) * 3), ("accuracy", "precision", "recall", "f1", "roc_auc")
     inside = dict.fromkeys(names, 0)
-    runs = 150
+    runs = 100
     for _ in range(runs):
         chances = rng.dirichlet([0.8, 1.2, 0.6], 4000)
         truth = chances**0.7 / (chances**0.7).sum(axis=1, keepdims=True)
@@ -180,7 +180,7 @@ def test_weighting_undoes_a_shift_of_strata_and_scores_alone_do_not() -> None:
     strata, flagged = np.arange(2 * BINS), np.tile(FLAGGED, 2)
     rank = np.tile(np.arange(BINS), 2)
     inside, errors, naive = 0, [], []
-    for _ in range(200):
+    for _ in range(120):
         n = rng.multinomial(20_000, np.repeat([0.8, 0.2], BINS) / BINS)
         positives = rng.binomial(n, truth)
         window = rng.multinomial(3000, np.repeat([0.3, 0.7], BINS) / BINS, 1)
@@ -193,7 +193,7 @@ def test_weighting_undoes_a_shift_of_strata_and_scores_alone_do_not() -> None:
         pooled = Calibrator.isotonic(n[:BINS] + n[BINS:], positives[:BINS] + positives[BINS:])
         naive.append(cbpe(window[:, :BINS] + window[:, BINS:], pooled, FLAGGED).figures["accuracy"].value[0] - seen)
     assert len(strata) == 2 * BINS
-    assert inside / 200 >= 0.93
+    assert inside / 120 >= 0.93
     assert abs(np.mean(errors)) < 0.003
     assert abs(np.mean(naive)) > 0.02
 
