@@ -59,8 +59,8 @@ def cbpe(
 
     References
     ----------
-    Garg et al. (2022), Leveraging unlabeled data to predict out-of-distribution performance, ICLR; Kivimäki et al.
-    (2025), Confidence-based estimators for predictive performance in model monitoring, JAIR.
+    Garg et al. (2022), Leveraging unlabeled data to predict out-of-distribution performance, ICLR; Kivimäki, Białek,
+    Nurminen and Kuberski, Confidence-based estimators for predictive performance in model monitoring, arXiv:2407.08649.
     """
     cells = Cells.calibrated(n, calibrator, flagged, rank)
     outside = np.where(calibrator.supported[cells.rank], 0.0, cells.n).sum(axis=1)

@@ -70,6 +70,15 @@ def test_the_noise_floor_is_the_error_of_a_calibrated_model(law: str, rows: int)
     assert 0.93 <= inside <= 0.98
 
 
+@pytest.mark.parametrize("law", ["common", "sure"])
+def test_the_noise_floor_knows_that_scores_within_a_wide_bin_differ(law: str) -> None:
+    w = simulate(law, 400, 1500, bins=2, seed=7)
+    floor, found = error.noise_floor(w.bins), error.expected(w.bins)
+    assert found.value.mean() == pytest.approx(floor.value.mean(), rel=0.03)
+    alike = ScoreBins(w.bins.n, w.bins.positives, w.bins.score, np.nan_to_num(w.bins.score * w.bins.mean_score))
+    assert error.noise_floor(alike).value.mean() > 1.045 * floor.value.mean()
+
+
 def test_a_floor_from_the_normal_law_would_be_wrong_where_positives_are_rare() -> None:
     w = simulate("rare", 300, 2000)
     n = np.maximum(w.bins.n, 1)

@@ -236,6 +236,17 @@ def test_class_calibrators_come_from_labelled_rows_alone() -> None:
     assert raw.macro.figures["accuracy"].value[0] == pytest.approx((4 * 2 / 3 + 4 * 0.75) / 8)
 
 
+def test_probabilities_of_classes_that_do_not_agree_are_scaled_to_the_rows() -> None:
+    n = np.zeros((1, 2, 2, 2), np.int64)
+    n[0, 0, :, :], n[0, 1, :, :] = [[10, 30], [25, 15]], [[18, 2], [5, 15]]
+    calibrators = [given(np.array([0.3, 0.8])), given(np.array([0.1, 0.9]))]
+    found = cbpe_classes(n, calibrators)
+    assert found.confusion[0].sum(axis=0) == pytest.approx([40, 20])
+    raw = np.array([[10 * 0.3 + 30 * 0.8, 18 * 0.3 + 2 * 0.8], [25 * 0.1 + 15 * 0.9, 5 * 0.1 + 15 * 0.9]])
+    assert found.confusion[0] == pytest.approx(raw / raw.sum(axis=0) * [40, 20])
+    assert found.macro.figures["accuracy"].value[0] == pytest.approx(np.trace(found.confusion[0]) / 60)
+
+
 def test_auc_of_ties_is_a_half() -> None:
     cells = Cells.calibrated(
         np.array([[50, 50]]), given(np.array([0.2, 0.6])), np.array([False, True]), np.zeros(2, int)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.cbpe import cbpe
@@ -137,6 +138,15 @@ def test_confusion_counts_follow_the_poisson_binomial_law() -> None:
         exact = np.quantile(seen, [0.025, 0.975])
         assert figure.low[0] == pytest.approx(exact[0], abs=1.01)
         assert figure.high[0] == pytest.approx(exact[1], abs=1.01)
+
+
+@pytest.mark.parametrize(("rows", "rate"), [(2000, 0.002), (2000, 0.998), (500, 0.02), (300, 0.5)])
+def test_counts_that_lean_to_one_side_have_the_quantiles_of_their_law(rows: int, rate: float) -> None:
+    calibrator = Calibrator(np.array([rate]), np.zeros(1), np.zeros(1, np.int64), np.ones(1, np.bool_))
+    figure = confusion(Cells.calibrated(np.array([[rows]]), calibrator, np.array([True])))["true_positives"]
+    law = stats.binom(rows, rate)
+    assert np.ceil(figure.low[0]) == law.ppf(0.025)
+    assert np.floor(figure.high[0]) == law.ppf(0.975)
 
 
 def test_several_classes_are_held_too() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.calibration.figure import Figure
+from detectors.calibration.figure import Figure, simultaneous, wilson
 from detectors.fairness import (
     demographic_parity,
     equalised_odds,
@@ -87,6 +87,16 @@ def test_intervals_of_equalised_odds_hold_both_rates() -> None:
     found = equalised_odds(np.stack([negatives - fp, fp, positives - tp, tp], axis=2))
     assert covered(found.difference, 0.1) >= 0.94
     assert covered(found.ratio, 0.5) >= 0.94
+
+
+def test_the_odds_of_two_groups_have_newcombes_interval_at_the_level_of_two_rates() -> None:
+    cells = np.array([[[270, 30, 20, 80], [280, 20, 60, 40]]])
+    found = equalised_odds(cells).difference
+    z = float(simultaneous(np.array(2.0)))
+    (low_one, low_two), (high_one, high_two) = wilson(np.array([80.0, 40.0]), np.array([100.0, 100.0]), z)
+    assert found.value[0] == pytest.approx(0.4)
+    assert found.low[0] == pytest.approx(0.4 - np.hypot(0.8 - low_one, high_two - 0.4))
+    assert found.high[0] == pytest.approx(0.4 + np.hypot(high_one - 0.8, 0.4 - low_two))
 
 
 def test_small_groups_are_left_out_and_too_few_groups_have_no_figure() -> None:
