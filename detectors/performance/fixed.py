@@ -46,15 +46,21 @@ class Fixed:
             When a number is too large or not finite.
         """
         most = 2.0 ** (LIMB * self.limbs - self.bits)
-        if len(values) and not max(values.max(), -values.min()) <= most:
+        low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+        if not max(high, -low) <= most:
             raise OverflowError(f"a number is not between {-most:g} and {most:g}")
-        units = np.rint(values * 2.0**self.bits)
-        if self.limbs == 1:
-            return units.astype(np.int64)[np.newaxis]
-        if self.limbs == 2:
-            whole = units.astype(np.int64)
-            return np.stack([whole & ((1 << LIMB) - 1), whole >> LIMB])
-        return _split_wide(units, self.limbs)
+        units = values * 2.0**self.bits
+        np.rint(units, out=units)
+        parts = np.empty((self.limbs, len(values)), np.int64)
+        if self.limbs > 2:
+            # By size, then with the sign: the remainder of a float is then a float.
+            sign = np.where(units < 0, -1, 1) if low < 0 else None
+            _split(np.abs(units, out=units), parts)
+            if sign is not None:
+                parts *= sign
+        else:
+            _split(units, parts)
+        return parts
 
     def exact(self, cells: IntArray) -> ExactArray:
         """Return sums in units, from cells ``[..., limbs]``."""
@@ -85,14 +91,15 @@ def deviations(total: ExactArray, squares: ExactArray, rows: IntArray, bits: int
     return np.maximum(exact, 0.0)
 
 
-def _split_wide(units: FloatArray, limbs: int) -> IntArray:
-    """Split by size, then give each limb the sign: the remainder of a float is then a float."""
-    rest = np.abs(units)
-    parts = np.empty((limbs, len(units)), np.int64)
-    for limb in range(limbs - 1, 0, -1):
-        part = np.floor(rest * 2.0 ** (-LIMB * limb))
-        rest -= part * 2.0 ** (LIMB * limb)
+def _split(units: FloatArray, parts: IntArray) -> None:
+    """Split whole numbers into limbs; those of more than two limbs must not be negative."""
+    for limb in range(len(parts) - 1, 1, -1):
+        part = units * 2.0 ** (-LIMB * limb)
+        np.floor(part, out=part)
         parts[limb] = part
-    parts[0] = rest
-    parts *= np.where(units < 0, -1, 1)
-    return parts
+        part *= 2.0 ** (LIMB * limb)
+        units -= part
+    parts[0] = units
+    if len(parts) > 1:
+        np.right_shift(parts[0], LIMB, out=parts[1])
+        parts[0] &= (1 << LIMB) - 1
