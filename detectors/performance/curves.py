@@ -120,19 +120,36 @@ class Curve:
     def capture(self, share: float, alpha: float) -> Estimate:
         """Return the share of all positives among the rows of the highest scores, ``share`` of all rows.
 
-        Rows of the bin in which the cut falls count in proportion. The interval is Wilson's over the positives.
+        Rows of the bin in which the cut falls count in proportion. The cut moves with the rows: with ρ the share of
+        positives around it, π that of all rows, k of rows above it and C the figure, the influence of a row is
+        y/π·(above - C) - ρ/π·(above - k). The interval is Wilson's at the effective number of rows.
         """
-        wanted = share * self.rows[:, np.newaxis]
+        wanted = share * self.rows.astype(np.float64)
         above = self.positives_above + self.negatives_above
         here = self.positives + self.negatives
-        taken = np.clip(wanted - above, 0.0, here)
-        value = (self.positives * np.where(here > 0, taken / np.maximum(here, 1.0), 0.0)).sum(axis=1)
+        taken = np.clip(wanted[:, np.newaxis] - above, 0.0, here)
         high = np.minimum(self.positives, taken).sum(axis=1)
         low = np.maximum(taken - self.negatives, 0.0).sum(axis=1)
+        value = self._positives_in(wanted)
         positives = self.positives.sum(axis=1).astype(np.int64)
         caught = ratio(value, positives)
         bound = ratio(np.maximum(high - value, value - low), positives)
-        return estimate(caught, wilson(caught, positives, alpha), positives, alpha, bound)
+        reach = np.minimum(np.minimum(wanted, self.rows - wanted), np.maximum(10.0, self.rows**0.8 / 4))
+        around = (self._positives_in(wanted + reach) - self._positives_in(wanted - reach) + 1) / (2 * reach + 2)
+        base = ratio(positives, self.rows)
+        base = np.where(base > 0, base, np.nan)
+        spread = caught * (1 - caught) * (1 - 2 * around) / base + (around / base) ** 2 * share * (1 - share)
+        smaller = np.minimum(np.minimum(wanted, self.rows - wanted), positives)
+        interval = bounded(caught, ratio(spread, self.rows), smaller, alpha)
+        return estimate(caught, interval, positives, alpha, bound)
+
+    def _positives_in(self, top: FloatArray) -> FloatArray:
+        """Return the positives among the ``top`` rows of the highest scores, rows of one bin in proportion."""
+        above = self.positives_above + self.negatives_above
+        here = self.positives + self.negatives
+        taken = np.clip(top[:, np.newaxis] - above, 0.0, here)
+        inside: FloatArray = (self.positives * (taken / np.maximum(here, 1.0))).sum(axis=1)
+        return inside
 
     def _newcombe(self, true: FloatArray, false: FloatArray, place: IntArray, alpha: float) -> Interval:
         """Return the interval of the absolute difference of two shares at the threshold where it is largest.
