@@ -42,8 +42,7 @@ def averaged(confusion: IntArray, classes: int, figure: Figure, *, weighted: boo
     value = np.where(defined.any(axis=1), np.where(defined, each * weights, 0.0).sum(axis=1), np.nan)
     counts = smoothed(confusion)
     slopes = _slopes(counts, figure, defined, weighted=weighted)
-    flat = (len(counts), -1)
-    variance = delta_variance(counts.reshape(flat), slopes.reshape(flat))
+    variance = delta_variance(counts, slopes)
     rows = confusion.sum(axis=(1, 2))
     return estimate(value, bounded(value, variance, rows, alpha), rows, alpha)
 

@@ -53,7 +53,7 @@ def matthews(confusion: IntArray, alpha: float) -> Estimate:
     """
     value, _ = _matthews(confusion.astype(np.float64))
     smooth = smoothed(confusion)
-    variance = delta_variance(_flat(smooth), _flat(_matthews(smooth)[1]))
+    variance = delta_variance(smooth, _matthews(smooth)[1])
     rows = confusion.sum(axis=(1, 2))
     return estimate(value, of_range(-1, 1, value, variance, _least_margin(confusion), alpha), rows, alpha)
 
@@ -69,7 +69,7 @@ def kappa(confusion: IntArray, alpha: float) -> Estimate:
     """
     value, _ = _kappa(confusion.astype(np.float64))
     smooth = smoothed(confusion)
-    variance = delta_variance(_flat(smooth), _flat(_kappa(smooth)[1]))
+    variance = delta_variance(smooth, _kappa(smooth)[1])
     rows = confusion.sum(axis=(1, 2))
     return estimate(value, of_range(-1, 1, value, variance, _least_margin(confusion), alpha), rows, alpha)
 
@@ -122,7 +122,3 @@ def _least_margin(confusion: IntArray) -> IntArray:
     most = np.iinfo(np.int64).max
     least: IntArray = np.where(margins > 0, margins, most).min(axis=1)
     return np.where(least == most, 0, least)
-
-
-def _flat(cells: FloatArray) -> FloatArray:
-    return cells.reshape(len(cells), -1)

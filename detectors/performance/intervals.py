@@ -92,10 +92,11 @@ def of_range(
 
 
 def delta_variance(counts: FloatArray, slopes: FloatArray) -> FloatArray:
-    """Return the variance of a figure of multinomial counts ``[J, K]`` by the delta method, from its slopes in each."""
-    rows = counts.sum(axis=1)
-    first = (counts * slopes).sum(axis=1)
-    second = (counts * slopes**2).sum(axis=1)
+    """Return the variance of a figure of multinomial counts ``[J, …]`` by the delta method, from its slopes in each."""
+    cells = tuple(range(1, counts.ndim))
+    rows = counts.sum(axis=cells)
+    first = (counts * slopes).sum(axis=cells)
+    second = (counts * slopes**2).sum(axis=cells)
     variance: FloatArray = np.maximum(second - first * ratio(first, rows), 0.0)
     return variance
 
