@@ -68,16 +68,33 @@ class Costs:
         return cls(tuple(data["fixed"]), tuple(data["of_amount"]))
 
 
-def add_amounts(rows: Rows, units: FloatArray, outcome: IntArray) -> None:
-    """Add amounts and their squares to the sums of each row's outcome; count those that are missing."""
+def amount_blocks(bins: int) -> dict[str, tuple[int, ...]]:
+    """Return the blocks of amounts: by outcome, and by label and score bin for decisions at other thresholds."""
+    by_outcome = _blocks((2, 2))
+    by_bin = {f"{name}_by_bin": shape for name, shape in _blocks((2, bins)).items()}
+    return {"amount_missing": (), **by_outcome, **by_bin}
+
+
+def add_amounts(rows: Rows, units: FloatArray, place: IntArray, suffix: str = "") -> None:
+    """Add amounts and their squares to the sums of each row's outcome, or of its label and bin (``_by_bin``)."""
     there = (units >= 0) & (units <= MOST_UNITS)
-    if not there.all():
-        rows.only(~there).count("amount_missing")
-    kept, place = rows.only(there), outcome[there]
+    kept, where = rows.only(there), place[there]
     whole = np.rint(units[there])
-    kept.count("amount_rows", place)
-    kept.add("amount", AMOUNT.split(whole), place)
-    kept.add("amount_square", AMOUNT_SQUARE.split(whole * whole), place)
+    kept.count(f"amount_rows{suffix}", where)
+    kept.add(f"amount{suffix}", AMOUNT.split(whole), where)
+    kept.add(f"amount_square{suffix}", AMOUNT_SQUARE.split(whole * whole), where)
+    if not suffix and not there.all():
+        rows.only(~there).count("amount_missing")
+
+
+def amounts_at(cells: Mapping[str, IntArray], bins_below: int) -> dict[str, IntArray]:
+    """Return the blocks by outcome of flagging every score but those of the first ``bins_below`` bins."""
+    found = {}
+    for name in _blocks(()):
+        by_bin = cells[f"{name}_by_bin"]
+        sides = by_bin[:, :, :bins_below], by_bin[:, :, bins_below:]
+        found[name] = np.stack([side.sum(axis=2) for side in sides], axis=2)
+    return found
 
 
 def amount_figures(cells: Mapping[str, IntArray], unit: float, alpha: float) -> dict[str, Estimate]:
@@ -106,16 +123,23 @@ def amount_figures(cells: Mapping[str, IntArray], unit: float, alpha: float) -> 
 def cost_figure(costs: Costs, cells: Mapping[str, IntArray], unit: float | None, alpha: float) -> Estimate:
     """Return the mean cost of a row with Student's interval; over rows with an amount, if the costs depend on it."""
     fixed, of_amount = np.array(costs.fixed), np.array(costs.of_amount)
-    if costs.uses_amount:
+    if costs.uses_amount and unit is not None:
         rows, amounts, squares = _sums(cells)
-        scale = 1.0 if unit is None else unit
-        mean, variance = _mean_cost(rows, amounts * scale, squares * scale**2, fixed, of_amount)
+        mean, variance = _mean_cost(rows, amounts * unit, squares * unit**2, fixed, of_amount)
     else:
         rows = cells["confusion"].reshape(-1, 4)
         none = np.zeros(rows.shape)
         mean, variance = _mean_cost(rows, none, none, fixed, of_amount)
     whole = rows.sum(axis=1)
     return estimate(mean, normal(mean, variance, whole, alpha), whole, alpha)
+
+
+def _blocks(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    return {
+        "amount_rows": shape,
+        "amount": (*shape, AMOUNT.limbs),
+        "amount_square": (*shape, AMOUNT_SQUARE.limbs),
+    }
 
 
 def _sums(cells: Mapping[str, IntArray]) -> tuple[IntArray, FloatArray, FloatArray]:

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.lookup import Lookup
-from detectors.performance.amounts import AMOUNT, AMOUNT_SQUARE, Costs, add_amounts, amount_figures, cost_figure
+from detectors.performance.amounts import (
+    Costs,
+    add_amounts,
+    amount_blocks,
+    amount_figures,
+    amounts_at,
+    cost_figure,
+)
 from detectors.performance.confusion import decision_figures
 from detectors.performance.curves import Curve, gini, lift
 from detectors.performance.estimate import Estimate
@@ -84,6 +91,8 @@ class BinaryTable:
             raise ValueError(f"a decision needs a finite threshold, not {self.decision}")
         if self.amount is not None and not 0 < self.amount < np.inf:
             raise ValueError(f"the unit of amounts must be above 0, not {self.amount}")
+        if self.costs is not None and self.costs.uses_amount and self.amount is None:
+            raise ValueError("costs depend on an amount, but the table has no unit of amounts")
         if not all(0 < share <= 1 for share in self.tops):
             raise ValueError(f"shares of the highest scores must be above 0 and not above 1, not {self.tops}")
 
@@ -128,7 +137,7 @@ class BinaryTable:
             }
             | BRIER_BLOCKS
             | LOG_LOSS_BLOCKS
-            | ({} if self.amount is None else _amount_blocks())
+            | ({} if self.amount is None else amount_blocks(bins))
         )
 
     @cached_property
@@ -204,7 +213,7 @@ class BinaryTable:
         interval of their logarithm.
         """
         cells = self.cells(tables)
-        found = decision_figures(cells["confusion"], alpha)
+        found = self._decision_figures(cells, alpha)
         scored = cells["bins"].sum(axis=(1, 2))
         labels = cells["bins"].sum(axis=2) + cells["unscored"].sum(axis=2)
         found["prevalence"] = proportion(labels[:, 1], labels.sum(axis=1), alpha)
@@ -219,14 +228,12 @@ class BinaryTable:
         for share in self.tops:
             found[f"capture_at_{share:g}"] = curve.capture(share, alpha)
             found[f"lift_at_{share:g}"] = lift(found[f"capture_at_{share:g}"], share)
-        if self.amount is not None:
-            found |= amount_figures(cells, self.amount, alpha)
-        if self.costs is not None:
-            found["cost"] = cost_figure(self.costs, cells, self.amount, alpha)
         return found
 
     def at(self, tables: IntArray, threshold: float, alpha: float = 0.05) -> dict[str, Estimate]:
-        """Return the figures of the decision ``score >= threshold``, exact; the threshold must be an edge.
+        """Return the figures of the decision ``score >= threshold``, exact, over scored rows.
+
+        The threshold must be an edge. Amounts and costs are included where the table has them.
 
         Raises
         ------
@@ -237,9 +244,12 @@ class BinaryTable:
         if place == len(self.edges) or self.edges[place] != threshold:
             nearest = float(self.edges[np.argmin(np.abs(self.edges - threshold))])
             raise ValueError(f"{threshold:g} is no edge of the score bins; the nearest is {nearest!r}")
-        bins = self.cells(tables)["bins"]
-        confusion = np.stack([bins[:, :, : place + 1].sum(axis=2), bins[:, :, place + 1 :].sum(axis=2)], axis=2)
-        return decision_figures(confusion, alpha)
+        cells = self.cells(tables)
+        sides = cells["bins"][:, :, : place + 1], cells["bins"][:, :, place + 1 :]
+        there = {"confusion": np.stack([side.sum(axis=2) for side in sides], axis=2)}
+        if self.amount is not None:
+            there |= amounts_at(cells, place + 1)
+        return self._decision_figures(there, alpha)
 
     def by_bin(self, tables: IntArray) -> ByBin:
         """Return rows, positives and sums of scores in each bin, for calibration."""
@@ -268,6 +278,14 @@ class BinaryTable:
     def _lookup(self) -> Lookup:
         return Lookup(np.nextafter(self.edges, -np.inf))
 
+    def _decision_figures(self, cells: Mapping[str, IntArray], alpha: float) -> dict[str, Estimate]:
+        found = decision_figures(cells["confusion"], alpha)
+        if self.amount is not None:
+            found |= amount_figures(cells, self.amount, alpha)
+        if self.costs is not None:
+            found["cost"] = cost_figure(self.costs, cells, self.amount, alpha)
+        return found
+
     def _count(
         self, rows: Rows, score: FloatArray, label: IntArray, decided: BoolArray | None, amount: FloatArray | None
     ) -> None:
@@ -280,24 +298,19 @@ class BinaryTable:
         threshold = np.inf if self.decision is None else self.decision
         outcome = 2 * label + (score >= threshold if decided is None else decided)
         rows.only(known).count("confusion", outcome[known])
+        place = self._lookup.bins(score[scored])
+        by_label = place + label[scored] * (len(self.edges) + 1)
+        rows.only(scored).count("bins", by_label)
+        _add_scores(rows.only(scored), score[scored], label[scored], place)
         if amount is not None and self.amount is not None:
-            add_amounts(rows.only(known), amount[known] / self.amount, outcome[known])
-        self._count_scores(rows.only(scored), score[scored], label[scored])
-
-    def _count_scores(self, rows: Rows, score: FloatArray, label: IntArray) -> None:
-        place = self._lookup.bins(score)
-        rows.count("bins", place + label * (len(self.edges) + 1))
-        rows.add("score", SCORE.split(score), place)
-        rows.add("score_square", SCORE.split(score * score), place)
-        true = np.where(label == 1, score, 1 - score)
-        add_brier(rows, true)
-        add_log_loss(rows, true)
+            units = amount / self.amount
+            add_amounts(rows.only(known), units[known], outcome[known])
+            add_amounts(rows.only(scored), units[scored], by_label, "_by_bin")
 
 
-def _amount_blocks() -> dict[str, tuple[int, ...]]:
-    return {
-        "amount_missing": (),
-        "amount_rows": (2, 2),
-        "amount": (2, 2, AMOUNT.limbs),
-        "amount_square": (2, 2, AMOUNT_SQUARE.limbs),
-    }
+def _add_scores(rows: Rows, score: FloatArray, label: IntArray, place: IntArray) -> None:
+    rows.add("score", SCORE.split(score), place)
+    rows.add("score_square", SCORE.split(score * score), place)
+    true = np.where(label == 1, score, 1 - score)
+    add_brier(rows, true)
+    add_log_loss(rows, true)

@@ -39,7 +39,11 @@ def z_of(alpha: float) -> float:
 
 
 def wilson(share: FloatArray, rows: FloatArray | IntArray, alpha: float) -> Interval:
-    """Return Wilson's score interval of a share of ``rows``, which need not be whole; NaN without rows."""
+    """Return Wilson's score interval of a share of ``rows``, which need not be whole; NaN without rows.
+
+    It covers 95 % on average over shares; where fewer than about three hits are expected, single shares as little as
+    84 %.
+    """
     return score_interval(share, rows, z_of(alpha))
 
 

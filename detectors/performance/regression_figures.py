@@ -22,7 +22,12 @@ def mean_figures(
     relative: tuple[IntArray, FloatArray],
     alpha: float,
 ) -> dict[str, Estimate]:
-    """Return bias, MAE, MSE, RMSE, Huber's loss, MAPE (of rows and a bound of its own) and SMAPE."""
+    """Return bias, MAE, MSE, RMSE, Huber's loss, MAPE (of rows and a bound of its own) and SMAPE.
+
+    The interval of a mean of squares needs fourth moments. Where errors have heavy tails, few rows do not tell them:
+    at a nominal .95, MSE and RMSE were covered .93 of the time for Laplace errors in 200 rows, for Student's with 5
+    degrees of freedom .91 in 200 rows and .93 in 1,000.
+    """
     bias, bias_variance = _mean(sums, "error", "error_square", rows, scale)
     mae, mae_variance = _mean(sums, "error_size", "error_square", rows, scale)
     mse, mse_variance = _mean(sums, "error_square", "error_fourth", rows, scale**2)

@@ -32,7 +32,7 @@ def tally(rows: list[tuple[Any, ...]]) -> IntArray:
 
 
 @given(many, many, st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_cells_are_linear_in_rows(first: list[tuple[Any, ...]], second: list[tuple[Any, ...]], chance: Any) -> None:
     whole = tally(first + second)
     assert np.array_equal(whole, tally(first) + tally(second))
@@ -46,7 +46,7 @@ def test_cells_are_linear_in_rows(first: list[tuple[Any, ...]], second: list[tup
 
 
 @given(many)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_group_is_a_table_of_its_own_and_a_weight_so_many_rows(rows: list[tuple[Any, ...]]) -> None:
     whole = tally(rows)
     for group in range(3):
@@ -71,7 +71,7 @@ def test_every_row_is_somewhere_and_bytes_give_back_every_cell(rows: list[tuple[
 
 
 @given(st.lists(st.tuples(score, st.integers(0, 1)), max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_figures_are_sane_whatever_the_rows(rows: list[tuple[float, int]]) -> None:
     scores: FloatArray = np.array([one[0] for one in rows], np.float64)
     table = BinaryTable(TABLE.edges, 0.4)
@@ -86,7 +86,7 @@ def test_figures_are_sane_whatever_the_rows(rows: list[tuple[float, int]]) -> No
 
 
 @given(st.lists(st.lists(st.integers(0, 40), min_size=12, max_size=12), min_size=2, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_tables_do_not_mix(bins: list[list[int]]) -> None:
     table = BinaryTable(TABLE.edges, 0.4)
     tables = np.zeros((len(bins), table.size), np.int64)

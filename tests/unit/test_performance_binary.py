@@ -194,6 +194,21 @@ def test_amounts_weight_rows_as_scikit_learn_weights_them() -> None:
     assert found["cost"].high[0] - found["cost"].value[0] == pytest.approx(half, rel=1e-4)
 
 
+def test_amounts_and_costs_follow_the_decision_to_another_threshold() -> None:
+    score, label = scored("mild", 2000)
+    score[:5], amount = np.nan, np.round(np.random.default_rng(6).lognormal(3, 2, 2000), 2)
+    costs = Costs((0.0, 5.0, 1.0, 5.0), (0.0, 0.01, 1.0, -0.2))
+    tables = {cut: BinaryTable(TABLE.edges, cut, 0.01, costs) for cut in (0.4, 0.7)}
+    counted = tables[0.4].tally(score, label, amount=amount)
+    moved = tables[0.4].at(counted, 0.7)
+    direct = tables[0.7].metrics(tables[0.7].tally(score, label, amount=amount))
+    assert len(moved) == 16
+    for name, figure in moved.items():
+        for part in ("value", "low", "high", "n"):
+            assert getattr(figure, part)[0] == pytest.approx(getattr(direct[name], part)[0]), (name, part)
+    assert moved["cost"].n[0] == 1995
+
+
 def test_amounts_that_are_none_are_counted_and_left_out() -> None:
     table = BinaryTable(np.array([0.5]), amount=1.0)
     amount = np.array([np.nan, np.inf, -1.0, 2.0**41, 0.0, 3.0])
@@ -272,6 +287,8 @@ def test_wrong_input_is_refused() -> None:
         BinaryTable(np.array([0.5]), tops=(0.0,))
     with pytest.raises(ValueError, match="four finite"):
         Costs((0.0, 1.0, np.nan, 0.0))
+    with pytest.raises(ValueError, match="no unit"):
+        BinaryTable(np.array([0.5]), costs=Costs((0.0,) * 4, (0.0, 0.0, 1.0, 0.0)))
 
 
 def test_the_identity_changes_with_what_the_cells_mean_and_with_nothing_else() -> None:

