@@ -39,12 +39,13 @@ _UNSCORED: Final = ("missing", "bad")
 
 
 class ByBin(NamedTuple):
-    """Sums in each score bin, ``[J, B]``; the last two in units of 2⁻³¹."""
+    """Sums in each score bin, ``[J, B]``; those of scores in units of 2⁻³¹, as ``ScoreBins.of_sums`` takes them."""
 
     n: IntArray
     positives: IntArray
     score_sum: IntArray
     score_square_sum: IntArray
+    positive_score_sum: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ class BinaryTable:
                 "unscored": (2, len(_UNSCORED)),
                 "confusion": (2, 2),
                 "bins": (2, bins),
-                "score": (bins, SCORE.limbs),
+                "score": (2, bins, SCORE.limbs),
                 "score_square": (bins, SCORE.limbs),
             }
             | BRIER_BLOCKS
@@ -254,8 +255,8 @@ class BinaryTable:
     def by_bin(self, tables: IntArray) -> ByBin:
         """Return rows, positives and sums of scores in each bin, for calibration."""
         cells = self.cells(tables)
-        negatives, positives = cells["bins"][:, 0], cells["bins"][:, 1]
-        return ByBin(negatives + positives, positives, cells["score"][:, :, 0], cells["score_square"][:, :, 0])
+        n, scores = cells["bins"].sum(axis=1), cells["score"][..., 0]
+        return ByBin(n, cells["bins"][:, 1], scores.sum(axis=1), cells["score_square"][..., 0], scores[:, 1])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; floats keep every digit."""
@@ -300,16 +301,16 @@ class BinaryTable:
         rows.only(known).count("confusion", outcome[known])
         place = self._lookup.bins(score[scored])
         by_label = place + label[scored] * (len(self.edges) + 1)
-        rows.only(scored).count("bins", by_label)
-        _add_scores(rows.only(scored), score[scored], label[scored], place)
+        _add_scores(rows.only(scored), score[scored], label[scored], place, by_label)
         if amount is not None and self.amount is not None:
             units = amount / self.amount
             add_amounts(rows.only(known), units[known], outcome[known])
             add_amounts(rows.only(scored), units[scored], by_label, "_by_bin")
 
 
-def _add_scores(rows: Rows, score: FloatArray, label: IntArray, place: IntArray) -> None:
-    rows.add("score", SCORE.split(score), place)
+def _add_scores(rows: Rows, score: FloatArray, label: IntArray, place: IntArray, by_label: IntArray) -> None:
+    rows.count("bins", by_label)
+    rows.add("score", SCORE.split(score), by_label)
     rows.add("score_square", SCORE.split(score * score), place)
     true = np.where(label == 1, score, 1 - score)
     add_brier(rows, true)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from detectors.calibration.sums import ScoreBins
 from detectors.performance.amounts import Costs
 from detectors.performance.binary import SCORE, BinaryTable
 from tests.performance_rows import KINDS, FloatArray, IntArray, scored
@@ -243,6 +244,17 @@ def test_sums_in_bins_serve_calibration() -> None:
         assert bins.positives[0, place] == label[here].sum()
         assert bins.score_sum[0, place] * unit == pytest.approx(score[here].sum(), abs=1e-9 * max(here.sum(), 1))
         assert bins.score_square_sum[0, place] * unit == pytest.approx((score[here] ** 2).sum(), abs=1e-7)
+
+
+def test_calibration_reads_the_sums_and_finds_the_same_brier_score() -> None:
+    score, label = scored("mild", 5000)
+    tables = TABLE.tally(score, label, group=np.arange(5000) % 3, groups=3)
+    bins = ScoreBins.of_sums(*TABLE.by_bin(tables))
+    # Σ(p - y)² = Σp² - 2·Σp over the positives + positives.
+    assert bins.positive_score is not None
+    square = (bins.score_sq - 2 * bins.positive_score + bins.positives).sum(axis=1) / bins.total
+    assert square == pytest.approx(TABLE.metrics(tables)["brier"].value, abs=1e-8)
+    assert square[0] == pytest.approx(oracle.brier_score_loss(label[::3], score[::3]), abs=1e-8)
 
 
 def test_two_to_the_31_rows_do_not_overflow_and_more_than_a_table_holds_are_refused() -> None:
