@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from monitor.commands.fields import Field
 from monitor.commands.guess import Guess
+from monitor.config.quoting import key, scalar
 from monitor.decoding.schema import RESERVED
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./\[\]-]*")
-_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _COMMENT_AT: Final = 44
 _MOST_FEATURES: Final = 200
 _TYPED: Final = {"number": "numeric", "integer": "numeric", "text": "categorical", "bool": "categorical"}
@@ -44,7 +41,7 @@ def _model(guess: Guess, name: str, value: str, topic: str | None, file: str | N
     yield "    predictions:"
     yield f"      {'topic' if topic is not None else 'file'}: {scalar(topic or file or '')}"
     if guess.where is not None:
-        yield _line(f"      where: {{{scalar(guess.where)}: {scalar(value)}}}", guess.notes["where"])
+        yield _line(f"      where: {{{key(guess.where)}: {scalar(value)}}}", guess.notes["where"])
     if guess.explode is not None:
         yield _line(f"      explode: {scalar(guess.explode)}", guess.notes["explode"])
     if guess.feature_names is not None:
@@ -70,7 +67,7 @@ def _map(guess: Guess) -> Iterator[str]:
         yield _line("        features:", guess.notes["features"])
         for name, path in guess.features.items():
             if name not in RESERVED:
-                yield f"          {scalar(name)}: {scalar(path)}"
+                yield f"          {key(name)}: {scalar(path)}"
 
 
 def _features(guess: Guess) -> Iterator[str]:
@@ -83,7 +80,7 @@ def _features(guess: Guess) -> Iterator[str]:
         if one.kind == "empty":
             yield f"      # {_comment(name)}: always null here; its type will be learnt"
         else:
-            yield _line(f"      {scalar(name)}: {{type: {feature_type(one)}}}", _facts(one))
+            yield _line(f"      {key(name)}: {{type: {feature_type(one)}}}", _facts(one))
 
 
 def feature_type(one: Field) -> str:
@@ -100,18 +97,6 @@ def _facts(one: Field) -> str:
     if one.kind == "mixed":
         return f"values of several types{lacking}"
     return f"{one.distinct} different {'value' if one.distinct == 1 else 'values'}{lacking}"
-
-
-def scalar(text: str) -> str:
-    """Return a text as a YAML scalar; what the loader would interpolate is escaped.
-
-    >>> scalar("value.features"), scalar("on"), scalar("{key}:{row}"), scalar("${HOME}")
-    ('value.features', '"on"', '"{key}:{row}"', '"$${HOME}"')
-    """
-    text = text.replace("${", "$${")
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
-        return text
-    return json.dumps(text, ensure_ascii=True)
 
 
 def _line(text: str, comment: str) -> str:

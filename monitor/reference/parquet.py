@@ -14,7 +14,7 @@ from monitor.decoding.columns import numeric_column
 from monitor.decoding.schema import ColumnType
 from monitor.events import FloatArray, IntArray
 from monitor.reference.rows import Report, UnreadableRowsError, silent
-from monitor.reference.tables import CHUNK, Columns
+from monitor.reference.tables import Columns, rows_at_once
 from monitor.sources.build import MissingExtraError
 
 
@@ -56,7 +56,7 @@ class ParquetTable:
         """See ``Table``."""
         done = 0
         try:
-            for batch in self._file.iter_batches(batch_size=CHUNK):
+            for batch in self._file.iter_batches(batch_size=rows_at_once(len(self.names))):
                 table = self._flat(self._arrow.Table.from_batches([batch]))
                 if table.num_rows:
                     yield {

@@ -28,7 +28,7 @@ def open_file(
     rename: Mapping[str, str] | None = None,
     types: Mapping[str, ColumnType] | None = None,
 ) -> Rows:
-    """Return the rows of a file: Parquet, CSV (also gzip) or JSON Lines (also gzip and zstd), by its name.
+    """Return the rows of a file: Parquet, CSV or JSON Lines (both also gzip and zstd), by its name.
 
     JSON Lines are read through the model's own mapping, as the topic is; columns of the others are found by name, see
     ``FlatPlan.of``.
@@ -61,10 +61,10 @@ def open_file(
         return LogRows(source, str(path), model, limits, description=f"file {path.name}", types=types, log_times=False)
     if suffix in {".parquet", ".pq"}:
         table: Table = ParquetTable(path)
-    elif suffix in {".csv", ".tsv"} and path.suffix != ".zst":
+    elif suffix in {".csv", ".tsv"}:
         table = CsvTable(path)
     else:
-        raise UnreadableRowsError(path, "of no known kind", "give a .parquet, .csv, .csv.gz or .jsonl file")
+        raise UnreadableRowsError(path, "of no known kind", "give a .parquet, .csv or .jsonl file")
     known = {**(types or {}), **known_types(model)}
     return FlatRows(table, FlatPlan.of(model, table.names, rename or {}), model, known)
 

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, TypeAlias
+from typing import IO, Any, BinaryIO, Final, Protocol, TypeAlias, cast
 
 import numpy as np
+import zstandard
 
 from monitor.config.model import TimeFormat
 from monitor.decoding.cells import Values, plain
@@ -23,7 +24,9 @@ from monitor.events import FloatArray, IntArray
 from monitor.reference.rows import Report, UnreadableRowsError, silent
 
 CHUNK: Final = 20_000
-"""Rows at a time."""
+"""Rows at a time, at most."""
+_CELLS: Final = 2_000_000
+"""Cells at a time, over all columns."""
 GUESSED: Final = 10_000
 """Rows of a CSV from which types are guessed."""
 _MOSTLY: Final = 0.95
@@ -31,9 +34,20 @@ _NOTHING: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """Texts that stand for a missing number, in small letters. A category is missing only where the cell is empty: NA is
 also Namibia."""
 _SEPARATORS: Final = ",;\t|"
-_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 
 Columns: TypeAlias = Mapping[str, Values]
+
+
+def rows_at_once(width: int) -> int:
+    """Return how many rows of so many columns are read at a time.
+
+    >>> rows_at_once(10), rows_at_once(1000)
+    (20000, 2000)
+    """
+    return min(CHUNK, max(1, _CELLS // max(width, 1)))
 
 
 class Table(Protocol):
@@ -68,15 +82,20 @@ class Table(Protocol):
 
 @dataclass
 class CsvTable:
-    """A CSV file with a header, plain or gzip, UTF-8. The separator is that of ``, ; | tab`` the header has most of."""
+    """A CSV file with a header, plain, gzip or zstd, UTF-8.
+
+    The separator is that of ``, ; | tab`` the header has most of.
+    """
 
     path: Path
     names: tuple[str, ...] = ()
     rejected: Counter[str] = field(default_factory=Counter)
+    first_lines: dict[str, int] = field(default_factory=dict)
+    """Reason → line of the first row that could not be read for it."""
     _separator: str = ","
 
     def __post_init__(self) -> None:
-        with _opened(self.path) as (text, _), _readable(self.path):
+        with _opened(self.path) as (text, _), readable(self.path):
             header = text.readline()
         self._separator = max(_SEPARATORS, key=header.count)
         self.names = tuple(next(csv.reader([header.rstrip("\r\n")], delimiter=self._separator), ()))
@@ -105,7 +124,8 @@ class CsvTable:
         """See ``Table``. An empty cell is ``None``; rows with too many or too few cells are left out and counted."""
         self.rejected.clear()
         width = len(self.names)
-        with _opened(self.path) as (text, raw), _readable(self.path):
+        most = rows_at_once(width)
+        with _opened(self.path) as (text, raw), readable(self.path):
             reader = csv.reader(text, delimiter=self._separator)
             next(reader, None)
             rows: list[list[str]] = []
@@ -113,8 +133,8 @@ class CsvTable:
                 if len(row) == width:
                     rows.append(row)
                 elif row:
-                    self.rejected["not_as_many_cells_as_columns"] += 1
-                if len(rows) == CHUNK:
+                    self._reject("not_as_many_cells_as_columns", reader.line_num)
+                if len(rows) == most:
                     yield self._columns(rows)
                     rows = []
                     report(raw.tell())
@@ -136,14 +156,18 @@ class CsvTable:
         """See ``Table``."""
         return (values if form == "rfc3339" else [plain(value) for value in values]), form
 
-    def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    def _reject(self, reason: str, line: int) -> None:
+        self.rejected[reason] += 1
+        self.first_lines.setdefault(reason, line)
+
+    def _rows(self, reader: Any) -> Iterator[list[str]]:
         while True:
             try:
                 yield next(reader)
             except StopIteration:
                 return
             except csv.Error:
-                self.rejected["not_csv"] += 1
+                self._reject("not_csv", reader.line_num)
 
     def _columns(self, rows: list[list[str]]) -> dict[str, Values]:
         columns: dict[str, Values] = {}
@@ -177,17 +201,38 @@ def _number(text: str) -> float:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[str], IO[bytes]]]:
     """Open a text for reading, with the file below it, whose position tells how far reading got."""
-    try:
-        raw = path.open("rb")
-    except OSError as error:
-        raise UnreadableRowsError(path, f"cannot be read: {error.strerror}", "check the path") from None
-    with raw:
-        unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        yield io.TextIOWrapper(unpacked, "utf-8-sig", errors="backslashreplace", newline=""), raw
+    with opened(path) as (unpacked, raw):
+        yield io.TextIOWrapper(cast("IO[bytes]", unpacked), "utf-8-sig", errors="backslashreplace", newline=""), raw
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Open a file, unpacked if its first bytes say gzip or zstd, with the file below it.
+
+    Raises
+    ------
+    UnreadableRowsError
+        When it cannot be opened.
+    """
+    try:
+        raw = path.open("rb")
+        begin = raw.read(4)
+        raw.seek(0)
+    except OSError as error:
+        raise UnreadableRowsError(path, f"cannot be read: {error.strerror}", "check the path") from None
+    with raw:
+        if begin.startswith(_GZIP):
+            yield cast("BinaryIO", gzip.GzipFile(fileobj=raw)), raw
+        elif begin.startswith(_ZSTD):
+            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False)
+            yield io.BufferedReader(reader), raw
+        else:
+            yield raw, raw
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what damaged packing raises into ``UnreadableRowsError``."""
     try:
         yield
     except _DAMAGED:

@@ -11,8 +11,9 @@ import zstandard
 
 from monitor.commands.guess import guess
 from monitor.commands.init import configure, init, lines_of
-from monitor.commands.starter import scalar, write
+from monitor.commands.starter import write
 from monitor.config.load import load
+from monitor.config.quoting import scalar
 from monitor.config.root import Config, LimitsConfig
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
