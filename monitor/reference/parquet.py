@@ -34,6 +34,8 @@ class ParquetTable:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rejected: Counter[str] = Counter()
+        self.first_lines: dict[str, int] = {}
+        self.typed = True
         self._arrow, parquet = _pyarrow()
         try:
             self._file: Any = parquet.ParquetFile(path)

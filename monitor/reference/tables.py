@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -57,6 +58,10 @@ class Table(Protocol):
     names: tuple[str, ...]
     rejected: Counter[str]
     """Rows that could not be read at all."""
+    first_lines: dict[str, int]
+    """Reason → line of the first such row; empty where a file has no lines."""
+    typed: bool
+    """Whether the file itself states the types of its columns."""
 
     @property
     def size(self) -> int:
@@ -92,6 +97,7 @@ class CsvTable:
     rejected: Counter[str] = field(default_factory=Counter)
     first_lines: dict[str, int] = field(default_factory=dict)
     """Reason → line of the first row that could not be read for it."""
+    typed: bool = False
     _separator: str = ","
 
     def __post_init__(self) -> None:
@@ -150,7 +156,7 @@ class CsvTable:
                 return unbounded_removed(np.fromiter(map(float, texts), np.float64, len(texts)))
         except ValueError:
             pass  # some text is no number: one by one below
-        return unbounded_removed(np.array([_number(text) for text in texts], np.float64))
+        return unbounded_removed(np.array([as_number(text) for text in texts], np.float64))
 
     def moments(self, name: str, values: Values, form: TimeFormat) -> tuple[Values, TimeFormat]:  # noqa: ARG002
         """See ``Table``."""
@@ -180,7 +186,7 @@ def _guess(seen: Mapping[str, list[str]]) -> dict[str, ColumnType]:
     kinds: dict[str, ColumnType] = {}
     for name, texts in seen.items():
         present = [text for text in texts if text.casefold() not in _NOTHING]
-        numbers = sum(np.isfinite(_number(text)) for text in present)
+        numbers = sum(np.isfinite(as_number(text)) for text in present)
         if not texts:
             kinds[name] = "ignore"
         else:
@@ -188,9 +194,20 @@ def _guess(seen: Mapping[str, list[str]]) -> dict[str, ColumnType]:
     return kinds
 
 
-def _number(text: str) -> float:
+def is_nothing(value: object) -> bool:
+    """Whether a cell stands for a missing number: ``None``, NaN, or a text such as NA.
+
+    >>> is_nothing(None), is_nothing(" n/a"), is_nothing(0)
+    (True, True, False)
+    """
+    if isinstance(value, str):
+        return value.strip().casefold() in _NOTHING
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def as_number(text: str) -> float:
     """Return a number, NaN for a text that stands for a missing one, infinity for another text."""
-    if text.strip().casefold() in _NOTHING:
+    if is_nothing(text):
         return float("nan")
     try:
         return float("inf") if "_" in text else float(text)
