@@ -30,8 +30,9 @@ lock: | $(BIN)/uv ## resolve the dependencies again and write both lock files
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/kafka/target
 
-demo: $(VENV)/.runtime ## watch a loan model drift: no broker needed, under two minutes
-	@$(BIN)/driftline demo
+export FROM
+demo: $(if $(filter %.parquet %.pq,$(FROM)),$(VENV)/.dev,$(VENV)/.runtime) ## watch a loan model drift, under two minutes; FROM=yours.csv watches a file
+	@$(BIN)/driftline demo $(if $(FROM),--from-file "$$FROM")
 
 demo-kafka: $(VENV)/.dev ## the same through a real broker (needs java and mvn)
 	@$(BIN)/python -m tests.kafka.run $(BIN)/driftline demo --bootstrap BROKER

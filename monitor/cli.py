@@ -164,11 +164,39 @@ def demo(
         str | None, typer.Option(help="Play it through this broker; by default none is needed.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed makes another stream.")] = 7,
+    from_file: Annotated[Path | None, typer.Option(help="Watch your own CSV, Parquet or JSON Lines instead.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of times, or none.")] = None,
+    score: Annotated[str | None, typer.Option(help="Column of scores, or none.")] = None,
+    prediction: Annotated[str | None, typer.Option(help="Column of predictions, or none.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of what was true, or none; no feature then.")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column of ids, or none.")] = None,
+    model_version: Annotated[str | None, typer.Option(help="Column of the model's version, or none.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
+    day_first: Annotated[bool | None, typer.Option("--day-first/--month-first", help="How 1/2/2026 is read.")] = None,
+    reference: Annotated[float, typer.Option(help="Share of the rows, the earliest, to compare with.")] = 0.5,
+    reference_until: Annotated[str | None, typer.Option(help="Or when these end, RFC 3339.")] = None,
+    inject: Annotated[
+        bool | None, typer.Option(help="Change a copy of your rows for show; by default if nothing drifted.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Write configuration, reference and records here.")] = None,
 ) -> None:
-    """Watch a loan model drift: a month of stream time in about a minute."""
+    """Watch a loan model drift: a month of stream time in about a minute. With --from-file, a file of your own."""
     from monitor.commands.demo import demo as command
+    from monitor.commands.demo_file import FileOptions, demo_file
+    from monitor.demo.own.mapping import Said
 
-    raise typer.Exit(command(bootstrap=bootstrap, seed=seed))
+    if from_file is None:
+        raise typer.Exit(command(bootstrap=bootstrap, seed=seed))
+    if bootstrap is not None:
+        raise typer.BadParameter("--bootstrap plays the built-in demo; it does not go with --from-file")
+    said = Said(
+        time=time, id=id_, version=model_version, score=score, prediction=prediction, label=label,
+        ignored=tuple(ignore or ()),
+    )  # fmt: skip
+    options = FileOptions(
+        said=said, day_first=day_first, reference=reference, reference_until=reference_until, inject=inject, save=save
+    )
+    raise typer.Exit(demo_file(from_file, options))
 
 
 def main() -> None:
