@@ -181,12 +181,13 @@ def demo(
     save: Annotated[Path | None, typer.Option(help="Write configuration, reference and records here.")] = None,
 ) -> None:
     """Watch a loan model drift: a month of stream time in about a minute. With --from-file, a file of your own."""
-    from monitor.commands.demo import demo as command
+    if from_file is None:
+        from monitor.commands.demo import demo as command
+
+        raise typer.Exit(command(bootstrap=bootstrap, seed=seed))
     from monitor.commands.demo_file import FileOptions, demo_file
     from monitor.demo.own.mapping import Said
 
-    if from_file is None:
-        raise typer.Exit(command(bootstrap=bootstrap, seed=seed))
     if bootstrap is not None:
         raise typer.BadParameter("--bootstrap plays the built-in demo; it does not go with --from-file")
     said = Said(

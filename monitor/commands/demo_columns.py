@@ -9,9 +9,11 @@ from monitor.decoding.paths import parse_path
 from monitor.demo.own.columns import Sample, read_sample
 from monitor.demo.own.lines import LinesTable, Shape
 from monitor.demo.own.mapping import Guessed
-from monitor.reference.tables import Table
+from monitor.reference.tables import CsvTable, Table
 
 _LOOKED_AT: Final = 500
+_FEWEST_INSIDE: Final = 2
+"""In a CSV one column named ``features.x`` does not make the others something else."""
 
 
 def study(table: Table) -> tuple[Sample, Guessed]:
@@ -28,7 +30,10 @@ def study(table: Table) -> tuple[Sample, Guessed]:
         table.reshape(Shape(rows_at, list_at))
     sample = read_sample(table)
     documents = sample.documents(_LOOKED_AT)
-    return sample, _guessed(guess(documents, {}), positional=positional) if documents else Guessed()
+    found = _guessed(guess(documents, {}), positional=positional) if documents else Guessed()
+    if isinstance(table, CsvTable) and sum(name.startswith(found.inside) for name in sample.columns) < _FEWEST_INSIDE:
+        found.inside = ""
+    return sample, found
 
 
 def column_of(path: str) -> str:

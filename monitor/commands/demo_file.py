@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from monitor.demo.own.config import CONFIG, PREDICTIONS, REFERENCE, write_config
 from monitor.demo.own.mapping import Choice, NoSuchColumnError, Said, choose
 from monitor.demo.own.opening import open_table
 from monitor.demo.own.play import Play, Rows, build_reference
-from monitor.demo.own.screen import injected, summary, understood, warnings
+from monitor.demo.own.screen import counted, elsewhere, injected, summary, understood, warnings
 from monitor.demo.own.spool import Spool, Writer
 from monitor.demo.own.tally import Tally
 from monitor.demo.own.timeline import Timeline, TooFewRowsError, arrange
@@ -39,6 +40,7 @@ USAGE: Final = 2
 BAD_DATA: Final = 65
 CANNOT_WRITE: Final = 73
 _WIDE: Final = 120
+_MANY: Final = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,7 @@ def demo_file(path: Path, options: FileOptions, *, console: Console | None = Non
 
 
 def _failed(console: Console, message: str, status: int) -> int:
+    console = Console(stderr=True) if console.file is sys.stdout else console
     console.print(message, markup=False, highlight=False, style="red", soft_wrap=True)
     return status
 
@@ -113,11 +116,12 @@ class _Run:
         title = f"What drifted in {self.path.name}"
         self._say(summary(tally, rows.timeline, len(reference.columns), title=title, wide=wide))
         for reason, count in sorted(play.rejected.items()):
-            self._warn(f"{count:,} rows were set aside by the service: {reason}")
+            self._warn(f"{counted(count, 'row')} set aside by the service: {reason.replace('_', ' ')}")
         if self.options.inject or (self.options.inject is None and not tally.sightings):
             self._inject(rows, reference, tally)
         seconds = time.monotonic() - began
-        self._say(f"{len(rows.spool):,} rows in {seconds:.0f} s, {play.rate:,.0f} a second through the service.")
+        rate = f", {play.rate:,.0f} a second through the service" if play.records >= _MANY else ""
+        self._say(f"{len(rows.spool):,} rows in {seconds:.0f} s{rate}.")
         self._save(rows)
 
     def _read(self) -> Rows:
@@ -187,6 +191,7 @@ class _Run:
 
         self._watch(Play(rows, self.folder, take, lambda _: None, lines), tally, "watching the changed copy")
         self._say(injected(ledger, timeline))
+        self._say(elsewhere(ledger, real.columns))
 
     def _check_duplicates(self, names: tuple[str, ...]) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -243,4 +248,4 @@ def _until(options: FileOptions) -> int | None:
 def _reasons(spool: Spool) -> Iterator[str]:
     for reason, count in sorted(spool.rejected.items()):
         line = f", the first in line {spool.first_lines[reason]:,}" if reason in spool.first_lines else ""
-        yield f"{count:,} {reason}{line}"
+        yield f"{counted(count, 'row')} {reason.replace('_', ' ')}{line}"

@@ -72,13 +72,15 @@ class Ledger:
 
     def _drift(self, result: WindowResult, finding: Finding) -> None:
         self.recent = [*self.recent[-7:], (result, finding)]
+        moved = False
         for injection in self.injections:
             shows = (finding.column, finding.detector) in injection.expect
             overlaps = result.end > injection.start and result.start < injection.end
             if shows and overlaps and injection.name not in self.found:
                 self.found[injection.name] = Found(injection, result, finding)
-            if overlaps and finding.column in injection.moves:
-                return
+            moved = moved or (overlaps and finding.column in injection.moves)
+        if moved:
+            return
         alarm = (result.window, result.start, finding.column, finding.detector)
         if alarm not in self._cried:
             self._cried.add(alarm)

@@ -104,7 +104,12 @@ class CsvTable:
         with _opened(self.path) as (text, _), readable(self.path):
             header = text.readline()
         self._separator = max(_SEPARATORS, key=header.count)
-        self.names = tuple(next(csv.reader([header.rstrip("\r\n")], delimiter=self._separator), ()))
+        with _opened(self.path) as (text, _):
+            try:
+                self.names = tuple(next(csv.reader(text, delimiter=self._separator), ()))
+            except csv.Error:
+                problem = "is no CSV: its first line cannot be read"
+                raise UnreadableRowsError(self.path, problem, "name the columns there") from None
         if not any(self.names):
             raise UnreadableRowsError(self.path, "holds no header", "name the columns in the first line")
 

@@ -150,7 +150,7 @@ def _time(sample: Sample, guessed: Guessed, said: Said, notes: list[str]) -> tup
         return said.time, form
     by_kind = [name for name, column in sample.columns.items() if column.kind == "time"]
     for name in (guessed.time, *by_kind):
-        if name in sample.columns:
+        if name and name in sample.columns:
             form, share = sample.columns[name].form
             if form is not None and share >= _SURE:
                 return name, form
@@ -185,7 +185,7 @@ def _check_score(sample: Sample, found: Choice, said: Said) -> None:
 
 def _one_model(sample: Sample, model: str, found: Choice) -> None:
     """Take the rows of the commonest model, where a log holds several."""
-    if model not in sample.columns or model in found.taken:
+    if not model or model not in sample.columns or model in found.taken:
         return
     counts = Counter(value for value in sample.columns[model].present if isinstance(value, str))
     found.model = model
@@ -198,9 +198,12 @@ def _one_model(sample: Sample, model: str, found: Choice) -> None:
 def _features(sample: Sample, guessed: Guessed, ignored: set[str], found: Choice) -> None:
     names: set[str] = set()
     for column in sample.columns.values():
-        if column.name in found.taken or not _may_be(column.name, guessed):
+        if column.name in found.taken:
             continue
-        reason = "as you said" if column.name in ignored else column.useless()
+        if column.name in ignored:
+            reason: str | None = "as you said"
+        else:
+            reason = column.useless() if _may_be(column.name, guessed) else "beside the features"
         if reason is None and len(found.features) >= MOST_FEATURES:
             reason = f"more than {MOST_FEATURES:,} features"
         if reason is not None:

@@ -30,7 +30,7 @@ from monitor.sources.memory import Item, MemorySource
 from monitor.sources.port import TopicPartition
 
 _ROWS: Final = 10_000
-_BLOCKS: Final = 200
+_BLOCKS: Final = 100
 """The stream is fed in about so many blocks, each with a checkpoint."""
 _REJECTED: Final = "rejected:"
 
@@ -149,11 +149,18 @@ class Play:
         pipeline.finish()
 
     def _note(self, results: list[WindowResult]) -> None:
-        self.results(results)
-        for result in results:
+        whole = [result for result in results if self._is_whole(result)]
+        self.results(whole)
+        for result in whole:
             if result.n and (self.latest is None or result.end >= self.latest.end):
                 self.latest = result
         self.frames(self)
+
+    def _is_whole(self, result: WindowResult) -> bool:
+        """Whether a window lies within the stream, give or take one short window at either end."""
+        timeline = self.rows.timeline
+        margin = timeline.windows.size
+        return result.start > timeline.begin - margin and result.end <= int(timeline.times[-1]) + margin
 
 
 def _rejected(pipeline: Pipeline) -> Counter[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -71,13 +71,10 @@ def _time(choice: Choice, spool: Spool, timeline: Timeline) -> str:
 
 def _windows(timeline: Timeline) -> str:
     windows = timeline.windows
-
-    def told(size: int) -> str:
-        return timeline.lasts(size) if timeline.even else format_duration(size)
-
-    second = "" if windows.long is None else f", and of {told(windows.long)}"
+    second = "" if windows.long is None else f", and of {_length(timeline, windows.long)}"
     rows = "" if timeline.even else f" with about {windows.rows:,} rows"
-    return f"of {told(windows.size)}{rows}{second}; under {windows.min_samples} rows a window says insufficient"
+    small = f"under {windows.min_samples} rows a window says insufficient"
+    return f"of {_length(timeline, windows.size)}{rows}{second}; {small}"
 
 
 def warnings(choice: Choice, spool: Spool, timeline: Timeline) -> list[str]:
@@ -101,7 +98,7 @@ def warnings(choice: Choice, spool: Spool, timeline: Timeline) -> list[str]:
         left = dict(spool.rejected)
     for reason, count in sorted(left.items()):
         line = f", the first in line {spool.first_lines[reason]:,}" if reason in spool.first_lines else ""
-        found.append(f"{count:,} rows left out: {reason}{line}")
+        found.append(f"{counted(count, 'row')} left out: {reason.replace('_', ' ')}{line}")
     return found
 
 
@@ -112,8 +109,8 @@ def live(play: Play, tally: Tally) -> RenderableType:
     if latest is not None:
         head = Text.assemble(
             ("rows ", "dim"), f"{play.records:,} of {len(timeline.live):,}",
-            ("   window ", "dim"), f"{timeline.when(latest.start)} to {timeline.when(latest.end)}, {latest.n:,} rows",
-            ("   per second ", "dim"), f"{play.rate:,.0f}",
+            ("   window ", "dim"), f"{_window(timeline, latest)}, {latest.n:,} rows",
+            ("   a second ", "dim"), f"{play.rate:,.0f}",
         )  # fmt: skip
     table = Table(box=None, pad_edge=False)
     for name in ("column", "statistic"):
@@ -155,8 +152,8 @@ def summary(tally: Tally, timeline: Timeline, columns: int, *, title: str, wide:
     if not tally.sightings:
         parts.append(Text("nothing: no column drifted", style="green"))
     moved = len(tally.columns)
-    share = f"{moved} of {columns} columns drifted, in {tally.drifted:,} of {tally.judged:,} windows."
-    small = f" {tally.small:,} windows had too few rows." if tally.small else ""
+    share = f"{moved} of {counted(columns, 'column')} drifted, in {tally.drifted:,} of {tally.judged:,} windows."
+    small = f" {counted(tally.small, 'window')} had too few rows." if tally.small else ""
     parts += [Text(f"Driftline: {share}{small}"), *(Text(thumb(rule)) for rule in (tally.psi, tally.ks))]
     return Group(*parts)
 
@@ -178,7 +175,7 @@ def _sightings(
         result, finding = one.first
         column = f"{one.column} ({one.version})" if versions and one.version else one.column
         cells: list[Text | str] = [
-            Text(printable(column)), timeline.when(result.start), finding.detector,
+            Text(printable(column)), _window(timeline, result), finding.detector,
             f"{finding.statistic:.3f} > {finding.threshold:.3f}",
             f"{len(one.windows):,} of {tally.judged_in(one):,}", Text(_what(finding)),
         ]  # fmt: skip
@@ -188,6 +185,14 @@ def _sightings(
         table.add_row(*cells)
     hidden = len(sightings) - _SIGHTINGS
     return Group(table, Text(f"and {hidden} more", style="dim")) if hidden > 0 else table
+
+
+def _window(timeline: Timeline, result: WindowResult) -> str:
+    return f"{timeline.when(result.start)} + {_length(timeline, result.end - result.start)}"
+
+
+def _length(timeline: Timeline, size: int) -> str:
+    return timeline.lasts(size) if timeline.even else format_duration(size)
 
 
 def _what(finding: Finding) -> str:
@@ -212,7 +217,25 @@ def injected(ledger: Ledger, timeline: Timeline) -> RenderableType:
     return table
 
 
+def elsewhere(ledger: Ledger, drifted: Collection[str]) -> str:
+    """Return what was found in the copy in columns that were left alone and had not drifted before."""
+    found = [finding for _, finding in ledger.false_alarms if finding.column not in drifted]
+    if not found:
+        return "In the columns that were left alone nothing was found."
+    names = sorted({printable(finding.column) for finding in found})
+    return f"In columns that were left alone: {counted(len(found), 'finding')}, in {listed(names)}."
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def thumb(rule: Naive) -> str:
     """Return how often a rule of thumb cried."""
     share = rule.cried / rule.windows if rule.windows else 0.0
-    return f"{rule.name}: {rule.alarms:,} alarms, in {rule.cried:,} of {rule.windows:,} windows ({share:.0%})."
+    return f"{rule.name}: {counted(rule.alarms, 'alarm')}, in {rule.cried:,} of {rule.windows:,} windows ({share:.0%})."

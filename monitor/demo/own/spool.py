@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 import numpy as np
@@ -26,6 +26,7 @@ from monitor.events import IntArray
 from monitor.reference.rows import Report, silent
 from monitor.reference.tables import Columns, Table
 
+_TEXTS: Final = frozenset({str, type(None)})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -141,15 +142,14 @@ class Writer:
             numeric = role in {"score", "latency"} or (role in {"prediction", "label"} and choice.task == "regression")
             columns[role] = self._numbers(chunk[column]) if numeric else _missing_removed(chunk[column])
         features = {feature.name: self._cells(chunk, feature) for feature in choice.features}
-        names = list(columns)
-        if not features:
-            rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        else:
-            inner = list(features)
-            objects = (dict(zip(inner, row, strict=True)) for row in zip(*features.values(), strict=True))
-            outer = zip(*columns.values(), objects, strict=True)
-            rows = [dict(zip([*names, "features"], row, strict=True)) for row in outer]
-        return [encode(row) + b"\n" for row in rows]
+        names, inner = list(columns), list(features)
+        cells = zip(*features.values(), strict=True) if features else iter([()] * size)
+        lines = []
+        for row, within in zip(zip(*columns.values(), strict=True), cells, strict=True):
+            record: dict[str, object] = dict(zip(names, row, strict=True))
+            record["features"] = dict(zip(inner, within, strict=True))
+            lines.append(encode(record) + b"\n")
+        return lines
 
     def _cells(self, chunk: Columns, feature: Feature) -> Values:
         cells = chunk[feature.column]
@@ -160,7 +160,9 @@ class Writer:
     def _numbers(self, cells: Values) -> Values:
         """Return cells as numbers; what is no number stays as it is, so that the service finds it bad."""
         found, bad = self.table.numbers(cells)
-        values: Values = [None if value != value else value for value in found.tolist()]  # noqa: PLR0124 - NaN
+        values: Values = found.tolist()
+        for row in np.flatnonzero(np.isnan(found)).tolist():
+            values[row] = None
         for row in bad.tolist():
             values[row] = str(cells[row])
         return values
@@ -180,6 +182,8 @@ def _texts(cells: Values) -> Values:
 
 
 def _missing_removed(cells: Values) -> Values:
+    if _TEXTS.issuperset(map(type, cells)):
+        return cells
     return [None if isinstance(cell, float) and cell != cell else cell for cell in cells]  # noqa: PLR0124 - NaN
 
 

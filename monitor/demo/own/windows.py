@@ -11,7 +11,7 @@ from monitor.events import DAY, HOUR, MINUTE, IntArray
 
 GRID: Final = (
     MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR,
-    12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY, 91 * DAY, 182 * DAY, 364 * DAY,
+    12 * HOUR, DAY, 2 * DAY, 4 * DAY, 7 * DAY, 14 * DAY, 28 * DAY, 91 * DAY, 182 * DAY, 364 * DAY,
 )  # fmt: skip
 """Lengths that windows can have."""
 FEWEST_WINDOWS: Final = 4
@@ -69,7 +69,7 @@ def choose_windows(times: IntArray) -> Windows:
     --------
     >>> found = choose_windows(np.arange(0, 30 * DAY, 10 * MINUTE))
     >>> found.size // DAY, found.long // DAY, found.rows, found.min_samples
-    (1, 7, 144, 54)
+    (1, 4, 144, 54)
     """
     span = int(times[-1] - times[0])
     wanted = wanted_rows(len(times))
@@ -79,8 +79,9 @@ def choose_windows(times: IntArray) -> Windows:
         place -= 1
     size = max(GRID[place], DAY) if span >= _CYCLES else GRID[place]
     rows = int(np.median(_held(times, size)))
+    lengths = sorted({*GRID, _LONGER * size} if size >= DAY else GRID)
     longer = (
-        other for other in GRID if other >= _LONGER * size and other % size == 0 and other * _LONG_WINDOWS <= span
+        other for other in lengths if other >= _LONGER * size and other % size == 0 and other * _LONG_WINDOWS <= span
     )
     return Windows(size, next(longer, None), rows, max(FEWEST_ROWS, min(wanted, rows * 3 // 4) // 2))
 
