@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -323,6 +324,25 @@ def test_a_time_that_is_bad_in_places_can_be_asked_for(file: Callable[..., Path]
     told = survives(path, said=Said(time="ts"), inject=False)
     assert "300 rows left out: bad time" in told
     assert "reference  300 rows" in told
+
+
+def test_two_changes_in_one_column_are_both_found(file: Callable[..., Path]) -> None:
+    draw = random.Random(4)
+    told = survives(file("own.csv", as_csv([[draw.gauss(0, 1)] for _ in range(2_000)], ["x"])))
+    shown = told.partition("Changes made to a copy")[2]
+    assert "a number shifts" in shown
+    assert "missing_rate" in shown
+    assert "not found" not in shown
+
+
+def test_a_terminal_gets_a_live_table_that_fits(file: Callable[..., Path]) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, legacy_windows=False)
+    assert demo_file(file("own.csv", as_csv(rows())), FileOptions(), console=console) == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+    assert "no drift so far" in plain
+    assert all(len(line) <= 80 for line in re.split(r"[\r\n]", plain))
+    assert any(re.match(r"rows [\d,]+ of 600   window .* rows   a second [\d,]+", line) for line in plain.splitlines())
 
 
 def test_many_columns(file: Callable[..., Path]) -> None:

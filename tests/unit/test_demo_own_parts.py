@@ -18,13 +18,15 @@ from monitor.config.model_checks import check_windows
 from monitor.config.quoting import key, scalar
 from monitor.decoding.cells import is_field_name
 from monitor.decoding.schema import RESERVED
+from monitor.demo.own.changes import NEW, NEW_SHARE, Changer, changes
 from monitor.demo.own.lines import LinesTable, Shape
 from monitor.demo.own.mapping import Choice, NoSuchColumnError, Said, choose, field_name
 from monitor.demo.own.opening import open_table
-from monitor.demo.own.spool import Spool, Writer, stamps_of
+from monitor.demo.own.spool import Spool, Writer, encode, stamps_of
 from monitor.demo.own.timeline import FEWEST, TooFewRowsError, arrange
 from monitor.demo.own.windows import FEWEST_ROWS, GRID, choose_windows
-from monitor.events import DAY, HOUR, MINUTE, SECOND, IntArray
+from monitor.events import DAY, HOUR, MINUTE, SECOND, Batch, IntArray
+from monitor.reference import BuildSettings, build_reference
 
 NOON = 1_704_110_400 * SECOND
 
@@ -233,6 +235,41 @@ def test_the_reference_ends_where_it_was_said() -> None:
     times = NOON + np.arange(1_000) * HOUR
     assert arrange(times, 1_000, share=0.3, until=None).split == 300
     assert arrange(times, 1_000, share=0.3, until=NOON + 700 * HOUR).split == 700
+
+
+def test_changes_touch_what_they_say_and_nothing_before() -> None:
+    timeline = arrange(None, 4_000, share=0.5, until=None)
+    draw = np.random.default_rng(1)
+    numbers, texts = draw.normal(size=4_000), draw.choice(["a", "b"], 4_000).tolist()
+    stamps, zeros = timeline.times[:2_000], np.zeros(2_000, np.int64)
+    batch = Batch(
+        "m", "prediction", [str(i) for i in range(2_000)], [""] * 2_000, stamps, zeros, zeros,
+        {"x": numbers[:2_000], "c": texts[:2_000], "y": numbers[:2_000] * 2},
+    )  # fmt: skip
+    reference = build_reference(BuildSettings(model="m"), lambda: [batch], source="rows")
+    chosen = changes(reference, timeline, {"x"})
+    assert [(change.column, change.kind) for change in chosen] == [
+        ("y", "covariate shift"), ("c", "new category"), ("x", "missing values")
+    ]  # fmt: skip
+    later = zip(numbers[2_000:].tolist(), texts[2_000:], strict=True)
+    records = [{"features": {"x": x, "c": c, "y": 2 * x}} for x, c in later]
+    lines = [encode(record) for record in records]
+    changer = Changer(chosen, reference, 2_000)
+    whole = [json.loads(line) for line in changer.lines(lines, timeline.live, 0)]
+    parts = [
+        json.loads(line)
+        for begin in range(0, 2_000, 333)
+        for line in changer.lines(lines[begin : begin + 333], timeline.live[begin : begin + 333], begin)
+    ]
+    assert whole == parts, "the borders between blocks do not matter"
+    assert whole[:800] == records[:800]
+    moved = [new["features"]["y"] - old["features"]["y"] for new, old in zip(whole[800:], records[800:], strict=True)]
+    assert moved == pytest.approx([moved[0]] * 1_200)
+    assert moved[0] == pytest.approx(2.0, rel=0.1), "one standard deviation"
+    assert float(np.mean([new["features"]["c"] == NEW for new in whole[1_000:]])) == pytest.approx(NEW_SHARE, abs=0.04)
+    assert float(np.mean([new["features"]["x"] is None for new in whole[1_200:]])) == pytest.approx(0.3, abs=0.06)
+    assert all(new["features"]["c"] != NEW for new in whole[:1_000])
+    assert all(new["features"]["x"] is not None for new in whole[:1_200])
 
 
 def test_rows_without_times_are_told_by_their_number() -> None:
