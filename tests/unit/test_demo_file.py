@@ -10,12 +10,11 @@ import random
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import zstandard
 from rich.console import Console
@@ -27,6 +26,8 @@ from monitor.config.load import load
 from monitor.demo.own.mapping import Said
 from monitor.demo.own.tally import Tally
 
+pa: Any = import_module("pyarrow")
+pq: Any = import_module("pyarrow.parquet")
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 ROWS = 1_200
 DRIFT = 900
@@ -234,7 +235,7 @@ UGLY: dict[str, tuple[bytes, str]] = {
     "binary": (bytes(range(256)) * 9, ":1: is not text"),
     "binary after text": (b"a,b\n1,2\n\x00\x01", ":3: is not text"),
     "spreadsheet": (b"PK\x03\x04.....", "is a spreadsheet"),
-    "utf-16": ("a,b\n1,2\n" * 300).encode("utf-16") and (("a,b\n1,2\n" * 300).encode("utf-16"), "is UTF-16"),
+    "utf-16": (("a,b\n1,2\n" * 300).encode("utf-16"), "is UTF-16"),
     "array": (b'[{"a": 1}]', ":1: is one JSON array"),
     "pretty JSON": (b'{\n "a": 1\n}\n', "not json, the first in line 1"),
     "no header": (b"1,2,3\n" * 300, ":1: holds numbers where the names"),

@@ -66,7 +66,7 @@ TIMESTAMPS: Final = TimeForm("timestamps", (lambda value: value if isinstance(va
 """Times that the file itself types as such: microseconds since 1970, or dates."""
 
 
-def form_of(values: Values) -> tuple[TimeForm | None, float]:
+def form_of(values: Sequence[object]) -> tuple[TimeForm | None, float]:
     """Return the form that fits most of the values and the share that it fits, ``None`` and 0 if none fits any.
 
     >>> form, share = form_of(["2024-01-31", "yesterday"])
