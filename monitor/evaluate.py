@@ -118,13 +118,24 @@ class Evaluator:
         block = self._blocks.get(key)
         if block is None:
             block = self._add(np.zeros(model.layout.size, np.int64), model, version, levels, hour, hour + HOUR)
-            self._blocks[key] = block
-            self._bytes += block.nbytes
+            self._keep(key, block, model.windows.longest)
             while self._bytes > _BLOCK_BYTES and len(self._blocks) > 1:
                 self._bytes -= self._blocks.popitem(last=False)[1].nbytes
         else:
             self._blocks.move_to_end(key)
         return block
+
+    def _keep(self, key: tuple[str, str, int, tuple[int, ...]], block: IntArray, longest: int) -> None:
+        """Keep a sum, and none of the same model and version that the newest windows do not hold."""
+        alike = [other for other in self._blocks if other[:2] == key[:2]]
+        oldest = max(key[2], *(other[2] for other in alike)) - longest if alike else key[2]
+        for old in alike:
+            if old[2] < oldest:
+                self._bytes -= self._blocks.pop(old).nbytes
+        if key[2] < oldest:
+            return
+        self._blocks[key] = block
+        self._bytes += block.nbytes
 
     def _add(
         self, total: IntArray, model: Model, version: str, levels: tuple[int, ...], first: int, last: int
