@@ -21,7 +21,7 @@ from detectors.concept.ranges import Allowed, NotAbove, Number, OneOf, Value, Wh
 
 _SHARE: Final = Number(0, 1, open_low=True, open_high=True)
 _ROWS: Final = Whole(0, 10**9)
-_FACTOR: Final = Number(0, 1e6, open_low=True)
+_FACTOR: Final = Number(1, 1e6)
 _SIZE: Final = Number(0, 1e15)
 
 
