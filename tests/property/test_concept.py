@@ -55,7 +55,7 @@ def _told(alarm: Alarm, start: int) -> tuple[Any, ...]:
 
 
 @given(cases, pieces, seeds)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_errors_give_river_s_alarms(
     case: tuple[str, dict[str, Any]], parts: list[tuple[float, int]], seed: int
 ) -> None:
@@ -70,7 +70,7 @@ def test_errors_give_river_s_alarms(
     st.lists(wild, max_size=60),
     st.integers(1, 12),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_losses_give_river_s_alarms(
     case: tuple[str, dict[str, Any]], first: list[float], second: list[float], times: int
 ) -> None:
@@ -89,7 +89,7 @@ def test_kswin_gives_river_s_alarms(values: list[int], seed: int, alpha: float) 
 
 
 @given(st.sampled_from(CASES), pieces, seeds, st.lists(st.integers(0, 2000), max_size=5), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_cuts_and_restarts_change_nothing(
     case: tuple[str, dict[str, Any]], parts: list[tuple[float, int]], seed: int, cuts: list[int], stored: bool
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_detector_that_forgets_would_not_pass(kind: str, mutant: Any, monkeypa
 
 
 @given(cases, pieces, seeds, st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_damage_is_always_noticed(
     case: tuple[str, dict[str, Any]], parts: list[tuple[float, int]], seed: int, data: st.DataObject
 ) -> None:
@@ -149,7 +149,7 @@ def test_damage_is_always_noticed(
 
 
 @given(st.sampled_from(CASES), pieces, seeds, st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_forged_states_are_refused_or_harmless(
     case: tuple[str, dict[str, Any]], parts: list[tuple[float, int]], seed: int, data: st.DataObject
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,62 @@ def test_what_the_guard_refuses_might_as_well_not_be_there(kind: str, parameters
     assert ours(found) == expected
     assert (states.refused[0], states.rows[0]) == (25, len(clean))
     assert [alarm.rows for alarm in found] == [int(np.searchsorted(kept, alarm.index)) + 1 for alarm in found]
+
+
+NUMBERS: dict[str, Callable[[Any], dict[str, float]]] = {
+    "adwin": lambda river: {"total": river.total, "variance": river.variance, "width": river.width},
+    "page_hinkley": lambda river: {
+        "mean": river._x_mean.get(),
+        "rise": river._sum_increase,
+        "least": river._min_increase,
+        "fall": river._sum_decrease,
+        "most": river._max_decrease,
+    },
+    "ddm": lambda river: {"rate": river._p.get(), "least": river._ps_min},
+    "eddm": lambda river: {
+        "mean": river._error_distances.mean.get(),
+        "squares": river._error_distances._S,
+        "most": river._p2s_prime_max,
+    },
+    "hddma": lambda river: {
+        "mean": river._z.get(),
+        "low_rows": river._x_min.n,
+        "low_mean": river._x_min.get(),
+        "high_rows": river._x_max.n,
+        "high_mean": river._x_max.get(),
+    },
+    "hddmw": lambda river: {
+        "mean": river._total.ewma,
+        "weight": river._total.ibc,
+        "rise_least": river._incr_cutpoint,
+        "rise_before": river._s1_incr.ewma,
+        "rise_after": river._s2_incr.ewma,
+        "rise_after_weight": river._s2_incr.ibc,
+        "fall_least": -river._decr_cutpoint,
+        "fall_before": river._s1_decr.ewma,
+        "fall_after": river._s2_decr.ewma,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_the_numbers_behind_the_alarms_are_river_s_to_the_bit(kind: str) -> None:
+    parameters: dict[str, Any] = {"two_sided_test": True} if kind.startswith("hddm") else {}
+    parameters |= {"drift_confidence": 1e-300} if parameters else {}
+    values = np.concatenate([np.ones(35), errors(6, (0.3, 0.32, 0.31), 400)])
+    detector, river = ConceptDetector(kind, parameters), KINDS[kind].river(**parameters)
+    states = detector.initial(1)
+    for start in range(0, len(values), 5):
+        states, found = detector.step(states, values[start : start + 5])
+        for x in values[start : start + 5].tolist():
+            river.update(x)
+        if any(alarm.level == "drift" for alarm in found):
+            river._reset()
+            states, _ = detector.step(detector.initial(1), np.empty(0))
+            continue
+        mine = dict(zip(detector.kernel.fields, states.memories[0].numbers, strict=True))
+        expected = NUMBERS[kind](river)
+        assert {name: mine[name] for name in expected} == expected
 
 
 def test_adwin_over_many_rows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from detectors.concept.detector import ConceptDetector
 from detectors.concept.kernel import CorruptStateError, Memory
 from detectors.concept.kinds import KINDS
 from detectors.concept.states import OtherDetectorError, States
-from tests.river import CASES, errors, ours
+from tests.river import CASES, errors
 
 
 def mended(body: bytes) -> bytes:
@@ -26,16 +27,19 @@ def mended(body: bytes) -> bytes:
 
 @pytest.mark.parametrize(("kind", "parameters"), CASES)
 def test_states_go_on_from_their_bytes(kind: str, parameters: dict[str, Any]) -> None:
-    values = errors(2, (0.1, 0.6, 0.3), 60 if kind == "kswin" else 300)
+    values = errors(2, (0.1, 0.6, 0.2, 0.9), 60 if kind == "kswin" else 400)
+    if not KINDS[kind].bits:
+        values += np.random.default_rng(2).normal(0, 0.1, len(values))
     detector = ConceptDetector(kind, parameters)
     whole, alarms = detector.step(detector.initial(1), values)
     states, pieces = detector.initial(1), []
     for start in range(0, len(values), 37):
         states, found = detector.step(detector.unpack(detector.pack(states)), values[start : start + 37])
-        pieces += [(start + index, level) for index, level in ours(found)]
+        pieces += [replace(alarm, index=start + alarm.index) for alarm in found]
     assert states == whole
     assert detector.pack(states) == detector.pack(whole)
-    assert pieces == ours(alarms)
+    assert pieces == alarms
+    assert alarms or (kind, parameters) == ("kswin", {})
 
 
 class Boom:
