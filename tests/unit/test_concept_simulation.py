@@ -10,7 +10,7 @@ from detectors.concept.cards import CARDS
 from detectors.concept.detector import ConceptDetector
 from tests.river import bare, errors
 
-STREAMS = 15
+STREAMS = 10
 ROWS = 20_000
 
 
