@@ -11,7 +11,7 @@ import numpy as np
 from detectors.evidence import recent, sudden
 from detectors.evidence.ball import Ball
 from detectors.evidence.dictionary import Bets, Kind, Shape, rates_of, shapes_of
-from detectors.evidence.null import BoolArray, FloatArray, Null, Rows
+from detectors.evidence.null import BoolArray, FloatArray, Null, Rows, side_by_side
 from detectors.evidence.state import Evidence
 
 _DICTIONARY: Final = 0.5
@@ -79,9 +79,14 @@ class Engine:
         """Return the engine of some of the monitors."""
         return type(self)(self.null.take(rows), self.bets.take(rows), self.shapes)
 
-    def initial(self) -> Evidence:
-        """Return the state before the first window."""
-        return Evidence.initial(self.monitors, len(self.shapes), self.cells, self.slots)
+    def joined(self, other: Self) -> Self:
+        """Return the engine of these and other monitors of the same kind and size."""
+        return type(self)(side_by_side(self.null, other.null), side_by_side(self.bets, other.bets), self.shapes)
+
+    def initial(self, monitors: int | None = None) -> Evidence:
+        """Return the state before the first window, of all monitors or of so many."""
+        count = self.monitors if monitors is None else monitors
+        return Evidence.initial(count, len(self.shapes), self.cells, self.slots)
 
     def step(self, state: Evidence, counts: FloatArray, log_start: FloatArray, window: int, slot: int = 0) -> Evidence:
         """Return the state after one tumbling window.

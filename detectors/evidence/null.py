@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol, Self, TypeAlias
+from dataclasses import fields
+from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = slice | IntArray
 
+_Arrays = TypeVar("_Arrays", bound=Any)
 _TINY: Final = 1e-300
 
 
@@ -38,6 +40,13 @@ class Null(Protocol):
     def take(self, rows: Rows) -> Self:
         """Return the null of some of the monitors."""
         ...
+
+
+def side_by_side(one: _Arrays, other: _Arrays) -> _Arrays:
+    """Return a dataclass of arrays ``[S, J, ...]`` with the monitors of both."""
+    names = [field.name for field in fields(one)]
+    joined: _Arrays = type(one)(*(np.concatenate([getattr(one, name), getattr(other, name)], axis=1) for name in names))
+    return joined
 
 
 def log_bet(law: FloatArray, nearest: FloatArray) -> FloatArray:
