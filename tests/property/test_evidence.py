@@ -26,7 +26,8 @@ def monitor(rng: np.random.Generator, place: int) -> Monitor:
     """Return a monitor of some kind, size and number of slots; zero cells and few rows included."""
     cells, slots = int(rng.integers(2, 6)), int(rng.choice([1, 1, 3]))
     kind: Any = "rate" if cells == 2 and rng.random() < 0.7 else "shape"
-    reference = rng.multinomial(int(10 ** rng.uniform(1, 5)), rng.dirichlet(np.full(cells, 0.8)), slots) * 1.0
+    law = rng.dirichlet(np.full(cells, 0.8))
+    reference = rng.multinomial(int(10 ** rng.uniform(1, 5)), law, slots).astype(np.float64)
     return Monitor(
         f"m{place}",
         kind,
