@@ -41,17 +41,19 @@ class Engine:
     """
 
     null: Null
+    ordered: BoolArray
+    """Whether the order of the cells means anything, ``[J]``."""
     bets: Bets
     shapes: tuple[Shape, ...]
 
     @classmethod
     def of(cls, null: Null, ordered: BoolArray | None = None) -> Self:
-        """Return the engine against a null; ``ordered`` ``[J]`` says whether the order of the cells means anything."""
+        """Return the engine against a null; ``ordered`` defaults to all."""
         _, monitors, cells = null.shares.shape
         known = np.ones(monitors, bool) if ordered is None else ordered
         dictionary = shapes_of(cells) if isinstance(null, Ball) else rates_of()
         learners = tuple(Shape(Kind.RECENT, decay) for decay in recent.DECAYS)
-        return cls(null, Bets.against(null, known), (*dictionary, *learners, Shape(Kind.SUDDEN)))
+        return cls(null, known, Bets.against(null, known), (*dictionary, *learners, Shape(Kind.SUDDEN)))
 
     @property
     def slots(self) -> int:
@@ -77,11 +79,12 @@ class Engine:
 
     def take(self, rows: Rows) -> Self:
         """Return the engine of some of the monitors."""
-        return type(self)(self.null.take(rows), self.bets.take(rows), self.shapes)
+        return type(self)(self.null.take(rows), self.ordered[rows], self.bets.take(rows), self.shapes)
 
     def joined(self, other: Self) -> Self:
         """Return the engine of these and other monitors of the same kind and size."""
-        return type(self)(side_by_side(self.null, other.null), side_by_side(self.bets, other.bets), self.shapes)
+        null, bets = side_by_side(self.null, other.null), side_by_side(self.bets, other.bets)
+        return type(self)(null, np.concatenate([self.ordered, other.ordered]), bets, self.shapes)
 
     def initial(self, monitors: int | None = None) -> Evidence:
         """Return the state before the first window, of all monitors or of so many."""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.evidence.ball import Ball
+from detectors.evidence.dispersion import Dispersion
 from detectors.evidence.interval import FLOOR, RATIO, Interval
 from detectors.evidence.null import FloatArray
 
@@ -39,8 +40,9 @@ class Monitor:
         Ratio of odds, and absolute change, that is of no interest (rates).
     ordered
         Whether the order of the cells means anything; ``False`` for categories.
-    dispersion
-        Design effect: how much more the reference's days differ than rows of one law would.
+    dispersion, directions, days
+        What the reference's days say (``Dispersion``): the factor, the number of directions, and how many days there
+        are; with fewer than two, the factor is taken as it is.
     epoch
         The e-th reference of this monitor, from 1; later ones get less of ``alpha``, so that the sum is kept.
 
@@ -59,6 +61,8 @@ class Monitor:
     floor: float = FLOOR
     ordered: bool = True
     dispersion: float = 1.0
+    directions: float = 1.0
+    days: int = 0
     epoch: int = 1
 
     def __post_init__(self) -> None:
@@ -69,8 +73,10 @@ class Monitor:
             raise ValueError(f"{self.name}: a {self.kind} cannot have {counts.shape[1]} cells")
         if not 0 < self.alpha < 1:
             raise ValueError(f"{self.name}: alpha {self.alpha} is not between 0 and 1")
-        if not (self.tolerance >= 0 and self.floor >= 0 and self.ratio >= 1 and self.dispersion >= 1):
-            raise ValueError(f"{self.name}: tolerance and floor must be 0 or more, ratio and dispersion 1 or more")
+        if not (self.tolerance >= 0 and self.floor >= 0 and self.ratio >= 1):
+            raise ValueError(f"{self.name}: tolerance and floor must be 0 or more, the ratio 1 or more")
+        if not (self.dispersion >= 1 and self.directions >= 1 and self.days >= 0):
+            raise ValueError(f"{self.name}: dispersion and directions must be 1 or more, days 0 or more")
         if self.epoch < 1:
             raise ValueError(f"{self.name}: references are numbered from 1, not {self.epoch}")
         object.__setattr__(self, "reference", counts)
@@ -90,7 +96,9 @@ class Monitor:
         """Hash of all that gives the evidence its meaning. Budgets, weights and thresholds are not part of it."""
         digest = hashlib.blake2b(digest_size=16)
         parts = (RULES, self.name, self.kind, self.alpha, self.tolerance, self.ratio, self.floor, self.ordered)
-        digest.update(repr((*parts, self.dispersion, self.epoch, self.reference.shape)).encode())
+        digest.update(
+            repr((*parts, self.dispersion, self.directions, self.days, self.epoch, self.reference.shape)).encode()
+        )
         digest.update(self.reference.astype("<f8").tobytes())
         return digest.digest()
 
@@ -118,6 +126,9 @@ def null_around(monitors: Sequence[Monitor], reference: FloatArray, epoch: Float
         return np.array([getattr(monitor, name) for monitor in monitors], np.float64)
 
     alpha = alpha_of_epoch(each("alpha"), epoch)
+    days = each("days")
+    known = Dispersion(each("dispersion"), each("directions"), np.where(days >= 2, days - 1, np.inf))
+    effect = known.design_effect(alpha / len(reference), reference.shape[2])
     if monitors[0].kind == "shape":
-        return Ball.of(reference, alpha, each("tolerance"), each("dispersion"))
-    return Interval.of(reference, alpha, each("ratio"), each("floor"), each("dispersion"))
+        return Ball.of(reference, alpha, each("tolerance"), effect)
+    return Interval.of(reference, alpha, each("ratio"), each("floor"), effect)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from detectors.evidence import recent
-from detectors.evidence.dictionary import Bets
-from detectors.evidence.engine import Engine, advance
+from detectors.evidence.engine import advance
 from detectors.evidence.null import BoolArray, FloatArray
 from detectors.fleet.decision import decide
 from tests.unit.evidence_cases import gaussian, shape_engine
@@ -88,7 +87,7 @@ def test_dead_shapes_do_not_start() -> None:
 def test_dead_shapes_that_start_alarm_by_and_by() -> None:
     trial = tolerant(400)
     all_live = replace(trial.engine.bets, live=np.ones_like(trial.engine.bets.live))
-    spoilt = replace(trial, engine=Engine(trial.engine.null, all_live, trial.engine.shapes))
+    spoilt = replace(trial, engine=replace(trial.engine, bets=all_live))
     assert (spoilt.run().incidents > 0).mean() > 0.9
 
 
@@ -128,6 +127,7 @@ def test_a_reference_taken_for_the_truth_overspends() -> None:
     engine = shape_engine(references(2000, 20, np.random.default_rng(2)), tolerance=0.0)
     trial = Trial(engine, lambda _, rng: rng.multinomial(500, law, 20).astype(float), 20, 100, 100.0, even(1))
     assert trial.run().kept
-    exact = replace(engine.null, radius=np.full_like(engine.null.radius, 1e-9))  # type: ignore[attr-defined, type-var]
-    spoilt = Engine(exact, Bets.against(exact, np.ones(20, bool)), engine.shapes)
+    spoilt = shape_engine(
+        references(200_000_000_000, 20, np.random.default_rng(2), engine.null.shares[0]), tolerance=0.0
+    )
     assert not replace(trial, engine=spoilt).run().kept
