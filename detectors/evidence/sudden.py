@@ -11,12 +11,15 @@ from detectors.evidence.null import FloatArray, Null
 
 CONCENTRATIONS: Final = (30.0, 300.0, 3000.0)
 """How far laws scatter around the reference: widely, a little, hardly."""
+LOG_FEE: Final = float(np.log(0.9))
+"""A window that says nothing, such as one of a constant column, would give a factor of 1, and start after start would
+add up to an alarm in the end. The fee keeps quiet windows below ten starts."""
 
 
 def log_factors(counts: FloatArray, null: Null, slot: int) -> FloatArray:
-    """Return ln(likelihood of a mixture of laws / best likelihood of a tolerated law), ``[J]``, of ``[J, K]`` counts.
+    """Return ln(.9·likelihood of a mixture of laws / best likelihood of a tolerated one), ``[J]``, of ``[J, K]`` counts.
 
-    The mean of this factor is 1 at most if all rows of the window have one tolerated law: the divisor is at least that
+    The mean of this factor, .9 of the ratio, is below 1 if all rows of the window have one tolerated law: the divisor is at least that
     law's likelihood. For soft counts each law's likelihood ratio keeps this mean, so the mixture does, too.
 
     References
@@ -28,7 +31,7 @@ def log_factors(counts: FloatArray, null: Null, slot: int) -> FloatArray:
     shares[rows <= 0] = null.shares[slot][rows <= 0]
     nearest, _ = null.project(shares[:, np.newaxis, :], slot)
     best = xlogy(counts, np.maximum(nearest[:, 0, :], 1e-300)).sum(axis=1)
-    factors: FloatArray = mixture(counts, rows, null.smooth[slot]) - best
+    factors: FloatArray = mixture(counts, rows, null.smooth[slot]) - best + LOG_FEE
     return factors
 
 

@@ -82,7 +82,7 @@ def test_the_sudden_bet_has_mean_one_at_most(reference: FloatArray, rows: int) -
     counts = compositions(rows, 3)
     centre = (reference / reference.sum())[0]
     inside = [surface(centre, float(null.radius[0, 0]) * part, 180) for part in (0.01, 0.3, 1.0)]
-    factors = sudden.log_factors(counts, null.take(np.zeros(len(counts), np.int64)), 0)
+    factors = sudden.log_factors(counts, null.take(np.zeros(len(counts), np.int64)), 0) - sudden.LOG_FEE
     greatest = means(factors[:, np.newaxis], counts, np.concatenate(inside)).max()
     assert 0.2 < greatest <= 1
 
