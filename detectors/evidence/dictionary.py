@@ -162,9 +162,11 @@ def _block(null: Null, ordered: BoolArray, slot: int) -> tuple[FloatArray, Float
     monitors, shapes, cells = bets.shape
     spikes = shapes - len(MEANS) - len(SPREADS) if isinstance(null, Ball) else 0
     tail = bets[:, shapes - spikes :]
-    own = np.arange(spikes) % cells
-    places = np.arange(spikes)
-    apart = tail[:, places, (own + 1) % cells]
+    own, places = np.arange(spikes) % cells, np.arange(spikes)
+    # A cell that the reference knows tells what the spike bets on every other; an empty one tells nothing.
+    ranked = np.argsort(-null.shares[slot], axis=1, kind="stable")[:, :2]
+    other = np.where(ranked[:, :1] == own, ranked[:, 1:], ranked[:, :1])
+    apart = tail[np.arange(monitors)[:, np.newaxis], places, other]
     gain = tail[:, places, own] - apart
     dense = np.ascontiguousarray(bets[:, : shapes - spikes].transpose(0, 2, 1))
     return dense, apart, gain, live.reshape(monitors, shapes).astype(np.float64)

@@ -17,9 +17,9 @@ add up to an alarm in the end. The fee keeps quiet windows below ten starts."""
 
 
 def log_factors(counts: FloatArray, null: Null, slot: int) -> FloatArray:
-    """Return ln(.9·likelihood of a mixture of laws / best likelihood of a tolerated one), ``[J]``, of ``[J, K]`` counts.
+    """Return ln(.9 · likelihood of a mixture of laws / best likelihood of a tolerated law) of counts ``[J, K]``.
 
-    The mean of this factor, .9 of the ratio, is below 1 if all rows of the window have one tolerated law: the divisor is at least that
+    The mean of the ratio is 1 at most if all rows of the window have one tolerated law: the divisor is at least that
     law's likelihood. For soft counts each law's likelihood ratio keeps this mean, so the mixture does, too.
 
     References

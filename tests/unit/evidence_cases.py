@@ -68,10 +68,10 @@ def surface(centre: FloatArray, radius: float, directions: int) -> FloatArray:
     ways = np.stack([np.cos(angle), np.sin(angle)], axis=1) @ plane
     with np.errstate(divide="ignore"):
         inside = np.zeros(directions)
-        outside = np.min(np.where(ways < 0, centre / -ways, np.inf), axis=1)
+        outside = np.min(np.where(ways < 0, centre / np.abs(ways), np.inf), axis=1)
     for _ in range(200):
         middle = (inside + outside) / 2
         laws = centre + middle[:, np.newaxis] * ways
-        near = -(centre * np.log(np.maximum(laws, 1e-300) / centre)).sum(axis=1) <= radius
+        near = (xlogy(centre, centre) - xlogy(centre, np.maximum(laws, 1e-300))).sum(axis=1) <= radius
         inside, outside = np.where(near, middle, inside), np.where(near, outside, middle)
     return centre + inside[:, np.newaxis] * ways
