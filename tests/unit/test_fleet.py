@@ -10,6 +10,7 @@ import pytest
 
 from detectors.evidence.dictionary import Kind
 from detectors.evidence.null import FloatArray
+from detectors.fleet import group, provisional
 from detectors.fleet.alarm import Change, Report
 from detectors.fleet.budget import patience, start_weights
 from detectors.fleet.codec import carried, from_bytes, to_bytes
@@ -307,3 +308,31 @@ def test_budgets() -> None:
         patience(100, period=10, window=1)
     with pytest.raises(ValueError, match="positive"):
         patience(0, period=10, window=1)
+
+
+def drifted_fleet() -> tuple[int, int]:
+    """Return alarms and further alarms of forty monitors that drift alike and then stay."""
+    size = 40
+    rng = np.random.default_rng(5)
+    references = rng.multinomial(20_000, gaussian(), size).astype(float)
+    fleet = Fleet.of(
+        [Monitor(f"m{j}", "shape", row, alpha=0.05 / size, tolerance=0.0) for j, row in enumerate(references)]
+    )
+    state, found = fleet.initial(), []
+    for window in range(60):
+        counts = rng.multinomial(ROWS, gaussian(0.4), size).astype(float).ravel()
+        state, report = fleet.step(state, counts, np.full(size, 1 / size), 200.0, window)
+        found += [alarm.change for alarm in report.alarms]
+    return found.count(Change.DRIFT), len(found) - found.count(Change.DRIFT)
+
+
+def test_drifts_that_stay_raise_one_alarm_each() -> None:
+    assert drifted_fleet() == (40, 0)
+
+
+def test_provisional_references_that_are_taken_for_the_truth_raise_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = provisional.transported
+    monkeypatch.setattr(group, "transported", lambda *parts: 1e6 * honest(*parts))
+    first, further = drifted_fleet()
+    assert first == 40
+    assert further > 40
