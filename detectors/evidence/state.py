@@ -47,7 +47,10 @@ class Evidence:
     @property
     def total(self) -> FloatArray:
         """Natural logarithm of what all bettors of a monitor hold together, ``[J]``."""
-        total: FloatArray = np.logaddexp.reduce(self.log, axis=1)
+        most = self.log.max(axis=1)
+        held = np.where(np.isneginf(most), 0.0, most)
+        with np.errstate(divide="ignore"):
+            total: FloatArray = held + np.log(np.exp(self.log - held[:, np.newaxis]).sum(axis=1))
         return total
 
     def take(self, rows: Rows) -> Self:

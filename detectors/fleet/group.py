@@ -81,7 +81,8 @@ class Group:
         """
         waiting = np.flatnonzero((state.follow_up.mode != Mode.WATCHING) & ~alarmed & (counts.sum(axis=1) > 0))
         follow_up, aftermath = followed(self.sizes, state.follow_up, waiting, counts[waiting], slot)
-        follow_up = follow_up.recovered(aftermath.recovered)
+        if len(aftermath.recovered):
+            follow_up = follow_up.recovered(aftermath.recovered)
         if alarmed.any():
             follow_up = follow_up.alarmed(np.flatnonzero(alarmed), window)
         afresh = np.union1d(np.flatnonzero(spent | alarmed), aftermath.recovered)
