@@ -6,10 +6,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import counting, end_to_end, footprint
+from benchmarks import alarms, counting, end_to_end, footprint
 from benchmarks.report import RESULTS, Section, write
 
-SECTIONS: Final[dict[str, Callable[[], Section]]] = {"a": counting.run, "b": end_to_end.run, "c": footprint.run}
+SECTIONS: Final[dict[str, Callable[[], Section]]] = {
+    "a": counting.run,
+    "b": end_to_end.run,
+    "c": footprint.run,
+    "d": alarms.run,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
