@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.end_to_end import CONFIG, TOPIC, values
+from monitor.collector import collect_seldom
 from monitor.config.load import load
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
@@ -50,6 +51,7 @@ def ours(client: str, address: str, count: int, folder: Path) -> tuple[float, fl
         _reference(path, folder)
     config = load(path, os.environ)
     pipeline = open_pipeline(config, build_source(config), base=folder)
+    collect_seldom()
     seen = 0
     cpu, wall = time.process_time(), time.monotonic()
     while seen < count:

@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from monitor.collector import collect_seldom
 from monitor.config.load import load
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
@@ -168,6 +169,7 @@ def run(options: Load, folder: Path) -> Footprint:
     _reference(path, source)
     path.write_text(_CONFIG.format(folder=folder, slices=slices, reference="{source: reference.json}"))
     pipeline = open_pipeline(load(path, os.environ), source, base=folder)
+    collect_seldom()
     found = Footprint(idle=resident())
     began, seen, marks = time.process_time(), 0, list(options.marks)
     while number := pipeline.step(0):

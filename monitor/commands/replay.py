@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from monitor.collector import collect_seldom
 from monitor.config.load import folder_of, load
 from monitor.config.root import Config
 from monitor.config.types import parse_moment
@@ -51,6 +52,7 @@ def replay(config_path: Path, environ: Mapping[str, str], options: ReplayOptions
         config = isolated(config, directory, options.predictions)
         source = build_source(config, follow=False)
         pipeline = open_pipeline(config, source, base=folder_of(config_path))
+        collect_seldom()
         try:
             _run(pipeline, source, first, last, console)
             results = list(pipeline.assembly.history.results(first, last))

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from monitor.chores import start_chores
+from monitor.collector import collect_seldom
 from monitor.config.load import folder_of, load
 from monitor.config.report import blind_spots
 from monitor.config.root import Config
@@ -85,6 +86,7 @@ def open_when_there(config: Config, path: Path, health: Health, stopping: thread
 def serve(config: Config, service: Service) -> int:
     """Run the loop in this thread until it is stopped; return the exit status."""
     chores = start_chores(config, service.pipeline.assembly.history)
+    collect_seldom()
     try:
         service.run()
     finally:
