@@ -1,4 +1,4 @@
-"""How often Python looks for reference cycles: seldom, since records make many short-lived objects and hardly a cycle."""
+"""How often Python looks for reference cycles: seldom, since blocks of records make many objects and hardly a cycle."""
 
 from __future__ import annotations
 
