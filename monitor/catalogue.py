@@ -184,6 +184,12 @@ FINDINGS: Final = Metric(
     "those whose own series were dropped.",
     (*_WINDOW, "status"),
 )  # fmt: skip
+VOLUME: Final = Metric(
+    "driftline_volume_ratio", "gauge", "window",
+    "Rows of the last closed window, of all versions together, over those that the reference had in the same hours; "
+    "half a row is added to both, so that an empty window has a ratio, too.",
+    _WINDOW, "ratio",
+)  # fmt: skip
 FLAGGED: Final = Metric(
     "driftline_flagged_ratio", "gauge", "window", "Share of predictions at or beyond the decision threshold.", _WINDOW,
     "ratio",

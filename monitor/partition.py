@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from monitor.coverage import Coverage
 from monitor.events import Batch, Chunk, IntArray, Records, Reject
 from monitor.held import HeldRow, decode_held, encode_held
 from monitor.keys import compose
@@ -39,6 +40,7 @@ class Partition:
     """Records refused since the last write."""
     seen: set[str] = field(default_factory=set)
     """Models that had rows since the last write."""
+    coverage: Coverage = field(default_factory=Coverage)
     _held: dict[str, list[HeldRow]] = field(default_factory=dict)
     _buffers: dict[str, RowBuffer] = field(default_factory=dict)
     _restated: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
@@ -143,6 +145,7 @@ class Partition:
     def _accept(self, batch: Batch, before: IntArray, records: Records | None = None) -> None:
         model = self.models[batch.model]
         batch = model.admit(batch)
+        self.coverage.note(batch.model, batch.times)
         windows = model.windows
         delays = before - batch.times
         if len(delays) and int(delays.max()) > 0:
@@ -210,6 +213,7 @@ class Partition:
                 name: [clock.greatest, clock.held, clock.balance, clock.idle] for name, clock in self.clocks.items()
             },
             "held": {name: [encode_held(row) for row in rows] for name, rows in self._held.items() if rows},
+            "coverage": self.coverage.state(),
             "counters": [[model, name, value] for (model, name), value in sorted(self.counters.items())],
         }
 
@@ -217,4 +221,5 @@ class Partition:
         self.offsets = dict(state["offsets"])
         self.clocks = {name: Clock(*fields) for name, fields in state["clocks"].items()}
         self._held = {name: [decode_held(row) for row in rows] for name, rows in state["held"].items()}
+        self.coverage = Coverage.restore(state.get("coverage", {}))
         self.counters = Counter({(model, name): value for model, name, value in state["counters"]})

@@ -81,6 +81,7 @@ def full_view() -> View:
     )  # fmt: skip
     whole = window(
         *findings,
+        finding("", "volume", "warn", statistic=0.5, direction=-1),
         finding("small", status="insufficient", statistic=math.nan),
         revision=12, flagged=0.03, errors=0.001, latency={0.5: 0.01, 0.99: 0.2},
         quality={("amount", "missing"): 0.02, ("country", "unseen"): 0.0},

@@ -145,6 +145,17 @@ def test_an_empty_window_leaves_no_series() -> None:
     assert not [name for name, _ in series if name.startswith(("driftline_window", "driftline_feature"))]
 
 
+def test_the_volume_of_an_empty_window_is_a_series() -> None:
+    """An empty window that should have had 5,000 rows is the clearest drift there is."""
+    empty = finding("", "volume", "drift", statistic=9.2, threshold=0.7, direction=-1)
+    series, _ = scrape(view(model(window(finding(status="ok"), empty, n=0))))
+    place = {"model": "fraud", "version": "7", "window": "fast"}
+    assert value(series, "driftline_volume_ratio", **place) == pytest.approx(math.exp(-9.2))
+    assert value(series, "driftline_drift_detected", **place, detector="volume") == 1
+    assert not of(series, "driftline_feature_psi")
+    assert not of(series, "driftline_window_samples")
+
+
 def test_series_of_a_feature_that_left_the_window_disappear() -> None:
     holder = ViewHolder(view(model(window(finding("amount"), finding("age")))))
     registry, _ = make_registry(holder, 1000, (), lambda: NOW / 1e6)
