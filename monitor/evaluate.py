@@ -25,10 +25,12 @@ from monitor.figures import window_view
 from monitor.findings import Finding, WindowResult
 from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
+from monitor.new_columns import new_column_findings
 from monitor.panel import Panel
 from monitor.panes import PaneKey
 from monitor.partition import Partition
 from monitor.slice_monitors import SliceCounts, slice_monitors
+from monitor.vanished import vanished_findings
 from monitor.views import WindowView
 from monitor.volumes import VOLUME, volume_findings
 from monitor.windows import Window
@@ -64,6 +66,8 @@ class Evaluator:
             panels = self._panels[model.config.name, version] = panels_of(model, version)
         whole = (
             *findings_of(model, version, window, counts, panels),
+            *vanished_findings(model, version, window, counts),
+            *new_column_findings(model, version, window, start, rows, self.partitions.values()),
             *self._of_all_versions(model, version, window, start, rows),
         )
         result = WindowResult(

@@ -17,6 +17,7 @@ from monitor.keys import compose
 from monitor.model import Model
 from monitor.panes import Reader, Shelf
 from monitor.rows import ENOUGH, RowBuffer, count
+from monitor.sightings import Strangers
 from monitor.watermark import Clock
 from monitor.windows import Tiers
 
@@ -41,6 +42,7 @@ class Partition:
     seen: set[str] = field(default_factory=set)
     """Models that had rows since the last write."""
     coverage: Coverage = field(default_factory=Coverage)
+    strangers: Strangers = field(default_factory=Strangers)
     _held: dict[str, list[HeldRow]] = field(default_factory=dict)
     _buffers: dict[str, RowBuffer] = field(default_factory=dict)
     _restated: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
@@ -159,6 +161,7 @@ class Partition:
             self._refuse_late(batch, np.flatnonzero(beyond), records)
             kept = np.flatnonzero(~beyond)
             batch, tiers, late, before = batch.take(kept), tiers[kept], late[kept], before[kept]
+        batch = self.strangers.admit(batch)
         lates = int(late.sum())
         self.counters[batch.model, "late"] += lates
         self.counters[batch.model, "on_time"] += len(batch) - lates
@@ -214,6 +217,7 @@ class Partition:
             },
             "held": {name: [encode_held(row) for row in rows] for name, rows in self._held.items() if rows},
             "coverage": self.coverage.state(),
+            "strangers": self.strangers.state(),
             "counters": [[model, name, value] for (model, name), value in sorted(self.counters.items())],
         }
 
@@ -221,5 +225,6 @@ class Partition:
         self.offsets = dict(state["offsets"])
         self.clocks = {name: Clock(*fields) for name, fields in state["clocks"].items()}
         self._held = {name: [decode_held(row) for row in rows] for name, rows in state["held"].items()}
+        self.strangers = Strangers.restore(state.get("strangers", {}))
         self.coverage = Coverage.restore(state.get("coverage", {}))
         self.counters = Counter({(model, name): value for model, name, value in state["counters"]})

@@ -150,7 +150,8 @@ class DetectorConfig(Section):
     on: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["features", "score", "prediction"])
     """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``,
     ``volume``. Of ``volume``, whatever the kind, the statistic is how far the logarithm of rows over expected rows is
-    from 0: 0.7 is twice as many or half; it needs no ``min_samples``."""
+    from 0: 0.7 is twice as many or half; it needs no ``min_samples``. ``quality`` also tells of features that vanished
+    and of fields that records begin to carry."""
     window: str | None = None
     """Name of the window; by default every window."""
     warn: Annotated[float, Field(ge=0)] | None = None

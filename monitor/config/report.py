@@ -206,6 +206,8 @@ def blind_spots(model: ModelConfig) -> list[str]:
         found.append("drift and volume, until the reference is learnt")
     if mapped.features is None:
         found.append("drift of the inputs: map.features is not set")
+    elif isinstance(mapped.features, dict) or model.predictions.feature_names is not None:
+        found.append("fields that records begin to carry: the features are named one by one")
     if mapped.score is None:
         found.append("drift of the score: map.score is not set")
     if model.decision is None and model.task != "regression":

@@ -130,6 +130,14 @@ def test_the_summary_of_fifteen_lines_names_what_it_is_blind_to(tmp_path: Path) 
     assert "map.features is not set" in summary
 
 
+def test_named_features_leave_new_fields_unseen(tmp_path: Path) -> None:
+    named = write(tmp_path, minimal("topic: t, map: {features: {amount: value.amount}}"))
+    _, summary = report(named, {}, check_broker=None)
+    assert "blind to  fields that records begin to carry" in summary
+    whole = write(tmp_path, minimal("topic: t, map: {features: value.features}"))
+    assert "fields that records begin to carry" not in report(whole, {}, check_broker=None)[1]
+
+
 def test_the_reference_page_is_up_to_date() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == render(), (
         "run: python -m monitor.config.document > docs/reference/configuration.md"

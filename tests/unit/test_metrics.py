@@ -67,7 +67,7 @@ def test_every_figure_of_a_view_is_exported_under_its_name() -> None:
     assert value(series, "driftline_drift_detected", **{**amount, "feature": "country"}, detector="psi") == 0
     assert value(series, "driftline_window_samples", **PLACE) == 1000
     assert value(series, "driftline_window_restated_rows", **PLACE) == 12
-    assert value(series, "driftline_window_findings", **PLACE, status="drift") == 11
+    assert value(series, "driftline_window_findings", **PLACE, status="drift") == 12
     assert value(series, "driftline_window_findings", **PLACE, status="insufficient") == 1
     assert value(series, "driftline_flagged_ratio", **PLACE) == 0.03
     assert value(series, "driftline_request_latency_seconds", **PLACE, quantile="0.99") == 0.2
