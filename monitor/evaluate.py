@@ -42,7 +42,10 @@ _MOST_PANELS: Final = 256
 
 @dataclass(slots=True)
 class Evaluator:
-    """Evaluates windows over all partitions. Pure in the counts: the same counts give the same result."""
+    """Evaluates windows over all partitions. Pure in the counts: the same counts give the same result.
+
+    But for unknown fields, of which the model remembers the first window that told of them.
+    """
 
     partitions: Mapping[int, Partition]
     latest: dict[tuple[str, str, str, str], WindowView] = field(default_factory=dict)

@@ -19,12 +19,14 @@ from monitor.decoding.looking import UNNAMED, is_looked_at
 from monitor.events import DAY, HOUR, Batch
 from monitor.findings import Finding, WindowResult
 from monitor.held import HeldRow, decode_held, encode_held
+from monitor.keys import compose
 from monitor.layout import Layout
-from monitor.panes import Pane, decode_pane, encode_pane
+from monitor.panes import LAYOUTS, Pane, PaneKey, Shelf, decode_pane, encode_pane
 from monitor.pipeline import Pipeline
 from monitor.sightings import MOST_NAMES, Sightings, Strangers
 from monitor.snapshot import Snapshots
 from monitor.sources.memory import Item
+from monitor.store.memory import MemoryStore
 from monitor.vanished import vanished_findings
 from tests.references import batch_of
 from tests.traffic import MONDAY, configured, items, run, times
@@ -253,6 +255,23 @@ def test_sightings_go_through_the_bytes_of_a_pane(seen: Sightings) -> None:
         back = decode_pane(encode_pane(pane, layout), layout, lambda _: b"")
         assert back.seen.looked == seen.looked
         assert back.seen.rows == (seen.rows if seen.looked else Counter())
+
+
+def test_panes_that_roll_up_keep_what_was_seen() -> None:
+    """Through the store and back, and added to what the coarser pane has already."""
+    store, layouts = MemoryStore(), {"m": Layout({})}
+    shelf = Shelf(0, store, layouts)
+    for start in (0, HOUR):
+        shelf.add(PaneKey("m", "1", 0, start), np.array([9]), late=False, seen=Sightings(4, Counter(added=3)))
+    shelf.move(PaneKey("m", "1", 0, 0), 1, 0)
+    store.write(*shelf.changes(), sync=True)
+    store.write({compose(LAYOUTS, 0, layouts["m"].identity): layouts["m"].describe()}, [], sync=True)
+    again = Shelf(0, store, layouts)
+    again.move(PaneKey("m", "1", 0, HOUR), 1, 0)
+    pane = again.find(PaneKey("m", "1", 1, 0))
+    assert pane is not None
+    assert pane.on_time.tolist() == [18]
+    assert pane.seen == Sightings(8, Counter(added=6))
 
 
 def test_panes_of_before_have_no_sightings() -> None:
