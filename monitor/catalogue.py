@@ -166,6 +166,13 @@ LEARNING: Final = Metric(
     "Share of the learning period that has passed; absent once there is a reference.", ("model",), "ratio",
 )  # fmt: skip
 
+UNKNOWN_FIELD: Final = Metric(
+    "driftline_unknown_field_first_seen_timestamp_seconds", "gauge", "model",
+    "Event time of the first row that has a field beside the known features. One record in 64 is looked at; at most "
+    "100 fields of a model are told apart, the rest is `other`.",
+    ("model", "feature"), "seconds",
+)  # fmt: skip
+
 _WINDOW: Final = ("model", "version", "window", "slice")
 SAMPLES: Final = Metric(
     "driftline_window_samples", "gauge", "window", "Rows in the last closed window; absent when it was empty.", _WINDOW
@@ -183,6 +190,12 @@ FINDINGS: Final = Metric(
     "Findings of the last closed window by status: `ok`, `warn`, `drift`, `insufficient`. Counts all of them, also "
     "those whose own series were dropped.",
     (*_WINDOW, "status"),
+)  # fmt: skip
+VOLUME: Final = Metric(
+    "driftline_volume_ratio", "gauge", "window",
+    "Rows of the last closed window, of all versions together, over those that the reference had in the same hours; "
+    "half a row is added to both, so that an empty window has a ratio, too.",
+    _WINDOW, "ratio",
 )  # fmt: skip
 FLAGGED: Final = Metric(
     "driftline_flagged_ratio", "gauge", "window", "Share of predictions at or beyond the decision threshold.", _WINDOW,
@@ -226,6 +239,12 @@ STATISTICS: Final = (
     _statistic("l_infinity_distance", "l_infinity", "Largest difference of any bin's share."),
     _statistic("cramer_von_mises_statistic", "cramer_von_mises", "Cramér-von Mises statistic on merged bins."),
 )
+NEW_COLUMN: Final = Metric(
+    "driftline_new_column_ratio", "gauge", "feature",
+    "Share of the records that have a field beside the known features, of the one in 64 that is looked at; only where "
+    "it is surely above the bound.",
+    _FEATURE, "ratio", detector="new_column",
+)  # fmt: skip
 P_VALUE: Final = Metric(
     "driftline_feature_p_value", "gauge", "feature", "P-value of the statistic before any correction.",
     (*_FEATURE, "detector"), export="p_value",
@@ -237,7 +256,7 @@ QUALITY: Final = Metric(
     (*_FEATURE, "kind"), "ratio", export="quality",
 )  # fmt: skip
 
-BY_DETECTOR: Final = {metric.detector: metric for metric in STATISTICS}
+BY_DETECTOR: Final = {metric.detector: metric for metric in (*STATISTICS, NEW_COLUMN)}
 _SCOPES: Final[dict[Scope, str]] = {
     "service": "The service",
     "input": "Each input partition",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.events import HOUR
 from monitor.model import Model
 from monitor.panes import PaneKey
 from monitor.partition import Partition
@@ -29,9 +30,12 @@ class Closing:
     """(window, version, start)."""
     changed: bool = False
 
-    def touched(self, model: Model, panes: Iterable[PaneKey]) -> None:
-        """Note panes that changed: closed windows over them are due again."""
-        tiers = model.windows.tiers
+    def touched(self, model: Model, panes: Iterable[PaneKey], versions: Iterable[str] = ()) -> None:
+        """Note panes that changed: closed windows over them are due again.
+
+        Those of ``versions`` are due besides that of the pane's own; volume is judged over all of them.
+        """
+        tiers, others = model.windows.tiers, frozenset(versions)
         for window in model.windows.windows:
             following = self.next_start.get(window.name)
             if following is None:
@@ -42,7 +46,7 @@ class Closing:
                     continue
                 for start in window.starts(key.start):
                     if start < following:
-                        self.due.add((window.name, key.version, start))
+                        self.due.update((window.name, version, start) for version in others | {key.version})
                         self.changed = True
 
     def close(self, model: Model, least: int, earliest: int | None, versions: Iterable[str]) -> None:
@@ -107,6 +111,8 @@ def roll_up(model: Model, least: int, partitions: Iterable[Partition], history: 
         margin = history if level == last else tiers.keep[level] + model.windows.longest
         coarser = tiers.lengths[min(level + 1, last)]
         limit = (least - margin) // coarser * coarser
+        if coarser > HOUR and model.learning is not None and model.learning.start is not None:
+            limit = min(limit, model.learning.start // coarser * coarser)  # the reference wants to know the hours
         if level < last:
             if limit <= model.rolled[level]:
                 continue

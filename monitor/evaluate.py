@@ -19,16 +19,20 @@ from detectors.registry import STATISTICS
 from detectors.scores import Scores
 from monitor.closing import restated_rows
 from monitor.config.model import DetectorConfig
+from monitor.coverage import covered_since
 from monitor.events import HOUR, FloatArray, IntArray
 from monitor.figures import window_view
 from monitor.findings import Finding, WindowResult
 from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
+from monitor.new_columns import new_column_findings
 from monitor.panel import Panel
 from monitor.panes import PaneKey
 from monitor.partition import Partition
 from monitor.slice_monitors import SliceCounts, slice_monitors
+from monitor.vanished import vanished_findings
 from monitor.views import WindowView
+from monitor.volumes import VOLUME, volume_findings
 from monitor.windows import Window
 
 _CORRECTIONS: Final = {"benjamini_hochberg": benjamini_hochberg, "bonferroni": bonferroni}
@@ -38,7 +42,10 @@ _MOST_PANELS: Final = 256
 
 @dataclass(slots=True)
 class Evaluator:
-    """Evaluates windows over all partitions. Pure in the counts: the same counts give the same result."""
+    """Evaluates windows over all partitions. Pure in the counts: the same counts give the same result.
+
+    But for unknown fields, of which the model remembers the first window that told of them.
+    """
 
     partitions: Mapping[int, Partition]
     latest: dict[tuple[str, str, str, str], WindowView] = field(default_factory=dict)
@@ -60,7 +67,12 @@ class Evaluator:
             if len(self._panels) >= _MOST_PANELS:
                 self._panels.clear()
             panels = self._panels[model.config.name, version] = panels_of(model, version)
-        whole = findings_of(model, version, window, counts, panels)
+        whole = (
+            *findings_of(model, version, window, counts, panels),
+            *vanished_findings(model, version, window, counts),
+            *new_column_findings(model, version, window, start, rows, self.partitions.values()),
+            *self._of_all_versions(model, version, window, start, rows),
+        )
         result = WindowResult(
             model=model.config.name,
             version=version,
@@ -88,6 +100,19 @@ class Evaluator:
         shown = self.latest.get(key)
         if shown is None or shown.result.start <= result.start:
             self.latest[key] = view
+
+    def _of_all_versions(self, model: Model, version: str, window: Window, start: int, rows: int) -> Iterable[Finding]:
+        """Return the findings on volume, in the results of the versions that have rows; in all when none has any."""
+        if not model.config.detectors_on(VOLUME) or not self._is_whole(model, start, start + window.size):
+            return ()
+        names = {name for partition in self.partitions.values() for name in partition.shelf.versions(model.config.name)}
+        others = sum(int(self.sum(model, name, window, start)[0]) for name in names - {version})
+        return volume_findings(model, window, start, rows + others) if rows or not others else ()
+
+    def _is_whole(self, model: Model, start: int, end: int) -> bool:
+        """Return whether reading had begun before a window and event time has passed its end."""
+        since = covered_since(model.config.name, self.partitions.values())
+        return since is not None and since <= start and model.last_time is not None and end <= model.last_time
 
     def sum(self, model: Model, version: str, window: Window, start: int) -> IntArray:
         """Return the counts of a window over all partitions and tiers."""

@@ -96,6 +96,9 @@ class Batch:
     """Row indices of the bad cells of a column; a column without any is absent."""
     weights: IntArray | None = None
     """Fixed point, scale 2**20; ``None`` means that every row weighs one."""
+    looked: Mapping[int, tuple[str, ...]] | None = None
+    """Row → the fields it has that no column is for, of the few rows that were looked at for such; ``None`` where the
+    features are named one by one or still being learnt."""
     sources: IntArray | None = None
     """Index of each row's record within its ``Records``; ``None`` means one row a record, in order, none left out."""
 
@@ -125,8 +128,13 @@ class Batch:
             columns=columns,
             bad=bad,
             weights=None if self.weights is None else self.weights[index],
+            looked=None if self.looked is None else self._looked(chosen),
             sources=index if self.sources is None else self.sources[index],
         )
+
+    def _looked(self, chosen: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        looked = self.looked or {}
+        return {row: looked[old] for row, old in enumerate(chosen) if old in looked} if looked else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def encode_held(row: HeldRow) -> dict[str, Any]:
             name: column[0] if isinstance(column, list) else float(column[0]) for name, column in batch.columns.items()
         },
         "numeric": [name for name, column in batch.columns.items() if not isinstance(column, list)],
+        "looked": None if not batch.looked else list(batch.looked[0]),
         "bad": [name for name, rows in batch.bad.items() if len(rows)],
         "reject": msgspec.to_builtins(row.reject, builtin_types=(bytes,)),
     }
@@ -89,5 +90,6 @@ def decode_held(data: dict[str, Any]) -> HeldRow:
         offsets=np.array([data["offset"]], np.int64),
         columns=columns,
         bad={name: np.zeros(1, np.int64) for name in data["bad"]},
+        looked=None if data.get("looked") is None else {0: tuple(data["looked"])},
     )
     return HeldRow(batch, msgspec.convert(data["reject"], Reject))

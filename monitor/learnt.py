@@ -81,7 +81,7 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
         total=sums.split(sums.total),
         by_day={day: sums.split(counts) for day, counts in sums.days.items()},
         by_version={version: sums.split(counts) for version, counts in sums.versions.items()},
-        by_hour=sums.hours,
+        by_hour={hour // HOUR * HOUR: 0 for hour in (start, end - 1)} | sums.hours,
         crosses=model.layout.crosses,
         slices=sums.slices(sums.total),
         slices_by_version={version: sums.slices(counts) for version, counts in sums.versions.items()},
@@ -114,7 +114,10 @@ class _Sums:
                 for key in partition.shelf.keys(name, version, level, start, end):
                     pane = partition.shelf.find(key)
                     if pane is not None:
-                        self._add(pane.total(), version, key.start)
+                        counts = pane.total()
+                        self._add(counts, version, key.start)
+                        if self.model.windows.tiers.lengths[level] <= HOUR:
+                            self._add_hour(key.start, int(counts[0]))
 
     def split(self, counts: IntArray) -> dict[str, IntArray]:
         """Return the cells of each column."""
@@ -126,11 +129,15 @@ class _Sums:
         return {key: counts[first:last] for key, (first, last) in self.model.layout.cross_spans.items()}
 
     def _add(self, counts: IntArray, version: str, start: int) -> None:
-        day, hour = start // DAY * DAY, start // HOUR * HOUR
+        day = start // DAY * DAY
         self.total = self.total + counts
         self.days[day] = self.days.get(day, 0) + counts
         self.versions[version] = self.versions.get(version, 0) + counts
-        self.hours[hour] = self.hours.get(hour, 0) + int(counts[0])
+
+    def _add_hour(self, start: int, rows: int) -> None:
+        """Count rows whose hour is known, which it is not of those that came so late that only a day took them."""
+        hour = start // HOUR * HOUR
+        self.hours[hour] = self.hours.get(hour, 0) + rows
 
 
 def _text(micros: int) -> str:

@@ -210,6 +210,8 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
     for outcome, number in rows.items():
         series.add(catalogue.ROWS, number, name, outcome)
     series.add(catalogue.LAST_PREDICTION, _seconds(model.last_prediction), name)
+    for stranger in model.strangers:
+        series.add(catalogue.UNKNOWN_FIELD, _seconds(stranger.first_seen), name, label(stranger.name))
     if model.learning is not None:
         series.add(catalogue.LEARNING, model.learning.progress, name)
 

@@ -45,6 +45,8 @@ class Model:
     most_versions: int = 4
     versions: dict[str, int] = field(default_factory=dict)
     """Versions that are counted apart → greatest event time of their rows."""
+    appeared: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(window, unknown field) → start of the first window that told of it."""
 
     @property
     def features(self) -> Mapping[str, ColumnType] | None:
@@ -92,6 +94,12 @@ class Model:
             return []
         judged = {key[0] for key, cross in self.layout.crosses.items() if reference.cross(cross, "") is not None}
         return [name for name, columns in asked.items() if columns not in judged]
+
+    def appears(self, field: str, window: str, start: int) -> int:
+        """Note that a window tells of an unknown field; return the start of the first one that did."""
+        first = min(start, self.appeared.get((window, field), start))
+        self.appeared[window, field] = first
+        return first
 
     def admit(self, batch: Batch) -> Batch:
         """Return accepted rows with versions beyond the bound renamed ``other``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from detectors.counts import Counts
 from monitor.events import IntArray
 from monitor.keys import compose, parse, prefix
 from monitor.layout import Layout
+from monitor.sightings import Sightings
 
 PANES: Final = b"P"
 LAYOUTS: Final = b"Y"
@@ -47,6 +48,8 @@ class Pane:
 
     on_time: IntArray
     late: IntArray | None = None
+    seen: Sightings = field(default_factory=Sightings)
+    """Fields beside the known ones, on time and late together."""
 
     def total(self) -> IntArray:
         """Return on-time and late counts together."""
@@ -57,6 +60,7 @@ class Pane:
         self.on_time += other.on_time
         if other.late is not None:
             self.add_late(other.late)
+        self.seen.add(other.seen)
 
     def add_late(self, counts: IntArray) -> None:
         """Add counts of late rows."""
@@ -71,7 +75,7 @@ def encode_pane(pane: Pane, layout: Layout) -> bytes:
     """Return the pane as bytes that name their layout and carry a checksum."""
     on_time = Counts(layout.identity, pane.on_time).to_bytes()
     late = b"" if pane.late is None else Counts(layout.identity, pane.late).to_bytes()
-    return _HEAD.pack(len(on_time), len(late)) + on_time + late
+    return _HEAD.pack(len(on_time), len(late)) + on_time + late + pane.seen.to_bytes()
 
 
 def decode_pane(data: bytes, layout: Layout, description: Callable[[str], bytes]) -> Pane:
@@ -86,7 +90,8 @@ def decode_pane(data: bytes, layout: Layout, description: Callable[[str], bytes]
         if counts.identity != layout.identity:
             cells = layout.remap(description(counts.identity), cells)
         vectors.append(np.array(cells, np.int64))
-    return Pane(*vectors)
+    late = vectors[1] if len(vectors) > 1 else None
+    return Pane(vectors[0], late, Sightings.from_bytes(data[end + second :]))
 
 
 class Shelf:
@@ -129,8 +134,8 @@ class Shelf:
         self._keep(key, pane)
         return pane
 
-    def add(self, key: PaneKey, counts: IntArray, *, late: bool) -> None:
-        """Add counts to a pane, which is made if need be."""
+    def add(self, key: PaneKey, counts: IntArray, *, late: bool, seen: Sightings | None = None) -> None:
+        """Add counts, and what was seen beside them, to a pane, which is made if need be."""
         pane = self.find(key)
         if pane is None:
             pane = Pane(np.zeros(self.layouts[key.model].size, np.int64))
@@ -141,6 +146,8 @@ class Shelf:
             self._bytes += pane.nbytes()
         else:
             pane.on_time += counts
+        if seen is not None:
+            pane.seen.add(seen)
         self._mark(key)
 
     def keys(self, model: str, version: str, tier: int, first: int, last: int) -> list[PaneKey]:
@@ -165,7 +172,7 @@ class Shelf:
             return
         target = PaneKey(key.model, key.version, tier, start)
         known = target in self.touched
-        self.add(target, pane.on_time, late=False)
+        self.add(target, pane.on_time, late=False, seen=pane.seen)
         if pane.late is not None:
             self.add(target, pane.late, late=True)
         if not known:

@@ -10,12 +10,14 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from monitor.coverage import Coverage
 from monitor.events import Batch, Chunk, IntArray, Records, Reject
 from monitor.held import HeldRow, decode_held, encode_held
 from monitor.keys import compose
 from monitor.model import Model
 from monitor.panes import Reader, Shelf
 from monitor.rows import ENOUGH, RowBuffer, count
+from monitor.sightings import Strangers
 from monitor.watermark import Clock
 from monitor.windows import Tiers
 
@@ -39,6 +41,8 @@ class Partition:
     """Records refused since the last write."""
     seen: set[str] = field(default_factory=set)
     """Models that had rows since the last write."""
+    coverage: Coverage = field(default_factory=Coverage)
+    strangers: Strangers = field(default_factory=Strangers)
     _held: dict[str, list[HeldRow]] = field(default_factory=dict)
     _buffers: dict[str, RowBuffer] = field(default_factory=dict)
     _restated: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
@@ -143,6 +147,7 @@ class Partition:
     def _accept(self, batch: Batch, before: IntArray, records: Records | None = None) -> None:
         model = self.models[batch.model]
         batch = model.admit(batch)
+        self.coverage.note(batch.model, batch.times)
         windows = model.windows
         delays = before - batch.times
         if len(delays) and int(delays.max()) > 0:
@@ -156,6 +161,7 @@ class Partition:
             self._refuse_late(batch, np.flatnonzero(beyond), records)
             kept = np.flatnonzero(~beyond)
             batch, tiers, late, before = batch.take(kept), tiers[kept], late[kept], before[kept]
+        batch = self.strangers.admit(batch)
         lates = int(late.sum())
         self.counters[batch.model, "late"] += lates
         self.counters[batch.model, "on_time"] += len(batch) - lates
@@ -210,6 +216,8 @@ class Partition:
                 name: [clock.greatest, clock.held, clock.balance, clock.idle] for name, clock in self.clocks.items()
             },
             "held": {name: [encode_held(row) for row in rows] for name, rows in self._held.items() if rows},
+            "coverage": self.coverage.state(),
+            "strangers": self.strangers.state(),
             "counters": [[model, name, value] for (model, name), value in sorted(self.counters.items())],
         }
 
@@ -217,4 +225,6 @@ class Partition:
         self.offsets = dict(state["offsets"])
         self.clocks = {name: Clock(*fields) for name, fields in state["clocks"].items()}
         self._held = {name: [decode_held(row) for row in rows] for name, rows in state["held"].items()}
+        self.strangers = Strangers.restore(state.get("strangers", {}))
+        self.coverage = Coverage.restore(state.get("coverage", {}))
         self.counters = Counter({(model, name): value for model, name, value in state["counters"]})

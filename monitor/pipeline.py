@@ -38,6 +38,7 @@ from monitor.partition import Partition
 from monitor.progress import CLOSING, changes_of, encode_closing
 from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateUnavailableError
+from monitor.volumes import VOLUME
 
 log = structlog.get_logger(__name__)
 _BATCH = 10_000
@@ -161,10 +162,10 @@ class Pipeline:
         partitions = self.partitions.values()
         closing = self.closings[name]
         panes = {key for partition in partitions for key in partition.shelf.touched if key.model == name}
-        closing.touched(model, panes)
+        versions = {version for partition in partitions for version in partition.shelf.versions(name)}
+        closing.touched(model, panes, versions if model.config.detectors_on(VOLUME) else ())
         self.evaluator.forget(panes)
         least = least_time(name, partitions) if at is None else at
-        versions = {version for partition in partitions for version in partition.shelf.versions(name)}
         closing.close(model, least, earliest_pane(name, partitions), versions)
         for partition in partitions:
             partition.shelf.touched -= panes

@@ -12,6 +12,7 @@ from detectors.counts import tally
 from monitor.events import Batch, Column, IntArray
 from monitor.layout import Layout
 from monitor.panes import PaneKey, Shelf
+from monitor.sightings import sightings_by_group
 from monitor.windows import Tiers
 
 ENOUGH: Final = 10_000
@@ -90,13 +91,14 @@ def count(buffer: RowBuffer, layout: Layout, tiers: Tiers, shelf: Shelf) -> None
     lengths = np.array(tiers.lengths)[tier]
     groups = ((times // lengths * len(names) + kinds) * len(tiers.lengths) + tier) * 2 + late
     found, group = np.unique(groups, return_inverse=True)
+    seen = sightings_by_group(buffer.batches, group)
     for first, last, cells in _tallies(columns, bad, group, len(found), layout):
         for index in range(first, last):
             rest, is_late = divmod(int(found[index]), 2)
             rest, level = divmod(rest, len(tiers.lengths))
             period, version = divmod(rest, len(names))
             key = PaneKey(model, names[version], level, period * tiers.lengths[level])
-            shelf.add(key, cells[index - first], late=bool(is_late))
+            shelf.add(key, cells[index - first], late=bool(is_late), seen=seen.get(index))
     buffer.clear()
 
 

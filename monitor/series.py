@@ -91,7 +91,7 @@ def window_series(windows: Iterable[WindowView], export: Collection[str], limit:
     Parameters
     ----------
     windows
-        Closed windows; one without rows makes no series at all.
+        Closed windows; one without rows makes no series but those of its volume.
     export
         Words of ``metrics.export``.
     limit
@@ -99,7 +99,7 @@ def window_series(windows: Iterable[WindowView], export: Collection[str], limit:
         rest; among equals models take turns, the largest drift ratio first.
     """
     series = SeriesSet(limit)
-    for candidate in _in_order(window for window in windows if window.result.n > 0):
+    for candidate in _in_order(windows):
         if candidate.finding is None:
             _add_window(series, candidate.window)
             if "quality" in export:
@@ -114,9 +114,10 @@ def _in_order(windows: Iterable[WindowView]) -> list[_Candidate]:
     for window in windows:
         result = window.result
         own = _Rank.SLICE if result.slice else _Rank.WHOLE
-        ranked[own, result.model].append((0.0, window, None))
+        if result.n:
+            ranked[own, result.model].append((0.0, window, None))
         for finding in result.findings:
-            if finding.status != "insufficient":
+            if finding.status != "insufficient" and (result.n or finding.detector == "volume"):
                 rank = _rank(finding.status, sliced=bool(result.slice))
                 ranked[rank, result.model].append((-(drift_ratio(finding) or 0.0), window, finding))
     candidates: list[_Candidate] = []
@@ -176,6 +177,8 @@ def _add_finding(series: SeriesSet, window: WindowView, finding: Finding, export
     detector = label(finding.detector)
     series.add(catalogue.DRIFT_RATIO, drift_ratio(finding), *place, detector)
     series.add(catalogue.DRIFT_DETECTED, float(finding.status == "drift"), *place, detector)
+    if finding.detector == "volume":
+        series.add(catalogue.VOLUME, math.exp(finding.direction * finding.statistic), *_place(window))
     metric = catalogue.BY_DETECTOR.get(finding.detector)
     if metric is not None and (not metric.export or metric.export in export):
         series.add(metric, finding.statistic, *place)

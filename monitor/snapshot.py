@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor.closing import least_time
 from monitor.model import Model
 from monitor.partition import Partition
 from monitor.pipeline import Pipeline
-from monitor.views import ClockView, InputView, LearningView, ModelView, View, WindowView
+from monitor.sightings import MOST_NAMES
+from monitor.views import ClockView, InputView, LearningView, ModelView, StrangerView, View, WindowView
 from monitor.watermark import NEVER
 
 
@@ -66,6 +67,7 @@ class Snapshots:
             last_prediction=model.last_time,
             seen_at=pipeline.seen_at.get(name),
             clocks=tuple(_clock(partition, model) for partition in partitions),
+            strangers=_strangers(model, partitions),
             windows=self._windows.get(name, ()),
         )
 
@@ -78,6 +80,22 @@ class Snapshots:
         begin = learning.start if learning.start is not None else learning.first_time
         share = 0.0 if begin is None or least == NEVER else max(0.0, min(1.0, (least - begin) / learning.period))
         return LearningView(learning.stage, learning.rows, share if learning.stage == "counts" else 0.0, learning.end)
+
+
+def _strangers(model: Model, partitions: Sequence[Partition]) -> tuple[StrangerView, ...]:
+    """Return the unknown fields of a model over all partitions, in the order in which they were first seen."""
+    found: dict[str, StrangerView] = {}
+    for partition in partitions:
+        for name, seen in partition.strangers.names.get(model.config.name, {}).items():
+            view = StrangerView(name, seen.time, partition.number, seen.offset, seen.rows)
+            other = found.get(name)
+            if other is not None:
+                first = min(view, other, key=lambda one: (one.first_seen, one.partition))
+                view = replace(first, rows=view.rows + other.rows)
+            found[name] = view
+    known = model.features or {}
+    unknown = [view for name, view in found.items() if name not in known]
+    return tuple(sorted(unknown, key=lambda view: (view.first_seen, view.name))[:MOST_NAMES])
 
 
 def _clock(partition: Partition, model: Model) -> ClockView:

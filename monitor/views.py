@@ -71,6 +71,20 @@ class WindowView:
 
 
 @dataclass(frozen=True, slots=True)
+class StrangerView:
+    """A field that records carry beside the known features."""
+
+    name: str
+    first_seen: int
+    """Event time of the first row with it."""
+    partition: int
+    offset: int
+    """Where that row stands in the log."""
+    rows: int
+    """Rows with it, of the one record in 64 that is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
     """One monitored model."""
 
@@ -86,6 +100,7 @@ class ModelView:
     seen_at: int | None = None
     """Wall clock when this process last took rows of the model in; ``None`` when it has had none."""
     clocks: tuple[ClockView, ...] = ()
+    strangers: tuple[StrangerView, ...] = ()
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays
     good as long."""

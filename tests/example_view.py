@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.events import HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
-from monitor.views import ClockView, InputView, LearningView, ModelView, View, WindowView
+from monitor.views import ClockView, InputView, LearningView, ModelView, StrangerView, View, WindowView
 
 NOW = 1_793_491_200_000_000
 """2026-11-01T00:00:00Z."""
@@ -52,7 +52,8 @@ def model(*windows: WindowView, name: str = "fraud", **fields: Any) -> ModelView
     """Return a model that had rows a moment ago."""
     plain = ModelView(
         name=name, owner="payments", versions=("7",), references={"7": "a1b2"}, last_prediction=NOW - MINUTE,
-        seen_at=NOW, clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows,
+        strangers=(StrangerView("added", NOW - HOUR, 1, 12, 3),), seen_at=NOW,
+        clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows,
     )  # fmt: skip
     return replace(plain, **fields)
 
@@ -81,6 +82,9 @@ def full_view() -> View:
     )  # fmt: skip
     whole = window(
         *findings,
+        finding("added", "new_column", "warn", statistic=0.5, threshold=math.inf, p_value=math.nan),
+        finding("dropped", "vanished_column", "drift"),
+        finding("", "volume", "warn", statistic=0.5, direction=-1),
         finding("small", status="insufficient", statistic=math.nan),
         revision=12, flagged=0.03, errors=0.001, latency={0.5: 0.01, 0.99: 0.2},
         quality={("amount", "missing"): 0.02, ("country", "unseen"): 0.0},

@@ -30,6 +30,7 @@ from monitor.sources.build import build_source
 from monitor.sources.port import LostRecordsError, SourceUnavailableError
 from monitor.store.port import StateError
 from monitor.views import ViewHolder
+from monitor.volumes import blind_to_volume
 
 log = structlog.get_logger("driftline")
 CANNOT_READ = 69
@@ -111,6 +112,8 @@ def announce(config: Config, pipeline: Pipeline) -> None:
         )
         for sentence in blind_spots(model.config):
             log.warning("blind", model=model.config.name, to=sentence)
+        if (unjudged := blind_to_volume(model)) is not None:
+            log.warning("blind", model=model.config.name, to=unjudged)
         for name in model.unjudged_slices():
             what = f"slices by {name}: the reference was built without them; build it again"
             log.warning("blind", model=model.config.name, to=what)

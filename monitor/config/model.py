@@ -149,7 +149,9 @@ class DetectorConfig(Section):
     """The statistic."""
     on: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["features", "score", "prediction"])
     """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``,
-    ``volume``."""
+    ``volume``. Of ``volume``, whatever the kind, the statistic is how far the logarithm of rows over expected rows is
+    from 0: 0.7 is twice as many or half; it needs no ``min_samples``. ``quality`` also tells of features that vanished
+    and of fields that records begin to carry."""
     window: str | None = None
     """Name of the window; by default every window."""
     warn: Annotated[float, Field(ge=0)] | None = None
@@ -219,3 +221,11 @@ class ModelConfig(Section):
     """A partition without rows for so long (wall clock) no longer holds windows open."""
     lost_records: Literal["fail", "reset"] = "fail"
     """What to do when records were deleted before they were read: stop, or go on behind the gap, which is counted."""
+
+    def detectors_on(self, selector: str, window: str | None = None) -> list[DetectorConfig]:
+        """Return the detectors that name a selector, of all windows or of those that judge one."""
+        return [
+            detector
+            for detector in self.detectors or ()
+            if selector in detector.on and (window is None or detector.window in {None, window})
+        ]

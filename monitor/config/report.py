@@ -203,9 +203,11 @@ def blind_spots(model: ModelConfig) -> list[str]:
     """Return, one phrase each, what cannot be found with this configuration."""
     mapped, found = model.predictions.map, []
     if model.reference is None or model.reference.source is None:
-        found.append("drift, until the reference is learnt")
+        found.append("drift and volume, until the reference is learnt")
     if mapped.features is None:
         found.append("drift of the inputs: map.features is not set")
+    elif isinstance(mapped.features, dict) or model.predictions.feature_names is not None:
+        found.append("fields that records begin to carry: the features are named one by one")
     if mapped.score is None:
         found.append("drift of the score: map.score is not set")
     if model.decision is None and model.task != "regression":
@@ -213,6 +215,12 @@ def blind_spots(model: ModelConfig) -> list[str]:
     if mapped.version is None:
         found.append("differences between versions: map.version is not set")
     found.append("concept drift and calibration: labels are not read yet")
+    what = "anything"
+    if model.detectors_on("volume"):
+        what = "anything but their number of rows"
+        found.append("a stream that stops, until rows come again: watch driftline_last_prediction_timestamp_seconds")
+    else:
+        found.append("the number of rows: no detector is on volume, as it can be where the reference holds all rows")
     smallest = min((window.min_samples for window in (model.windows or {}).values()), default=0)
-    found.append(f"anything in windows of fewer than {smallest} rows")
+    found.append(f"{what} in windows of fewer than {smallest} rows")
     return found

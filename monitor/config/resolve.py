@@ -23,6 +23,10 @@ DETECTORS: Final = (
 )
 """The thresholds that people know, on effects: none of them cries because a window is large."""
 
+VOLUME: Final = DetectorConfig(kind="rate", on=["volume"], warn=0.4, alert=0.7)
+"""Half as many rows again, or a third fewer, warn; twice as many, or half, are drift. Of references from files nobody
+knows whether they hold all rows or a sample, so this is a default only where the reference is learnt."""
+
 
 def resolve(config: Config) -> Config:
     """Return the configuration with ``reference``, ``windows`` and ``detectors`` filled in every model.
@@ -38,16 +42,18 @@ def resolve_model(model: ModelConfig, defaults: DefaultsConfig) -> ModelConfig:
     """Return one model with everything filled."""
     windows = model.windows or defaults.windows or WINDOWS
     detectors = model.detectors or defaults.detectors
+    reference = merge_reference(model.reference, defaults.reference)
     if detectors is None:
+        chosen = DETECTORS if reference.source is not None else (*DETECTORS, VOLUME)
         detectors = [
             found if found.window is None or found.window in windows else found.model_copy(update={"window": None})
-            for found in DETECTORS
+            for found in chosen
         ]
     return model.model_copy(
         update={
             "windows": dict(windows),
             "detectors": detectors,
-            "reference": merge_reference(model.reference, defaults.reference),
+            "reference": reference,
         }
     )
 

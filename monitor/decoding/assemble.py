@@ -10,6 +10,7 @@ import numpy as np
 
 from monitor.decoding.cells import Values, category, ident, plain
 from monitor.decoding.columns import make_column
+from monitor.decoding.looking import Look, look
 from monitor.decoding.outer import Outer
 from monitor.decoding.paths import INNER, Path, Wrong
 from monitor.decoding.plan import Plan
@@ -75,10 +76,13 @@ def matching(plan: Plan, values: Callable[[Path], Values], rows: int) -> list[in
     return keep
 
 
-def assemble(plan: Plan, table: Table, outer: Outer, ledger: Ledger, odd: Collection[int]) -> Batch | None:
+def assemble(
+    plan: Plan, table: Table, outer: Outer, ledger: Ledger, odd: Collection[int], objects: Look
+) -> Batch | None:
     """Turn parsed rows into a batch; ``None`` when none is left.
 
-    ``odd`` holds the records that only the tolerant parser could read.
+    ``odd`` holds the records that only the tolerant parser could read; ``objects`` hands out the features of the rows
+    that are looked at for unknown fields.
     """
     chosen = _select(plan, table, outer, ledger)
     if chosen is None:
@@ -94,6 +98,9 @@ def assemble(plan: Plan, table: Table, outer: Outer, ledger: Ledger, odd: Collec
     whole = table.numbers is None and len(table.records) == len(records)
     sources = None if whole else np.array(table.records, np.int64)
     log_times, offsets = np.array(records.log_times, np.int64), np.array(records.offsets, np.int64)
+    offsets = offsets if sources is None else offsets[sources]
+    looked = look(plan, table, offsets, objects)
+    ledger.count("unknown_field", sum(map(len, (looked or {}).values())), model)
     return Batch(
         model=model,
         kind=plan.schema.kind,
@@ -101,9 +108,10 @@ def assemble(plan: Plan, table: Table, outer: Outer, ledger: Ledger, odd: Collec
         versions=_versions(plan, table, outer, ledger),
         times=times,
         log_times=log_times if sources is None else log_times[sources],
-        offsets=offsets if sources is None else offsets[sources],
+        offsets=offsets,
         columns=columns,
         bad=bad,
+        looked=looked,
         sources=sources,
     )
 

@@ -82,6 +82,7 @@ def _join(group: Sequence[tuple[int, Batch]], total: int) -> Batch:
         offsets=np.concatenate([batch.offsets for batch in batches]),
         columns={name: _column([batch.columns.get(name) for batch in batches], batches) for name in names},
         bad=_bad(batches, starts),
+        looked=_looked(batches, starts),
         sources=None if whole else np.concatenate([_sources(batch, start) for start, batch in group]),
     )
 
@@ -103,6 +104,13 @@ def _column(parts: Sequence[Column | None], batches: Sequence[Batch]) -> Column:
             for part, batch in zip(parts, batches, strict=True)
         ]
     )
+
+
+def _looked(batches: Sequence[Batch], starts: IntArray) -> dict[int, tuple[str, ...]] | None:
+    parts = [(int(start), batch.looked) for batch, start in zip(batches, starts, strict=True)]
+    if all(looked is None for _, looked in parts):
+        return None
+    return {start + row: names for start, looked in parts for row, names in (looked or {}).items()}
 
 
 def _bad(batches: Sequence[Batch], starts: IntArray) -> dict[str, IntArray]:

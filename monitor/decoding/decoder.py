@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -108,14 +107,6 @@ class Decoder:
             if engine.plan.schema.model == model
             for name, kind in engine.plan.learnt.items()
         }
-
-    def strangers(self, model: str) -> dict[str, int]:
-        """Return fields that were seen beside the known features, each with how often, since the process started."""
-        found: Counter[str] = Counter()
-        for engine in self._engines:
-            if engine.plan.schema.model == model:
-                found.update(engine.strangers)
-        return dict(found)
 
     def _settle(
         self, candidates: Sequence[int], routed: Sequence[Routed], readings: Sequence[Reading], ledger: Ledger

@@ -9,9 +9,9 @@ from monitor.decoding.assemble import Ledger, assemble, fetch, matching
 from monitor.decoding.outer import Outer, unwrap
 from monitor.decoding.paths import EACH, WRONG, Path, Step, follow
 from monitor.decoding.plan import Plan
-from monitor.decoding.reading import LOOK_EVERY, Reading, learn_fields, learn_outer, note_strangers
+from monitor.decoding.reading import Reading, learn_fields, learn_outer
 from monitor.decoding.reasons import Reason
-from monitor.decoding.tables import LooseTable
+from monitor.decoding.tables import LooseTable, Table
 from monitor.decoding.text import NotJsonError, load
 from monitor.events import Records
 
@@ -21,7 +21,6 @@ class LooseEngine:
 
     def __init__(self, plan: Plan, limits: LimitsConfig) -> None:
         self.plan = plan
-        self.strangers: dict[str, int] = {}
         self._limits = limits
         heads = {path.steps[0] for path in plan.paths() if path.root == "value" and path.steps}
         self._shape: type = dict if all(isinstance(head, str) for head in heads) else list
@@ -54,8 +53,7 @@ class LooseEngine:
             table = self._checked(table, ledger)
         if plan.learning:
             self._learn(table, outer, ledger)
-        self._look(table, records, ledger)
-        reading.batch = assemble(plan, table, outer, ledger, odd)
+        reading.batch = assemble(plan, table, outer, ledger, odd, self._features)
         return reading
 
     def _document(self, text: bytes, index: int, odd: set[int]) -> object:
@@ -131,15 +129,12 @@ class LooseEngine:
                 for value in table.values("flag", cell.path):
                     plan.learn(cell.name, value, cell.path)
 
-    def _look(self, table: LooseTable, records: Records, ledger: Ledger) -> None:
-        """Count fields that are no columns in the records whose offset is a multiple of ``LOOK_EVERY``."""
-        if self.plan.features is None or self.plan.learning:
-            return
-        chosen = [row for row, index in enumerate(table.records) if not records.offsets[index] % LOOK_EVERY]
-        seen = note_strangers(self.plan, self._objects(table.take(chosen)), self.strangers) if chosen else 0
-        ledger.count("unknown_field", seen, self.plan.schema.model)
+    def _features(self, table: Table, rows: Sequence[int]) -> Iterator[object]:
+        """Yield the object of features of some rows."""
+        found = list(self._objects(table.take(rows)))
+        yield from found or [None] * len(rows)
 
-    def _objects(self, table: LooseTable) -> Iterator[object]:
+    def _objects(self, table: Table) -> Iterator[object]:
         features = self.plan.features
         if features is not None and features.root in {"value", "row"}:
             yield from table.values("flag", features)

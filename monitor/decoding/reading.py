@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 from monitor.decoding.assemble import Ledger
 from monitor.decoding.outer import Outer
 from monitor.decoding.plan import Plan
 from monitor.decoding.reasons import Reason
 from monitor.events import Batch, Records
-
-LOOK_EVERY: Final = 64
-_MOST_STRANGERS: Final = 100
 
 
 @dataclass(slots=True)
@@ -31,8 +28,6 @@ class Engine(Protocol):
     """Reads the candidates among the records for one model."""
 
     plan: Plan
-    strangers: dict[str, int]
-    """Fields seen under ``map.features`` that are no columns, and how often."""
 
     def read(self, records: Records, candidates: Sequence[int], outer: Outer, ledger: Ledger) -> Reading:
         """Return the batch, the records of other models, and what could not be parsed."""
@@ -55,18 +50,3 @@ def learn_outer(plan: Plan, outer: Outer, records: Sequence[int]) -> None:
             values = outer.values(cell.path)
             for index in records:
                 plan.learn(cell.name, values[index], cell.path)
-
-
-def note_strangers(plan: Plan, objects: Iterable[object], strangers: dict[str, int]) -> int:
-    """Note fields that are no columns; returns how many. The names kept are bounded."""
-    columns = plan.schema.columns
-    if columns is None:
-        return 0
-    seen = 0
-    for features in objects:
-        for name in features if isinstance(features, dict) else ():
-            if name not in columns and name not in plan.reserved:
-                seen += 1
-                if name in strangers or len(strangers) < _MOST_STRANGERS:
-                    strangers[name] = strangers.get(name, 0) + 1
-    return seen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,9 +13,9 @@ from monitor.decoding.cells import LONGEST_TEXT, category
 from monitor.decoding.outer import Outer
 from monitor.decoding.paths import Path, follow
 from monitor.decoding.plan import Plan
-from monitor.decoding.reading import LOOK_EVERY, Reading, learn_fields, learn_outer, note_strangers
+from monitor.decoding.reading import Reading, learn_fields, learn_outer
 from monitor.decoding.reasons import Reason
-from monitor.decoding.tables import TypedTable
+from monitor.decoding.tables import Table, TypedTable
 from monitor.decoding.text import PARSE_ERRORS, NotJsonError, load, repair
 from monitor.decoding.typed import Objects, Shape, Use, can_type
 from monitor.events import Batch, Records
@@ -32,7 +33,6 @@ class TypedEngine:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.strangers: dict[str, int] = {}
         self._loose: set[Path] = set()
         self._shape = self._make_shape()
 
@@ -74,20 +74,15 @@ class TypedEngine:
             table = table.take(fits)
         if plan.learning:
             learn_outer(plan, outer, table.records)
-        self._look(records, table.records, ledger)
-        reading.batch = assemble(plan, table, outer, ledger, parse.odd)
+        reading.batch = assemble(plan, table, outer, ledger, parse.odd, partial(self._features, records))
         self._loosen(reading.batch)
         return reading
 
-    def _look(self, records: Records, rows: Sequence[int], ledger: Ledger) -> None:
-        """Count fields that are no columns in the records whose offset is a multiple of ``LOOK_EVERY``."""
-        plan = self.plan
-        if plan.features is None or plan.learning:
-            return
-        steps = plan.features.steps
-        chosen = [index for index in rows if not records.offsets[index] % LOOK_EVERY]
-        objects = [follow(load(records.values[index] or b"")[0], steps) for index in chosen]
-        ledger.count("unknown_field", note_strangers(plan, objects, self.strangers), plan.schema.model)
+    def _features(self, records: Records, table: Table, rows: Sequence[int]) -> Iterator[object]:
+        """Yield the whole object of features of some rows, which the struct does not keep."""
+        steps = () if self.plan.features is None else self.plan.features.steps
+        for row in rows:
+            yield follow(load(records.values[table.records[row]] or b"")[0], steps)
 
     def _loosen(self, batch: Batch | None) -> None:
         if batch is None or len(batch) < _ENOUGH:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from monitor.events import IntArray
+from monitor.config.types import parse_moment
+from monitor.events import HOUR, IntArray
 from monitor.reference.fitting import Bins, bins_from_dict
 from monitor.reference.parts import (
     FLAG_CELLS,
@@ -28,6 +29,7 @@ from monitor.reference.wire import (
     WireSummary,
     WireVersion,
     WireVolume,
+    moment_text,
 )
 from monitor.slices import Key
 
@@ -140,12 +142,17 @@ def sole_tally(
 
 def pack_volume(volume: Volume) -> WireVolume:
     """Return the volume's fields."""
-    return WireVolume(rows=volume.rows.tolist(), hours=volume.hours.tolist())
+    by_hour = None if volume.by_hour is None else volume.by_hour.tolist()
+    return WireVolume(volume.rows.tolist(), volume.hours.tolist(), moment_text(volume.first), by_hour)
 
 
 def unpack_volume(wire: WireVolume) -> Volume:
     """Return the volume of some fields, or raise ``ValueError``."""
-    return Volume(_unpack_counts(wire.rows, HOURS_OF_WEEK), _unpack_counts(wire.hours, HOURS_OF_WEEK))
+    first = None if wire.first is None else parse_moment(wire.first)
+    by_hour = None if wire.by_hour is None else np.array(wire.by_hour, np.int64)
+    if (first is None) != (by_hour is None) or (first is not None and first % HOUR):
+        raise ValueError("the rows by hour need a first hour")
+    return Volume(_unpack_counts(wire.rows, HOURS_OF_WEEK), _unpack_counts(wire.hours, HOURS_OF_WEEK), first, by_hour)
 
 
 def _pack_summary(summary: Summary) -> WireSummary:

@@ -74,6 +74,10 @@ class Volume:
 
     rows: IntArray
     hours: IntArray
+    first: int | None = None
+    """Start of the first hour of ``by_hour``, in microseconds; ``None`` for references of old."""
+    by_hour: IntArray | None = None
+    """Rows of each of the last hours, up to 92 days of them."""
 
 
 def coarse_size(bins: Bins) -> int:

@@ -14,6 +14,7 @@ from detectors.bins import CategoricalBins
 from monitor.reference.compare import STATISTICS, ColumnChange, Comparison
 from monitor.reference.dispersion import shape_dispersion
 from monitor.reference.document import FLAGGED, Reference
+from monitor.reference.expected import describe_volume
 from monitor.reference.fitting import decision_text
 from monitor.reference.parts import ReferenceColumn, kinds_beyond
 from monitor.reference.picture import WIDTH, bars, histogram, printable
@@ -185,6 +186,7 @@ def _head(reference: Reference, size: int | None) -> Iterator[str]:
     if reference.volume is not None:
         hours = np.maximum(reference.volume.hours.reshape(7, 24).sum(axis=0), 1)
         yield f"rows by hour of the day (UTC): {bars(reference.volume.rows.reshape(7, 24).sum(axis=0) / hours)}"
+    yield describe_volume(reference)
 
 
 def _percent(share: float) -> str:

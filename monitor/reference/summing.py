@@ -223,9 +223,12 @@ def volume_of(by_hour: Mapping[int, int]) -> Volume:
     span = last - first + 1
     hours += span // HOURS_OF_WEEK
     hours[_slots(first + np.arange(span % HOURS_OF_WEEK))] += 1
-    starts = np.array(list(by_hour), np.int64) // HOUR
-    np.add.at(rows, _slots(starts), np.array(list(by_hour.values()), np.int64))
-    return Volume(rows, hours)
+    starts, counts = np.array(list(by_hour), np.int64) // HOUR, np.array(list(by_hour.values()), np.int64)
+    np.add.at(rows, _slots(starts), counts)
+    begin = max(first, last + 1 - MOST_DAYS * DAY // HOUR)
+    recent = np.zeros(last + 1 - begin, np.int64)
+    np.add.at(recent, starts[starts >= begin] - begin, counts[starts >= begin])
+    return Volume(rows, hours, begin * HOUR, recent)
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:

@@ -85,11 +85,13 @@ class WireSlices(msgspec.Struct):
     counts: Counts
 
 
-class WireVolume(msgspec.Struct):
-    """Rows by hour of the week, Monday 00:00 UTC first, and how many such hours were seen."""
+class WireVolume(msgspec.Struct, omit_defaults=True):
+    """Rows by hour of the week, Monday 00:00 UTC first, how many such hours were seen, and the hours one by one."""
 
     rows: Counts
     hours: Counts
+    first: str | None = None
+    by_hour: Counts | None = None
 
 
 class WireReference(msgspec.Struct):

@@ -122,10 +122,20 @@ def test_the_states_folder_must_be_writable(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_summary_of_fifteen_lines_names_what_it_is_blind_to(tmp_path: Path) -> None:
     _, summary = report(write(tmp_path, FIFTEEN_LINES), {"KAFKA": "b:1"}, check_broker=None)
-    assert "blind to  drift, until the reference is learnt" in summary
+    assert "blind to  drift and volume, until the reference is learnt" in summary
+    assert "blind to  a stream that stops, until rows come again" in summary
+    assert "blind to  anything but their number of rows in windows of fewer than 200 rows" in summary
     _, summary = report(write(tmp_path, minimal()), {}, check_broker=None)
     assert "map.score is not set" in summary
     assert "map.features is not set" in summary
+
+
+def test_named_features_leave_new_fields_unseen(tmp_path: Path) -> None:
+    named = write(tmp_path, minimal("topic: t, map: {features: {amount: value.amount}}"))
+    _, summary = report(named, {}, check_broker=None)
+    assert "blind to  fields that records begin to carry" in summary
+    whole = write(tmp_path, minimal("topic: t, map: {features: value.features}"))
+    assert "fields that records begin to carry" not in report(whole, {}, check_broker=None)[1]
 
 
 def test_the_reference_page_is_up_to_date() -> None:

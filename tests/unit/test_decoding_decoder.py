@@ -11,6 +11,7 @@ import pytest
 from monitor.config.model import ModelConfig, StreamConfig
 from monitor.config.root import LimitsConfig
 from monitor.decoding.decoder import Decoder
+from monitor.decoding.looking import is_looked_at
 from monitor.decoding.loose_engine import LooseEngine
 from monitor.decoding.reasons import OUTCOMES, REJECTS
 from monitor.decoding.sampling import kept
@@ -225,11 +226,50 @@ def test_a_field_that_fails_often_is_read_untyped_with_the_same_result() -> None
     np.testing.assert_array_equal(one(before).columns["amount"], one(after).columns["amount"])
 
 
-def test_unknown_fields_are_counted_in_one_record_of_64() -> None:
+def test_one_record_of_64_is_looked_at_for_unknown_fields() -> None:
     decoder = Decoder([Schema("m", stream(), {**COLUMNS, "old": "ignore"})], LimitsConfig())
-    values: list[bytes | None] = [json.dumps(row(x={"amount": 1, "new": 2, "old": 3})).encode()] * 130
-    assert decoder.decode(records(values)).counts == {("m", "unknown_field"): 3}
-    assert decoder.strangers("m") == {"new": 3}
+    values: list[bytes | None] = [json.dumps(row(x={"amount": 1, "new": 2, "old": 3, "a\nb": 1})).encode()] * 1_280
+    chunk = decoder.decode(records(values))
+    looked = one(chunk).looked
+    assert looked is not None
+    assert sorted(looked) == np.flatnonzero(is_looked_at(np.arange(1_280))).tolist()
+    assert set(looked.values()) == {("new", "other")}
+    assert chunk.counts == {("m", "unknown_field"): 2 * len(looked)}
+    assert 18 <= len(looked) <= 22
+
+
+@pytest.mark.parametrize("period", range(2, 20))
+def test_producers_that_take_turns_are_all_looked_at(period: int) -> None:
+    """Offsets that are multiples of 64 would only ever belong to one of two producers."""
+    looked = np.flatnonzero(is_looked_at(np.arange(64_000)))
+    shares = np.bincount(looked % period, minlength=period) / len(looked)
+    assert np.abs(shares * period - 1).max() < 0.2
+
+
+def test_rows_in_lists_are_looked_at_with_their_record() -> None:
+    rows = [{"id": str(n), "x": {"amount": 1, f"new{n}": 2}} for n in range(3)]
+    values: list[bytes | None] = [json.dumps({"ts": TS, "rows": rows}).encode()] * 200
+    config = stream(explode="value.rows[*]", map={"id": "{offset}:{row}", "time": "value.ts", "features": "row.x"})
+    batch = one(Decoder([Schema("m", config, COLUMNS)], LimitsConfig()).decode(records(values)))
+    assert batch.looked is not None
+    offsets = np.flatnonzero(is_looked_at(np.arange(200)))
+    assert batch.looked == {3 * offset + n: (f"new{n}",) for offset in offsets.tolist() for n in range(3)}
+
+
+def test_where_features_are_named_or_still_learnt_nothing_is_unknown() -> None:
+    named = {"id": "value.id", "time": "value.ts", "features": {"amount": "value.x.amount"}}
+    for schema in (Schema("m", stream(), None), Schema("m", stream(map=named), {"amount": "numeric"})):
+        values: list[bytes | None] = [json.dumps(row(x={"amount": 1, "new": 2})).encode()] * 100
+        assert one(Decoder([schema], LimitsConfig()).decode(records(values))).looked is None
+
+
+def test_taking_and_joining_rows_keeps_what_was_seen_of_them() -> None:
+    values: list[bytes | None] = [json.dumps(row(x={"amount": 1, f"new{n}": 2})).encode() for n in range(9_000)]
+    batch = one(Decoder([Schema("m", stream(), COLUMNS)], LimitsConfig()).decode(records(values)))
+    expected = {n: (f"new{n}",) for n in np.flatnonzero(is_looked_at(np.arange(9_000))).tolist()}
+    assert batch.looked == expected
+    part = batch.take(np.arange(1, 9_000, 3))
+    assert part.looked == {(n - 1) // 3: names for n, names in expected.items() if n % 3 == 1}
 
 
 def test_roles_have_the_types_of_the_task() -> None:

@@ -67,7 +67,7 @@ def test_every_figure_of_a_view_is_exported_under_its_name() -> None:
     assert value(series, "driftline_drift_detected", **{**amount, "feature": "country"}, detector="psi") == 0
     assert value(series, "driftline_window_samples", **PLACE) == 1000
     assert value(series, "driftline_window_restated_rows", **PLACE) == 12
-    assert value(series, "driftline_window_findings", **PLACE, status="drift") == 11
+    assert value(series, "driftline_window_findings", **PLACE, status="drift") == 12
     assert value(series, "driftline_window_findings", **PLACE, status="insufficient") == 1
     assert value(series, "driftline_flagged_ratio", **PLACE) == 0.03
     assert value(series, "driftline_request_latency_seconds", **PLACE, quantile="0.99") == 0.2
@@ -143,6 +143,17 @@ def test_the_configuration_offers_exactly_the_words_of_the_catalogue() -> None:
 def test_an_empty_window_leaves_no_series() -> None:
     series, _ = scrape(view(model(window(finding(), n=0))))
     assert not [name for name, _ in series if name.startswith(("driftline_window", "driftline_feature"))]
+
+
+def test_the_volume_of_an_empty_window_is_a_series() -> None:
+    """An empty window that should have had 5,000 rows is the clearest drift there is."""
+    empty = finding("", "volume", "drift", statistic=9.2, threshold=0.7, direction=-1)
+    series, _ = scrape(view(model(window(finding(status="ok"), empty, n=0))))
+    place = {"model": "fraud", "version": "7", "window": "fast"}
+    assert value(series, "driftline_volume_ratio", **place) == pytest.approx(math.exp(-9.2))
+    assert value(series, "driftline_drift_detected", **place, detector="volume") == 1
+    assert not of(series, "driftline_feature_psi")
+    assert not of(series, "driftline_window_samples")
 
 
 def test_series_of_a_feature_that_left_the_window_disappear() -> None:
