@@ -98,12 +98,14 @@ class Batch:
     """Fixed point, scale 2**20; ``None`` means that every row weighs one."""
     sources: IntArray | None = None
     """Index of each row's record within its ``Records``; ``None`` means one row a record, in order, none left out."""
+    numbers: IntArray | None = None
+    """Index of each row within its exploded record, refused ones counted too; ``None`` when a record is a row."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, index: IntArray) -> Batch:
-        """Return the rows at ``index`` (sorted, unique) as a batch of their own."""
+        """Return the rows at ``index`` (unique), in that order, as a batch of their own."""
         chosen = index.tolist()
         columns: dict[str, Column] = {
             name: [column[i] for i in chosen] if isinstance(column, list) else column[index]
@@ -126,6 +128,7 @@ class Batch:
             bad=bad,
             weights=None if self.weights is None else self.weights[index],
             sources=index if self.sources is None else self.sources[index],
+            numbers=None if self.numbers is None else self.numbers[index],
         )
 
 

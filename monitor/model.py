@@ -11,7 +11,7 @@ from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
 from monitor.decoding.schema import ColumnType
-from monitor.events import Batch, FloatArray
+from monitor.events import Batch, FloatArray, IntArray
 from monitor.layout import Coder, Layout
 from monitor.learning import Learning
 from monitor.reference import Reference
@@ -93,26 +93,24 @@ class Model:
         judged = {key[0] for key, cross in self.layout.crosses.items() if reference.cross(cross, "") is not None}
         return [name for name, columns in asked.items() if columns not in judged]
 
-    def admit(self, batch: Batch) -> Batch:
-        """Return accepted rows with versions beyond the bound renamed ``other``.
+    def admit(self, batch: Batch, before: IntArray) -> Batch:
+        """Return accepted rows with versions beyond the bound renamed ``other``; ``before`` as the clock gave it.
 
         A version that had no row for as long as windows are restated makes room for a new one. Which versions come too
         many depends on the order in which partitions are read; nothing else does.
         """
-        newest = int(batch.times.max(initial=0))
         names = set(batch.versions)
-        for name in sorted(names - set(self.versions)):
-            if len(self.versions) >= self.most_versions:
-                oldest = min(self.versions, key=self.versions.__getitem__)
-                if self.versions[oldest] >= newest - self.windows.tiers.keep[-1]:
-                    continue
-                del self.versions[oldest]
-            self.versions[name] = newest
-        for name in names & set(self.versions):
-            self.versions[name] = max(self.versions[name], newest)
-        if names <= set(self.versions):
+        if names <= self.versions.keys():
+            self._note_versions(batch.versions, batch.times)
             return batch
-        return replace(batch, versions=[name if name in self.versions else OTHER for name in batch.versions])
+        now = np.maximum(before, batch.times)
+        if self._is_full(int(now.max())):
+            admitted = [name if name in self.versions else OTHER for name in batch.versions]
+            self._note_versions(admitted, batch.times)
+        else:
+            rows = zip(batch.versions, now.tolist(), batch.times.tolist(), strict=True)
+            admitted = [self._admit_row(*row) for row in rows]
+        return replace(batch, versions=admitted)
 
     def prepare(self, batch: Batch) -> Batch:
         """Return accepted rows with what follows from their cells, such as whether the decision flags them."""
@@ -126,6 +124,36 @@ class Model:
             return batch
         flagged: FloatArray = np.where(np.isnan(score), np.nan, self.decision.flagged(score))
         return replace(batch, columns={**batch.columns, FLAGGED: flagged})
+
+    def _note_versions(self, versions: list[str], times: IntArray) -> None:
+        """Note the rows of versions that are counted apart."""
+        known = self.versions
+        if len(set(versions)) == 1:
+            versions, newest = versions[:1], [int(times.max())]
+        else:
+            newest = times.tolist()
+        for name, time in zip(versions, newest, strict=True):
+            if name in known and time > known[name]:
+                known[name] = time
+
+    def _admit_row(self, name: str, now: int, time: int) -> str:
+        """Return the version under which a row counts."""
+        if name not in self.versions:
+            while len(self.versions) >= self.most_versions and not self._is_full(now):
+                del self.versions[self._oldest()]
+            if len(self.versions) >= self.most_versions:
+                return OTHER
+        self.versions[name] = max(self.versions.get(name, time), time)
+        return name
+
+    def _is_full(self, now: int) -> bool:
+        """Return whether no version can make room at this event time."""
+        if len(self.versions) < self.most_versions:
+            return False
+        return self.versions[self._oldest()] >= now - self.windows.tiers.keep[-1]
+
+    def _oldest(self) -> str:
+        return min(self.versions, key=lambda name: (self.versions[name], name))
 
     def _ignored(self, name: str) -> bool:
         feature = self.config.features.get(name)

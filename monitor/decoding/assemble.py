@@ -105,6 +105,7 @@ def assemble(plan: Plan, table: Table, outer: Outer, ledger: Ledger, odd: Collec
         columns=columns,
         bad=bad,
         sources=sources,
+        numbers=None if table.numbers is None else np.array(table.numbers, np.int64),
     )
 
 

@@ -83,11 +83,17 @@ def _join(group: Sequence[tuple[int, Batch]], total: int) -> Batch:
         columns={name: _column([batch.columns.get(name) for batch in batches], batches) for name in names},
         bad=_bad(batches, starts),
         sources=None if whole else np.concatenate([_sources(batch, start) for start, batch in group]),
+        numbers=_numbers(batches),
     )
 
 
 def _sources(batch: Batch, start: int) -> IntArray:
     return start + (np.arange(len(batch)) if batch.sources is None else batch.sources)
+
+
+def _numbers(batches: Sequence[Batch]) -> IntArray | None:
+    numbers = [batch.numbers for batch in batches if batch.numbers is not None]
+    return np.concatenate(numbers) if len(numbers) == len(batches) else None
 
 
 def _column(parts: Sequence[Column | None], batches: Sequence[Batch]) -> Column:
