@@ -40,9 +40,19 @@ class Assembly:
     def decoders(self) -> dict[str, Decoder]:
         """Return a decoder a topic, for the columns that the models count now."""
         return {
-            topic: Decoder([Schema.of(model.config, columns_of(model)) for model in models], self.config.limits)
+            topic: Decoder(
+                [Schema.of(model.config, columns_of(model), model.types) for model in models], self.config.limits
+            )
             for topic, models in self.topics().items()
         }
+
+    def note_types(self, decoders: Mapping[str, Decoder]) -> None:
+        """Take over what decoding has learnt, apart from what the configuration states."""
+        for topic, models in self.topics().items():
+            for model in models:
+                if model.features is None:
+                    learnt, features = decoders[topic].learnt(model.config.name), model.config.features
+                    model.types = {n: t for n, t in learnt.items() if n not in features or features[n].type is None}
 
 
 def stream_name(stream: StreamConfig) -> str:

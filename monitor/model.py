@@ -42,6 +42,8 @@ class Model:
     """Per tier but the last: panes that start before this were rolled up."""
     last_time: int | None = None
     """Greatest event time of any counted row."""
+    types: Mapping[str, ColumnType | None] = field(default_factory=dict)
+    """Types of features as decoding has learnt them so far; of no use once the features are known."""
     most_versions: int = 4
     versions: dict[str, int] = field(default_factory=dict)
     """Versions that are counted apart → greatest event time of their rows."""

@@ -64,7 +64,7 @@ def _restored(config: Config, source: Source, base: Path, fault: Callable[[str],
         for number in numbers
     }
     inputs.seek(assembly.topics(), partitions)
-    return Pipeline(
+    pipeline = Pipeline(
         assembly=assembly,
         source=source,
         decoders=assembly.decoders(),
@@ -75,6 +75,8 @@ def _restored(config: Config, source: Source, base: Path, fault: Callable[[str],
         watch=InputWatch(source, assembly.topics()),
         fault=fault,
     )
+    pipeline.resume()
+    return pipeline
 
 
 def _open_store(config: Config) -> StateStore:

@@ -131,6 +131,16 @@ class Pipeline:
         self._take_generation()
         self.watch.hold_back(self.source, self.partitions, self.positions())
 
+    def resume(self) -> None:
+        """Do what the process before this one may not have come to after its last write; call before reading.
+
+        A model must not learn from rows that, without the crash, would have been counted, and a window must not be
+        judged by a reference that was learnt after it.
+        """
+        self._learn()
+        self._evaluate()
+        self._roll_up()
+
     def positions(self) -> dict[TopicPartition, int]:
         """Return the position after the last counted record of every input."""
         return {
@@ -187,6 +197,7 @@ class Pipeline:
         for name, closing in self.closings.items():
             if closing.changed:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
+        self.assembly.note_types(self.decoders)
         for model in self.assembly.models.values():
             puts.update(changes_of(model, self._models))
             if model.layout.identity not in self._layouts:

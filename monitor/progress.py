@@ -36,7 +36,13 @@ def changes_of(model: Model, written: dict[bytes, bytes]) -> dict[bytes, bytes]:
     ``written`` holds what was returned before, and is brought up to date.
     """
     name = model.config.name
-    marks = {"format": _FORMAT, "rolled": model.rolled, "last_time": model.last_time, "versions": model.versions}
+    marks = {
+        "format": _FORMAT,
+        "rolled": model.rolled,
+        "last_time": model.last_time,
+        "versions": model.versions,
+        "types": model.types if model.features is None else {},
+    }
     found = {compose(MODELS, 0, name): msgspec.msgpack.encode(marks)}
     learning = model.learning
     key = compose(LEARNING, 0, name)
@@ -61,6 +67,7 @@ def restore_model(model: Model, store: Reader) -> None:
         model.rolled = list(marks["rolled"])
     model.last_time = marks["last_time"]
     model.versions = dict(marks["versions"])
+    model.types = dict(marks.get("types", {}))
     if model.learning is None:
         return
     learnt, learning = store.get(compose(LEARNT, 0, name)), store.get(compose(LEARNING, 0, name))
