@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig, StreamConfig
+from monitor.config.model import ModelConfig
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
 from monitor.history import History
 from monitor.layout import Layout
 from monitor.learning import Learning
-from monitor.model import Model
+from monitor.model import NEVER_ROLLED, Model, stream_name
 from monitor.reference import Reference
 from monitor.store.port import StateStore
 from monitor.windows import WindowSet
@@ -55,11 +55,6 @@ class Assembly:
                     model.types = {n: t for n, t in learnt.items() if n not in features or features[n].type is None}
 
 
-def stream_name(stream: StreamConfig) -> str:
-    """Return the name under which a stream's records come: its topic, or its file."""
-    return stream.topic if stream.topic is not None else str(stream.file)
-
-
 def columns_of(model: Model) -> Mapping[str, ColumnType] | None:
     """Return the features that a model counts with their types, ``None`` while they are learnt."""
     return model.features
@@ -74,7 +69,7 @@ def build_model(config: ModelConfig, base: Path, versions: int = 4) -> Model:
     """Return one model; a relative path to its reference starts at ``base``."""
     windows = WindowSet.of(config.windows or {})
     decision = None if config.decision is None else Decision.parse(config.decision)
-    model = Model(config, windows, Layout({}), decision, rolled=[-(1 << 62)] * (len(windows.tiers.lengths) - 1))
+    model = Model(config, windows, Layout({}), decision, rolled=[NEVER_ROLLED] * (len(windows.tiers.lengths) - 1))
     model.most_versions = versions
     settings = config.reference
     if settings is not None and settings.source is not None:

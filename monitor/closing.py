@@ -27,7 +27,35 @@ class Closing:
     next_start: dict[str, int] = field(default_factory=dict)
     due: set[tuple[str, str, int]] = field(default_factory=set)
     """(window, version, start)."""
+    kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Size and slide of each window as last configured."""
+    since: dict[str, int] = field(default_factory=dict)
+    """Window → its first start, where it is younger than the model; what came before is not evaluated in it."""
     changed: bool = False
+
+    def fit(self, model: Model, newest: int) -> list[str]:
+        """Take over the windows of a configuration; return the new and changed ones, which start fresh.
+
+        Parameters
+        ----------
+        newest
+            The greatest event time of the model so far; the first window of a fresh kind starts after it.
+        """
+        kinds = {window.name: (window.size, window.slide) for window in model.windows.windows}
+        if kinds == self.kinds:
+            return []
+        fresh = [name for name, kind in kinds.items() if self.kinds and self.kinds.get(name) != kind]
+        gone = {name for name in self.kinds if self.kinds[name] != kinds.get(name)}
+        for name in gone:
+            self.next_start.pop(name, None)
+            self.since.pop(name, None)
+        self.due = {one for one in self.due if one[0] in kinds and one[0] not in gone}
+        for name in fresh if newest != NEVER else ():
+            slide = kinds[name][1]
+            self.since[name] = self.next_start[name] = (newest // slide + 1) * slide
+        self.kinds = kinds
+        self.changed = True
+        return fresh
 
     def touched(self, model: Model, panes: Iterable[PaneKey]) -> None:
         """Note panes that changed: closed windows over them are due again."""
@@ -37,11 +65,12 @@ class Closing:
             if following is None:
                 continue
             levels = tiers.of_window(window)
+            since = self.since.get(window.name, -FOREVER)
             for key in panes:
                 if key.tier not in levels:
                     continue
                 for start in window.starts(key.start):
-                    if start < following:
+                    if since <= start < following:
                         self.due.add((window.name, key.version, start))
                         self.changed = True
 
@@ -72,12 +101,19 @@ class Closing:
 
     def state(self) -> dict[str, Any]:
         """Return plain values for the store."""
-        return {"next_start": self.next_start, "due": sorted(self.due)}
+        return {
+            "next_start": self.next_start,
+            "due": sorted(self.due),
+            "kinds": self.kinds,
+            "since": self.since,
+        }
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> Closing:
         """Return what ``state`` took apart."""
-        return cls(dict(state["next_start"]), {(window, version, start) for window, version, start in state["due"]})
+        due = {(window, version, start) for window, version, start in state["due"]}
+        kinds = {name: (size, slide) for name, (size, slide) in state.get("kinds", {}).items()}
+        return cls(dict(state["next_start"]), due, kinds, dict(state.get("since", {})))
 
 
 def least_time(model: str, partitions: Iterable[Partition]) -> int:
@@ -104,8 +140,9 @@ def roll_up(model: Model, least: int, partitions: Iterable[Partition], history: 
     tiers = model.windows.tiers
     last = len(tiers.lengths) - 1
     for level, length in enumerate(tiers.lengths):
-        margin = history if level == last else tiers.keep[level] + model.windows.longest
-        coarser = tiers.lengths[min(level + 1, last)]
+        margin = history if level == last else tiers.margin(level) + model.windows.longest
+        above = tiers.above(level)
+        coarser = tiers.lengths[above]
         limit = (least - margin) // coarser * coarser
         if level < last:
             if limit <= model.rolled[level]:
@@ -115,7 +152,7 @@ def roll_up(model: Model, least: int, partitions: Iterable[Partition], history: 
             for version in partition.shelf.versions(model.config.name):
                 for key in partition.shelf.keys(model.config.name, version, level, -FOREVER, limit - length + 1):
                     if level < last:
-                        partition.shelf.move(key, level + 1, key.start // coarser * coarser)
+                        partition.shelf.move(key, above, key.start // coarser * coarser)
                     else:
                         partition.shelf.drop(key)
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
 from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, StreamConfig
 from monitor.decoding.schema import ColumnType
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.layout import Coder, Layout
 from monitor.learning import Learning
+from monitor.origins import origin_of, origins_of
 from monitor.reference import Reference
 from monitor.slices import crosses_of
 from monitor.windows import WindowSet
 
 FLAGGED = "flagged"
+NEVER_ROLLED: Final = -(1 << 62)
+"""No pane of the tier was rolled up."""
 OTHER = "other"
 ROLES = ("score", "prediction", "latency", "error", FLAGGED)
+
+
+def stream_name(stream: StreamConfig) -> str:
+    """Return the name under which a stream's records come: its topic, or its file."""
+    return stream.topic if stream.topic is not None else str(stream.file)
 
 
 @dataclass(slots=True)
@@ -44,6 +53,8 @@ class Model:
     """Greatest event time of any counted row."""
     types: Mapping[str, ColumnType | None] = field(default_factory=dict)
     """Types of features as decoding has learnt them so far; of no use once the features are known."""
+    changes: list[str] = field(default_factory=list)
+    """What the configuration changed since the state was last open, in sentences."""
     most_versions: int = 4
     versions: dict[str, int] = field(default_factory=dict)
     """Versions that are counted apart → greatest event time of their rows."""
@@ -84,7 +95,9 @@ class Model:
             chosen["error"] = Flags("error")
         if self.decision is not None and mapped.score is not None:
             chosen[FLAGGED] = Flags(f"score {self.decision.op} {self.decision.threshold!r}")
-        self.layout = Layout(chosen, crosses_of(self.config.slices, chosen))
+        origins = origins_of(self.config.predictions)
+        where = {name: origin_of(origins, name) for name in chosen}
+        self.layout = Layout(chosen, crosses_of(self.config.slices, chosen), where)
 
     def unjudged_slices(self) -> list[str]:
         """Return the slices that the reference did not count, so that nothing in them can be judged."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from monitor.assembly import Assembly, build_models
+from monitor.changes import window_changes
 from monitor.closing import Closing
 from monitor.config.root import Config
 from monitor.dead_letters import build_sink
@@ -27,6 +28,7 @@ from monitor.progress import CLOSING, decode_closing, restore_model
 from monitor.sources.port import Source
 from monitor.store.port import StateStore
 from monitor.store.rocks import RocksStore
+from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
 _PANE_BUDGET: Final = 64 << 20
@@ -54,28 +56,32 @@ def open_pipeline(
 def _restored(config: Config, source: Source, base: Path, fault: Callable[[str], None], opened: StateStore) -> Pipeline:
     history = History(Path(config.state.path) / "history.sqlite")
     assembly = Assembly(config, build_models(config, base), opened, history)
-    for model in assembly.models.values():
-        restore_model(model, opened)
+    stale = [key for model in assembly.models.values() for key in restore_model(model, opened)]
+    lengths = {name: model.windows.tiers.lengths for name, model in assembly.models.items()}
     inputs = Inputs(config, source, opened)
     numbers = inputs.numbers(assembly.topics())
     layouts, budget = _Layouts(assembly.models), _PANE_BUDGET // max(len(numbers), 1)
     partitions = {
-        number: Partition.load(number, assembly.models, opened, Shelf(number, opened, layouts, budget))
+        number: Partition.load(number, assembly.models, opened, Shelf(number, opened, layouts, lengths, budget))
         for number in numbers
     }
-    inputs.seek(assembly.topics(), partitions)
+    ids = inputs.seek(assembly.topics(), partitions)
     pipeline = Pipeline(
         assembly=assembly,
         source=source,
         decoders=assembly.decoders(),
         partitions=partitions,
-        closings={name: _closing(opened, name) for name in assembly.models},
+        closings={name: _closing(opened, model, partitions.values()) for name, model in assembly.models.items()},
         evaluator=Evaluator(partitions),
         outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
         watch=InputWatch(source, assembly.topics()),
         fault=fault,
     )
-    pipeline.resume()
+    for name, model in assembly.models.items():
+        for change in model.changes:
+            log.warning("the configuration changed", model=name, change=change)
+    pipeline.entering = (ids, stale)
+    pipeline.begin()
     return pipeline
 
 
@@ -108,6 +114,12 @@ class _Layouts(Mapping[str, Layout]):
         return len(self._models)
 
 
-def _closing(store: StateStore, name: str) -> Closing:
+def _closing(store: StateStore, model: Model, partitions: Iterable[Partition]) -> Closing:
+    """Return the progress of a model's windows; a window of another size or slide than before starts fresh."""
+    name = model.config.name
     data = store.get(compose(CLOSING, 0, name))
-    return Closing() if data is None else decode_closing(data)
+    closing = Closing() if data is None else decode_closing(data)
+    gone = closing.kinds.keys() - {window.name for window in model.windows.windows}
+    newest = max((p.clocks[name].greatest for p in partitions if name in p.clocks), default=NEVER)
+    model.changes += window_changes(closing.fit(model, newest), sorted(gone))
+    return closing

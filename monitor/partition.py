@@ -172,7 +172,7 @@ class Partition:
     def _unrolled(self, model: Model, times: IntArray, tiers: IntArray) -> IntArray:
         """Send rows whose fine pane was rolled up already to the coarser one (only after an idle time-out)."""
         for level, rolled in enumerate(model.rolled):
-            tiers = np.where((tiers == level) & (times < rolled), level + 1, tiers)
+            tiers = np.where((tiers == level) & (times < rolled), model.windows.tiers.above(level), tiers)
         return tiers
 
     def _note_restated(self, model: Model, batch: Batch, before: IntArray, tiers: IntArray) -> None:

@@ -77,6 +77,8 @@ class Pipeline:
     seen_at: dict[str, int] = field(default_factory=dict)
     """Model → wall clock when rows of it were last taken in."""
     rows_since: int = 0
+    entering: tuple[dict[bytes, bytes], list[bytes]] = field(default_factory=lambda: ({}, []))
+    """What else the next write puts and deletes."""
     _written_at: float = 0.0
     _generation_at: float = field(default_factory=time.monotonic)
     _layouts: set[str] = field(default_factory=set)
@@ -131,22 +133,24 @@ class Pipeline:
         self._take_generation()
         self.watch.hold_back(self.source, self.partitions, self.positions())
 
-    def resume(self) -> None:
-        """Do what the process before this one may not have come to after its last write; call before reading.
+    def begin(self) -> None:
+        """Make durable where reading begins, then do what the last process may not have come to after its last write.
 
         A model must not learn from rows that, without the crash, would have been counted, and a window must not be
-        judged by a reference that was learnt after it.
+        judged by a reference that was learnt after it. Call before reading.
         """
+        self._write()
         self._learn()
         self._evaluate()
         self._roll_up()
 
     def positions(self) -> dict[TopicPartition, int]:
-        """Return the position after the last counted record of every input."""
+        """Return the position after the last counted record of every input; topics that nobody reads are left out."""
         return {
             TopicPartition(topic, number): offset
             for number, partition in self.partitions.items()
             for topic, offset in partition.offsets.items()
+            if topic in self.decoders
         }
 
     def finish(self) -> None:
@@ -180,8 +184,7 @@ class Pipeline:
             partition.shelf.touched -= panes
 
     def _write(self) -> None:
-        puts: dict[bytes, bytes] = {}
-        deletes: list[bytes] = []
+        puts, deletes = dict(self.entering[0]), list(self.entering[1])
         for number, partition in self.partitions.items():
             overflow = self.outgoing.add(number, partition.rejects)
             partition.rejects.clear()
@@ -211,6 +214,7 @@ class Pipeline:
         self._written()
 
     def _written(self) -> None:
+        self.entering = ({}, [])
         for partition in self.partitions.values():
             partition.written()
         self.outgoing.written()

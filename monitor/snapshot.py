@@ -66,6 +66,7 @@ class Snapshots:
             last_prediction=model.last_time,
             seen_at=pipeline.seen_at.get(name),
             clocks=tuple(_clock(partition, model) for partition in partitions),
+            changes=tuple(model.changes),
             windows=self._windows.get(name, ()),
         )
 

@@ -10,13 +10,16 @@ from pathlib import Path
 
 from monitor.config.load import load
 from monitor.config.root import Config
+from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.sources.memory import Content, Item, MemorySource
 from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateStore
 
-Key = tuple[str, str, str, int]
+Key = tuple[str, str, str, str, int, int]
+Cells = dict[str, tuple[int, ...]]
+"""Column → rows by cell."""
 Logs = Mapping[int, Sequence[bytes | Item]]
 
 
@@ -25,7 +28,9 @@ class Outcome:
     """What a run counted, found and refused."""
 
     windows: dict[Key, tuple[int, int, str]]
-    """(model, version, window, start) → rows, revision, findings to the last bit."""
+    """(model, version, slice, window, start, end) → rows, revision, findings to the last bit."""
+    cells: dict[Key, Cells]
+    """Every window of the whole traffic as it is counted now."""
     counters: Counter[tuple[str, str]]
     clocks: dict[tuple[str, int], int]
     """(model, partition) → greatest event time believed."""
@@ -50,9 +55,17 @@ def outcome_of(pipeline: Pipeline) -> Outcome:
     counters: Counter[tuple[str, str]] = Counter()
     for partition in pipeline.partitions.values():
         counters.update(partition.counters)
-    results = pipeline.assembly.history.results(None, None)
+    results = list(pipeline.assembly.history.results(None, None))
     return Outcome(
-        windows={(r.model, r.version, r.window, r.start): (r.n, r.revision, repr(r.findings)) for r in results},
+        windows={
+            (r.model, r.version, r.slice, r.window, r.start, r.end): (r.n, r.revision, repr(r.findings))
+            for r in results
+        },
+        cells={
+            (r.model, r.version, "", r.window, r.start, r.end): cells
+            for r in results
+            if not r.slice and (cells := cells_of(pipeline, r)) is not None
+        },
         counters=counters,
         clocks={
             (model, number): clock.greatest
@@ -61,6 +74,18 @@ def outcome_of(pipeline: Pipeline) -> Outcome:
         },
         letters=letters_of(pipeline.assembly.config),
     )
+
+
+def cells_of(pipeline: Pipeline, result: WindowResult) -> Cells | None:
+    """Return the cells of a window as they are now, ``None`` when there are no such windows any more."""
+    model = pipeline.assembly.models.get(result.model)
+    kinds = () if model is None else model.windows.windows
+    kind = next((one for one in kinds if (one.name, one.size) == (result.window, result.end - result.start)), None)
+    if model is None or kind is None:
+        return None
+    counts = pipeline.evaluator.sum(model, result.version, kind, result.start)
+    spans = {"rows": (0, 1), **model.layout.spans}
+    return {name: tuple(counts[first:last].tolist()) for name, (first, last) in spans.items()}
 
 
 def letters_of(config: Config) -> list[tuple[str, str]]:
