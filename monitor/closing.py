@@ -10,6 +10,7 @@ from monitor.model import Model
 from monitor.panes import PaneKey
 from monitor.partition import Partition
 from monitor.watermark import NEVER
+from monitor.windows import Window
 
 FOREVER = 1 << 62
 _MOST_EMPTY = 10_000
@@ -74,19 +75,21 @@ class Closing:
                         self.due.add((window.name, key.version, start))
                         self.changed = True
 
-    def close(self, model: Model, least: int, earliest: int | None, versions: Iterable[str]) -> None:
+    def close(self, model: Model, least: int, partitions: Iterable[Partition]) -> None:
         """Close every window that ends by the least event time minus its lateness.
+
+        Of a very long gap only the last windows are evaluated, apart from those that hold rows.
 
         Parameters
         ----------
         least
             The least event time over the partitions that are not idle; ``NEVER`` while one of them has none.
-        earliest
-            Start of the first pane there is, or ``None`` while there is none.
         """
+        name, parts = model.config.name, list(partitions)
+        earliest = earliest_pane(name, parts)
         if least == NEVER or earliest is None:
             return
-        names = sorted(versions)
+        versions = sorted({version for partition in parts for version in partition.shelf.versions(name)})
         for window in model.windows.windows:
             end = window.first_open(least - window.lateness)
             start = self.next_start.get(window.name)
@@ -94,8 +97,11 @@ class Closing:
                 start = window.starts(earliest)[0]
             if end <= start:
                 continue
-            for begin in range(max(start, end - _MOST_EMPTY * window.slide), end, window.slide):
-                self.due.update((window.name, version, begin) for version in names)
+            recent = max(start, end - _MOST_EMPTY * window.slide)
+            for begin in range(recent, end, window.slide):
+                self.due.update((window.name, version, begin) for version in versions)
+            if recent > start:
+                self.due.update(windows_with_rows(model, window, parts, start, recent))
             self.next_start[window.name] = end
             self.changed = True
 
@@ -131,6 +137,21 @@ def least_time(model: str, partitions: Iterable[Partition]) -> int:
 def earliest_pane(model: str, partitions: Iterable[Partition]) -> int | None:
     """Return the start of the first pane of a model, ``None`` when there is none."""
     return min((start for p in partitions if (start := p.shelf.earliest(model)) is not None), default=None)
+
+
+def windows_with_rows(
+    model: Model, window: Window, partitions: Iterable[Partition], first: int, last: int
+) -> set[tuple[str, str, int]]:
+    """Return (window, version, start) of the windows with ``first <= start < last`` that some pane is part of."""
+    name = model.config.name
+    found: set[tuple[str, str, int]] = set()
+    for partition in partitions:
+        for version in partition.shelf.versions(name):
+            for level in model.windows.tiers.of_window(window):
+                for key in partition.shelf.keys(name, version, level, first, last + window.size):
+                    starts = (start for start in window.starts(key.start) if first <= start < last)
+                    found.update((window.name, version, start) for start in starts)
+    return found
 
 
 def roll_up(model: Model, least: int, partitions: Iterable[Partition], history: int) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from monitor.assembly import Assembly
-from monitor.closing import Closing, earliest_pane, least_time, roll_up
+from monitor.closing import Closing, least_time, roll_up
 from monitor.decoding.decoder import Decoder
 from monitor.evaluate import Evaluator
 from monitor.findings import WindowResult
@@ -178,8 +178,7 @@ class Pipeline:
         closing.touched(model, panes)
         self.evaluator.forget(panes)
         least = least_time(name, partitions) if at is None else at
-        versions = {version for partition in partitions for version in partition.shelf.versions(name)}
-        closing.close(model, least, earliest_pane(name, partitions), versions)
+        closing.close(model, least, partitions)
         for partition in partitions:
             partition.shelf.touched -= panes
 
