@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monitor.config.load import load
 from monitor.config.root import Config
-from monitor.findings import WindowResult
+from monitor.findings import Finding, WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.sources.memory import Content, Item, MemorySource
@@ -34,6 +34,8 @@ class Outcome:
     counters: Counter[tuple[str, str]]
     clocks: dict[tuple[str, int], int]
     """(model, partition) → greatest event time believed."""
+    findings: dict[Key, tuple[Finding, ...]] = field(default_factory=dict, compare=False)
+    """The findings themselves; NaN is not equal to NaN, so their texts are compared."""
     letters: list[tuple[str, str]] = field(default_factory=list)
     """(stable key, reason) of the dead letters, as they came."""
 
@@ -56,16 +58,11 @@ def outcome_of(pipeline: Pipeline) -> Outcome:
     for partition in pipeline.partitions.values():
         counters.update(partition.counters)
     results = list(pipeline.assembly.history.results(None, None))
+    keyed = {(r.model, r.version, r.slice, r.window, r.start, r.end): r for r in results}
     return Outcome(
-        windows={
-            (r.model, r.version, r.slice, r.window, r.start, r.end): (r.n, r.revision, repr(r.findings))
-            for r in results
-        },
-        cells={
-            (r.model, r.version, "", r.window, r.start, r.end): cells
-            for r in results
-            if not r.slice and (cells := cells_of(pipeline, r)) is not None
-        },
+        windows={key: (r.n, r.revision, repr(r.findings)) for key, r in keyed.items()},
+        findings={key: r.findings for key, r in keyed.items()},
+        cells={key: cells for key, r in keyed.items() if not r.slice and (cells := cells_of(pipeline, r)) is not None},
         counters=counters,
         clocks={
             (model, number): clock.greatest
@@ -92,7 +89,7 @@ def letters_of(config: Config) -> list[tuple[str, str]]:
     """Return key and reason of every line in the file of dead letters."""
     settings = config.kafka.dead_letters
     path = None if settings is None or settings.file is None else Path(settings.file)
-    if path is None or not path.exists():
+    if path is None or not path.is_file():
         return []
     letters = [json.loads(line) for line in path.read_text().splitlines() if line]
     return [(letter["id"], letter["reason"]) for letter in letters]
