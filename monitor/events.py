@@ -49,6 +49,20 @@ class Records:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def part(self, first: int, last: int) -> Records:
+        """Return the records with ``first <= index < last``; reading goes on at the record after them."""
+        return Records(
+            topic=self.topic,
+            partition=self.partition,
+            next_offset=self.offsets[last] if last < len(self) else self.next_offset,
+            offsets=self.offsets[first:last],
+            log_times=self.log_times[first:last],
+            broker_stamped=self.broker_stamped,
+            keys=self.keys[first:last],
+            values=self.values[first:last],
+            headers=self.headers[first:last],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:

@@ -25,17 +25,20 @@ import structlog
 
 from monitor.assembly import Assembly
 from monitor.closing import Closing, least_time, roll_up
+from monitor.dead_letters import NoSink
 from monitor.decoding.decoder import Decoder
 from monitor.evaluate import Evaluator
+from monitor.events import Records
 from monitor.findings import WindowResult
 from monitor.inputs import InputWatch
 from monitor.keys import compose
 from monitor.learnt import advance_learning
 from monitor.model import Model
-from monitor.outgoing import Outgoing
+from monitor.outgoing import HOLD, Outgoing, key_of
 from monitor.panes import LAYOUTS
 from monitor.partition import Partition
 from monitor.progress import CLOSING, changes_of, encode_closing
+from monitor.published import Hold, Mark, PublishedFile
 from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateUnavailableError
 
@@ -76,6 +79,8 @@ class Pipeline:
     """Called with every evaluated batch of windows, after it is in history."""
     seen_at: dict[str, int] = field(default_factory=dict)
     """Model → wall clock when rows of it were last taken in."""
+    published: PublishedFile = field(default_factory=lambda: PublishedFile(None))
+    hold: Hold = field(default_factory=Hold)
     rows_since: int = 0
     entering: tuple[dict[bytes, bytes], list[bytes]] = field(default_factory=lambda: ({}, []))
     """What else the next write puts and deletes."""
@@ -89,13 +94,24 @@ class Pipeline:
         total = 0
         for records in self.source.consume(_BATCH, timeout):
             self.fault("before_apply")
-            chunk = self.decoders[records.topic].decode(records)
-            self.partitions[records.partition].apply(chunk)
-            for batch in chunk.batches:
-                self.seen_at[batch.model] = round(time.time() * 1e6)
+            for part, again in self.hold.split(records):
+                self._apply(part, again=again)
             total += len(records)
         self.rows_since += total
         return total
+
+    def _apply(self, records: Records, *, again: bool) -> None:
+        """Decode and count; ``again`` says that what is refused here was published once."""
+        chunk = self.decoders[records.topic].decode(records)
+        partition = self.partitions[records.partition]
+        before = len(partition.rejects)
+        partition.apply(chunk)
+        if again:
+            fresh = partition.rejects[before:]
+            del partition.rejects[before:]
+            partition.rejects += [one for one in fresh if key_of(records.partition, one) in self.hold.waiting]
+        for batch in chunk.batches:
+            self.seen_at[batch.model] = round(time.time() * 1e6)
 
     def due(self) -> bool:
         """Return whether it is time for a checkpoint."""
@@ -120,7 +136,7 @@ class Pipeline:
         self._write()
         self.fault("after_write")
         self._learn()
-        self.outgoing.publish()
+        self._publish()
         self.fault("after_publish")
         self.last.checkpoint = self.monotonic() - began
         self._evaluate()
@@ -166,9 +182,17 @@ class Pipeline:
             horizon = last + model.windows.longest + model.windows.lateness
             self._close(model, at=horizon)
         self._write()
-        self.outgoing.publish()
+        self._publish()
         self._evaluate()
         self._write()
+
+    def _publish(self) -> None:
+        """Hand dead letters on; remember it where damage to the state cannot reach."""
+        if not self.outgoing.publish() or isinstance(self.outgoing.sink, NoSink):
+            return
+        offsets = {**self.positions(), **self.hold.offsets}
+        waiting = self.outgoing.keys | self.hold.waiting if self.hold else self.outgoing.keys
+        self.published.write(Mark(self.assembly.store.commit(), offsets, waiting))
 
     def _close(self, model: Model, at: int | None = None) -> None:
         name = model.config.name
@@ -183,6 +207,9 @@ class Pipeline:
             partition.shelf.touched -= panes
 
     def _write(self) -> None:
+        if self.hold.passed(self.positions()):
+            self.entering[1].append(compose(HOLD, 0))
+            log.info("all that was published before the state was damaged has been read again")
         puts, deletes = dict(self.entering[0]), list(self.entering[1])
         for number, partition in self.partitions.items():
             overflow = self.outgoing.add(number, partition.rejects)

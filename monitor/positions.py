@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -31,6 +31,8 @@ class Inputs:
     config: Config
     source: Source
     store: StateStore
+    begun_anew: set[TopicPartition] = field(default_factory=set)
+    """Inputs whose log is another than the one that was read: what stands in it now has not been seen."""
 
     def numbers(self, topics: Iterable[str]) -> list[int]:
         """Return the co-partitions that this process owns; one that has counts stays, even without an input."""
@@ -107,11 +109,12 @@ class Inputs:
                 self._reset(error, partitions, positions)
         return {key: msgspec.msgpack.encode({**known, **ids})}
 
-    @staticmethod
     def _reset(
-        error: LostRecordsError, partitions: Mapping[int, Partition], positions: dict[TopicPartition, int]
+        self, error: LostRecordsError, partitions: Mapping[int, Partition], positions: dict[TopicPartition, int]
     ) -> None:
         log.warning("records lost, reading goes on", problem=str(error), lost=error.lost, resume_at=error.resume_at)
+        if error.resume_at < positions[error.input]:
+            self.begun_anew.add(error.input)
         positions[error.input] = error.resume_at
         counters = partitions[error.input.partition].counters
         counters["", "gaps"] += 1
