@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig, StreamConfig
+from monitor.config.model import ModelConfig
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
 from monitor.history import History
 from monitor.layout import Layout
 from monitor.learning import Learning
-from monitor.model import Model
+from monitor.model import NEVER_ROLLED, Model, stream_name
 from monitor.reference import Reference
 from monitor.store.port import StateStore
 from monitor.windows import WindowSet
@@ -40,14 +40,19 @@ class Assembly:
     def decoders(self) -> dict[str, Decoder]:
         """Return a decoder a topic, for the columns that the models count now."""
         return {
-            topic: Decoder([Schema.of(model.config, columns_of(model)) for model in models], self.config.limits)
+            topic: Decoder(
+                [Schema.of(model.config, columns_of(model), model.types) for model in models], self.config.limits
+            )
             for topic, models in self.topics().items()
         }
 
-
-def stream_name(stream: StreamConfig) -> str:
-    """Return the name under which a stream's records come: its topic, or its file."""
-    return stream.topic if stream.topic is not None else str(stream.file)
+    def note_types(self, decoders: Mapping[str, Decoder]) -> None:
+        """Take over what decoding has learnt, apart from what the configuration states."""
+        for topic, models in self.topics().items():
+            for model in models:
+                if model.features is None:
+                    learnt, features = decoders[topic].learnt(model.config.name), model.config.features
+                    model.types = {n: t for n, t in learnt.items() if n not in features or features[n].type is None}
 
 
 def columns_of(model: Model) -> Mapping[str, ColumnType] | None:
@@ -64,7 +69,7 @@ def build_model(config: ModelConfig, base: Path, versions: int = 4) -> Model:
     """Return one model; a relative path to its reference starts at ``base``."""
     windows = WindowSet.of(config.windows or {})
     decision = None if config.decision is None else Decision.parse(config.decision)
-    model = Model(config, windows, Layout({}), decision, rolled=[-(1 << 62)] * (len(windows.tiers.lengths) - 1))
+    model = Model(config, windows, Layout({}), decision, rolled=[NEVER_ROLLED] * (len(windows.tiers.lengths) - 1))
     model.most_versions = versions
     settings = config.reference
     if settings is not None and settings.source is not None:

@@ -165,6 +165,12 @@ LEARNING: Final = Metric(
     "driftline_reference_learning_ratio", "gauge", "model",
     "Share of the learning period that has passed; absent once there is a reference.", ("model",), "ratio",
 )  # fmt: skip
+CHANGES: Final = Metric(
+    "driftline_model_configuration_changes", "gauge", "model",
+    "Changes of the configuration that made some counts of the model start fresh at the last start; "
+    "`/api/v1/status` names them.",
+    ("model",),
+)  # fmt: skip
 
 UNKNOWN_FIELD: Final = Metric(
     "driftline_unknown_field_first_seen_timestamp_seconds", "gauge", "model",

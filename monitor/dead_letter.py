@@ -66,6 +66,12 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
         row = "" if self.row is None else f":{self.row}"
         return f"{self.topic}:{self.partition}:{self.offset}{row}"
 
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of what the record held."""
+        parts = (self.key, self.value, *(value for _, value in self.headers))
+        return sum(len(part) for part in parts if part is not None)
+
     def to_bytes(self) -> bytes:
         """Return the letter as msgpack."""
         return msgspec.msgpack.encode(self)

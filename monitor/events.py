@@ -49,6 +49,20 @@ class Records:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def part(self, first: int, last: int) -> Records:
+        """Return the records with ``first <= index < last``; reading goes on at the record after them."""
+        return Records(
+            topic=self.topic,
+            partition=self.partition,
+            next_offset=self.offsets[last] if last < len(self) else self.next_offset,
+            offsets=self.offsets[first:last],
+            log_times=self.log_times[first:last],
+            broker_stamped=self.broker_stamped,
+            keys=self.keys[first:last],
+            values=self.values[first:last],
+            headers=self.headers[first:last],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -101,12 +115,14 @@ class Batch:
     features are named one by one or still being learnt."""
     sources: IntArray | None = None
     """Index of each row's record within its ``Records``; ``None`` means one row a record, in order, none left out."""
+    numbers: IntArray | None = None
+    """Index of each row within its exploded record, refused ones counted too; ``None`` when a record is a row."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, index: IntArray) -> Batch:
-        """Return the rows at ``index`` (sorted, unique) as a batch of their own."""
+        """Return the rows at ``index`` (unique), in that order, as a batch of their own."""
         chosen = index.tolist()
         columns: dict[str, Column] = {
             name: [column[i] for i in chosen] if isinstance(column, list) else column[index]
@@ -130,6 +146,7 @@ class Batch:
             weights=None if self.weights is None else self.weights[index],
             looked=None if self.looked is None else self._looked(chosen),
             sources=index if self.sources is None else self.sources[index],
+            numbers=None if self.numbers is None else self.numbers[index],
         )
 
     def _looked(self, chosen: Sequence[int]) -> dict[int, tuple[str, ...]]:

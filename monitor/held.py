@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import numpy as np
 
 from monitor.events import Batch, Column, Headers, Records, Reject
 
-_DETAILS = {
+RowReason: TypeAlias = Literal["future_time", "too_late"]
+"""Why a row that was decoded is not counted."""
+
+_DETAILS: Final[Mapping[RowReason, str]] = {
     "future_time": "the event time runs further ahead than skew allows, and no other rows confirm it",
     "too_late": "the row came later than any window is restated for",
 }
@@ -24,33 +28,32 @@ class HeldRow:
     reject: Reject
 
     @classmethod
-    def of(cls, batch: Batch, row: int, records: Records | None, reason: str = "future_time") -> HeldRow:
-        """Take one row out of a batch; ``records`` is what the batch was decoded from, where still at hand."""
-        single = batch.take(np.array([row]))
-        key, value, topic, partition = None, None, "", 0
-        headers: Headers = ()
-        if records is not None:
-            place = int(single.sources[0]) if single.sources is not None else row
-            key, value = records.keys[place], records.values[place]
-            headers = tuple(records.headers[place]) if records.headers else ()
-            topic, partition = records.topic, records.partition
-        offset = int(batch.offsets[row])
-        first = int(np.searchsorted(batch.offsets, offset))
-        exploded = first != row or (row + 1 < len(batch) and int(batch.offsets[row + 1]) == offset)
-        reject = Reject(
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            row=row - first if exploded else None,
-            reason=reason,
-            detail=_DETAILS[reason],
-            model=batch.model,
-            log_time=int(batch.log_times[row]),
-            key=key,
-            value=value,
-            headers=headers,
-        )
-        return cls(single, reject)
+    def of(cls, batch: Batch, row: int, records: Records) -> HeldRow:
+        """Take one row out of a batch; ``records`` is what the batch was decoded from."""
+        return cls(batch.take(np.array([row])), reject_of(batch, row, records, "future_time"))
+
+    def refused(self, reason: RowReason) -> Reject:
+        """Return the reject of the row for another reason."""
+        return replace(self.reject, reason=reason, detail=_DETAILS[reason])
+
+
+def reject_of(batch: Batch, row: int, records: Records, reason: RowReason) -> Reject:
+    """Return the reject of one row of a batch; ``records`` is what the batch was decoded from."""
+    place = row if batch.sources is None else int(batch.sources[row])
+    headers: Headers = tuple(records.headers[place]) if records.headers else ()
+    return Reject(
+        topic=records.topic,
+        partition=records.partition,
+        offset=int(batch.offsets[row]),
+        row=None if batch.numbers is None else int(batch.numbers[row]),
+        reason=reason,
+        detail=_DETAILS[reason],
+        model=batch.model,
+        log_time=int(batch.log_times[row]),
+        key=records.keys[place],
+        value=records.values[place],
+        headers=headers,
+    )
 
 
 def encode_held(row: HeldRow) -> dict[str, Any]:

@@ -75,10 +75,7 @@ class InputWatch:
         if len(positions) < 2:
             return
         self.refresh(positions)
-        reached = {
-            name: max((clock.greatest for clock in partitions[name.partition].clocks.values()), default=NEVER)
-            for name in positions
-        }
+        reached = {name: self._reached(name.topic, partitions[name.partition]) for name in positions}
         lagging = [reached[name] for name in positions if self.ends.get(name, 0) > positions[name]]
         slowest = min(lagging, default=None)
         ahead = set() if slowest is None else {name for name, time_ in reached.items() if time_ > slowest + AHEAD}
@@ -89,6 +86,11 @@ class InputWatch:
         if resumed := self._paused - ahead:
             source.resume(resumed)
         self._paused = ahead
+
+    def _reached(self, topic: str, partition: Partition) -> int:
+        """Return how far event time has come with the models that read a topic."""
+        names = [model.config.name for model in self.topics[topic]]
+        return max((partition.clocks[name].greatest for name in names if name in partition.clocks), default=NEVER)
 
     def _is_quiet(self, partition: Partition, model: Model, now: float) -> bool:
         key = (partition.number, model.config.name)

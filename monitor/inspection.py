@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.keys import MalformedKeyError, parse, prefix
-from monitor.outgoing import QUEUE
+from monitor.outgoing import HOLD, QUEUE
 from monitor.panes import LAYOUTS, PANES
 from monitor.partition import PARTITIONS, RESTATED
 from monitor.positions import TOPICS
@@ -35,6 +35,7 @@ NAMES: Final[Mapping[bytes, str]] = {
     PARTITIONS: "partitions",
     RESTATED: "restated windows",
     QUEUE: "dead letters waiting",
+    HOLD: "dead letters not to be sent again",
     CLOSING: "windows due",
     MODELS: "models",
     LEARNING: "references being learnt",

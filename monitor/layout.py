@@ -43,6 +43,8 @@ class Layout:
     coders: Mapping[str, Coder]
     crosses: Mapping[Key, Cross] = field(default_factory=dict)
     """What is counted a slice at a time, from the codes of the columns."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Column → where its cells come from; counts of another origin are not taken over."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -87,8 +89,8 @@ class Layout:
 
     def describe(self) -> bytes:
         """Return what a later process needs to read vectors of this layout: parts, identities, cells."""
-        rows: list[list[Any]] = [[name, coder.identity, coder.cells] for name, coder in self.coders.items()]
-        rows += [[[list(key[0]), key[1]], cross.identity, cross.cells] for key, cross in self.crosses.items()]
+        rows: list[list[Any]] = [[name, self._identity(name), coder.cells] for name, coder in self.coders.items()]
+        rows += [[[list(key[0]), key[1]], self._cross_identity(key), c.cells] for key, c in self.crosses.items()]
         return msgspec.msgpack.encode(rows)
 
     def codes(
@@ -134,8 +136,8 @@ class Layout:
         """Carry a vector of an older layout over: equal parts keep their counts, changed ones start from nothing."""
         out = np.zeros(self.size, np.int64)
         out[0] = vector[0]
-        own = {name: (coder.identity, self.spans[name]) for name, coder in self.coders.items()}
-        slices = {key: (cross.identity, self.cross_spans[key]) for key, cross in self.crosses.items()}
+        own = {name: (self._identity(name), self.spans[name]) for name in self.coders}
+        slices = {key: (self._cross_identity(key), self.cross_spans[key]) for key in self.crosses}
         start = 1
         old: Sequence[tuple[Any, str, int]] = msgspec.msgpack.decode(description)
         for name, identity, cells in old:
@@ -145,6 +147,16 @@ class Layout:
                 out[first:last] = vector[start : start + cells]
             start += cells
         return out
+
+    def _identity(self, column: str) -> str:
+        origin = self.origins.get(column)
+        identity = self.coders[column].identity
+        return f"{identity}@{origin}" if origin else identity
+
+    def _cross_identity(self, key: Key) -> str:
+        origins = ",".join(self.origins.get(name, "") for name in (*key[0], key[1]))
+        identity = self.crosses[key].identity
+        return f"{identity}@{origins}" if origins.strip(",") else identity
 
     @cached_property
     def _crossed(self) -> frozenset[str]:

@@ -61,7 +61,7 @@ def _begin_counts(model: Model, learning: Learning, partitions: list[Partition])
     model.relayout(bins)
     name = model.config.name
     newest = max(partition.clocks[name].greatest for partition in partitions if name in partition.clocks)
-    length = DAY if learning.period >= 2 * DAY else model.windows.tiers.lengths[0]
+    length = DAY if learning.period >= 2 * DAY else model.windows.tiers.base
     learning.begin_counts((newest // length + 1) * length, {name: coder.to_dict() for name, coder in bins.items()})
     log.info("edges learnt", model=model.config.name, columns=len(bins), sampled_from=learning.rows)
 

@@ -209,6 +209,7 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
         rows[outcome] = view.counters.get((model.name, _REJECTED + reason), 0)
     for outcome, number in rows.items():
         series.add(catalogue.ROWS, number, name, outcome)
+    series.add(catalogue.CHANGES, len(model.changes), name)
     series.add(catalogue.LAST_PREDICTION, _seconds(model.last_prediction), name)
     for stranger in model.strangers:
         series.add(catalogue.UNKNOWN_FIELD, _seconds(stranger.first_seen), name, label(stranger.name))

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
 from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, StreamConfig
 from monitor.decoding.schema import ColumnType
-from monitor.events import Batch, FloatArray
+from monitor.events import Batch, FloatArray, IntArray
 from monitor.layout import Coder, Layout
 from monitor.learning import Learning
+from monitor.origins import origin_of, origins_of
 from monitor.reference import Reference
 from monitor.slices import crosses_of
 from monitor.windows import WindowSet
 
 FLAGGED = "flagged"
+NEVER_ROLLED: Final = -(1 << 62)
+"""No pane of the tier was rolled up."""
 OTHER = "other"
 ROLES = ("score", "prediction", "latency", "error", FLAGGED)
+
+
+def stream_name(stream: StreamConfig) -> str:
+    """Return the name under which a stream's records come: its topic, or its file."""
+    return stream.topic if stream.topic is not None else str(stream.file)
 
 
 @dataclass(slots=True)
@@ -42,6 +51,10 @@ class Model:
     """Per tier but the last: panes that start before this were rolled up."""
     last_time: int | None = None
     """Greatest event time of any counted row."""
+    types: Mapping[str, ColumnType | None] = field(default_factory=dict)
+    """Types of features as decoding has learnt them so far; of no use once the features are known."""
+    changes: list[str] = field(default_factory=list)
+    """What the configuration changed since the state was last open, in sentences."""
     most_versions: int = 4
     versions: dict[str, int] = field(default_factory=dict)
     """Versions that are counted apart → greatest event time of their rows."""
@@ -84,7 +97,9 @@ class Model:
             chosen["error"] = Flags("error")
         if self.decision is not None and mapped.score is not None:
             chosen[FLAGGED] = Flags(f"score {self.decision.op} {self.decision.threshold!r}")
-        self.layout = Layout(chosen, crosses_of(self.config.slices, chosen))
+        origins = origins_of(self.config.predictions)
+        where = {name: origin_of(origins, name) for name in chosen}
+        self.layout = Layout(chosen, crosses_of(self.config.slices, chosen), where)
 
     def unjudged_slices(self) -> list[str]:
         """Return the slices that the reference did not count, so that nothing in them can be judged."""
@@ -101,26 +116,24 @@ class Model:
         self.appeared[window, field] = first
         return first
 
-    def admit(self, batch: Batch) -> Batch:
-        """Return accepted rows with versions beyond the bound renamed ``other``.
+    def admit(self, batch: Batch, before: IntArray) -> Batch:
+        """Return accepted rows with versions beyond the bound renamed ``other``; ``before`` as the clock gave it.
 
         A version that had no row for as long as windows are restated makes room for a new one. Which versions come too
         many depends on the order in which partitions are read; nothing else does.
         """
-        newest = int(batch.times.max(initial=0))
         names = set(batch.versions)
-        for name in sorted(names - set(self.versions)):
-            if len(self.versions) >= self.most_versions:
-                oldest = min(self.versions, key=self.versions.__getitem__)
-                if self.versions[oldest] >= newest - self.windows.tiers.keep[-1]:
-                    continue
-                del self.versions[oldest]
-            self.versions[name] = newest
-        for name in names & set(self.versions):
-            self.versions[name] = max(self.versions[name], newest)
-        if names <= set(self.versions):
+        if names <= self.versions.keys():
+            self._note_versions(batch.versions, batch.times)
             return batch
-        return replace(batch, versions=[name if name in self.versions else OTHER for name in batch.versions])
+        now = np.maximum(before, batch.times)
+        if self._is_full(int(now.max())):
+            admitted = [name if name in self.versions else OTHER for name in batch.versions]
+            self._note_versions(admitted, batch.times)
+        else:
+            rows = zip(batch.versions, now.tolist(), batch.times.tolist(), strict=True)
+            admitted = [self._admit_row(*row) for row in rows]
+        return replace(batch, versions=admitted)
 
     def prepare(self, batch: Batch) -> Batch:
         """Return accepted rows with what follows from their cells, such as whether the decision flags them."""
@@ -134,6 +147,36 @@ class Model:
             return batch
         flagged: FloatArray = np.where(np.isnan(score), np.nan, self.decision.flagged(score))
         return replace(batch, columns={**batch.columns, FLAGGED: flagged})
+
+    def _note_versions(self, versions: list[str], times: IntArray) -> None:
+        """Note the rows of versions that are counted apart."""
+        known = self.versions
+        if len(set(versions)) == 1:
+            versions, newest = versions[:1], [int(times.max())]
+        else:
+            newest = times.tolist()
+        for name, time in zip(versions, newest, strict=True):
+            if name in known and time > known[name]:
+                known[name] = time
+
+    def _admit_row(self, name: str, now: int, time: int) -> str:
+        """Return the version under which a row counts."""
+        if name not in self.versions:
+            while len(self.versions) >= self.most_versions and not self._is_full(now):
+                del self.versions[self._oldest()]
+            if len(self.versions) >= self.most_versions:
+                return OTHER
+        self.versions[name] = max(self.versions.get(name, time), time)
+        return name
+
+    def _is_full(self, now: int) -> bool:
+        """Return whether no version can make room at this event time."""
+        if len(self.versions) < self.most_versions:
+            return False
+        return self.versions[self._oldest()] >= now - self.windows.tiers.keep[-1]
+
+    def _oldest(self) -> str:
+        return min(self.versions, key=lambda name: (self.versions[name], name))
 
     def _ignored(self, name: str) -> bool:
         feature = self.config.features.get(name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from monitor.assembly import Assembly, build_models
+from monitor.changes import window_changes
 from monitor.closing import Closing
 from monitor.config.root import Config
 from monitor.dead_letters import build_sink
@@ -18,15 +19,17 @@ from monitor.inputs import InputWatch
 from monitor.keys import compose
 from monitor.layout import Layout
 from monitor.model import Model
-from monitor.outgoing import Outgoing
+from monitor.outgoing import HOLD, Outgoing
 from monitor.panes import Shelf
 from monitor.partition import Partition
 from monitor.pipeline import Pipeline, no_fault
 from monitor.positions import Inputs
 from monitor.progress import CLOSING, decode_closing, restore_model
-from monitor.sources.port import Source
+from monitor.published import PublishedFile, hold_after
+from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateStore
 from monitor.store.rocks import RocksStore
+from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
 _PANE_BUDGET: Final = 64 << 20
@@ -44,37 +47,75 @@ def open_pipeline(
     """Open the state, put every model back where it was, and seek the source to the stored positions."""
     opened = _open_store(config) if store is None else store
     try:
-        return _restored(config, source, base or Path(), fault, opened)
+        history = History(Path(config.state.path) / "history.sqlite")
+        try:
+            assembly = Assembly(config, build_models(config, base or Path()), opened, history)
+            return _restored(assembly, source, fault)
+        except BaseException:
+            history.close()
+            raise
     except BaseException:
         if store is None:
             opened.close()
         raise
 
 
-def _restored(config: Config, source: Source, base: Path, fault: Callable[[str], None], opened: StateStore) -> Pipeline:
-    history = History(Path(config.state.path) / "history.sqlite")
-    assembly = Assembly(config, build_models(config, base), opened, history)
-    for model in assembly.models.values():
-        restore_model(model, opened)
+def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None]) -> Pipeline:
+    config, opened, models = assembly.config, assembly.store, assembly.models
+    commit = opened.commit()
+    stale = [key for model in models.values() for key in restore_model(model, opened)]
     inputs = Inputs(config, source, opened)
-    numbers = inputs.numbers(assembly.topics())
-    layouts, budget = _Layouts(assembly.models), _PANE_BUDGET // max(len(numbers), 1)
-    partitions = {
-        number: Partition.load(number, assembly.models, opened, Shelf(number, opened, layouts, budget))
-        for number in numbers
-    }
-    inputs.seek(assembly.topics(), partitions)
-    return Pipeline(
+    partitions = _partitions(assembly, inputs)
+    ids = inputs.seek(assembly.topics(), partitions)
+    pipeline = Pipeline(
         assembly=assembly,
         source=source,
         decoders=assembly.decoders(),
         partitions=partitions,
-        closings={name: _closing(opened, name) for name in assembly.models},
+        closings={name: _closing(opened, model, partitions.values()) for name, model in models.items()},
         evaluator=Evaluator(partitions),
         outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
         watch=InputWatch(source, assembly.topics()),
+        published=PublishedFile(opened.directory),
         fault=fault,
     )
+    for name, model in models.items():
+        for change in model.changes:
+            log.warning("the configuration changed", model=name, change=change)
+    pipeline.entering = ({**ids, **_hold_back(pipeline, commit, inputs.begun_anew)}, stale)
+    pipeline.begin()
+    return pipeline
+
+
+def _partitions(assembly: Assembly, inputs: Inputs) -> dict[int, Partition]:
+    models, store = assembly.models, assembly.store
+    numbers, layouts = inputs.numbers(assembly.topics()), _Layouts(models)
+    budget = _PANE_BUDGET // max(len(numbers), 1)
+    lengths = {name: model.windows.tiers.lengths for name, model in models.items()}
+    return {
+        number: Partition.load(number, models, store, Shelf(number, store, layouts, lengths, budget))
+        for number in numbers
+    }
+
+
+def _hold_back(pipeline: Pipeline, commit: int, begun_anew: Iterable[TopicPartition]) -> dict[bytes, bytes]:
+    """Have letters held back that were published before the state went back to a generation.
+
+    Returns
+    -------
+    What the next write must put, so that it stays so over a crash.
+    """
+    store, mark = pipeline.assembly.store, pipeline.published.read()
+    hold = hold_after(mark, commit, store.get(compose(HOLD, 0)), pipeline.positions(), begun_anew)
+    pipeline.hold = hold
+    if mark is not None and commit <= mark.commit:
+        pipeline.outgoing.keep_only(mark.waiting)
+    if hold:
+        log.warning(
+            "dead letters up to these offsets were sent before the state went back; they are not sent again",
+            inputs={f"{name.topic}[{name.partition}]": offset for name, offset in hold.offsets.items()},
+        )
+    return {compose(HOLD, 0): hold.to_bytes()} if hold else {}
 
 
 def _open_store(config: Config) -> StateStore:
@@ -106,6 +147,12 @@ class _Layouts(Mapping[str, Layout]):
         return len(self._models)
 
 
-def _closing(store: StateStore, name: str) -> Closing:
+def _closing(store: StateStore, model: Model, partitions: Iterable[Partition]) -> Closing:
+    """Return the progress of a model's windows; a window of another size or slide than before starts fresh."""
+    name = model.config.name
     data = store.get(compose(CLOSING, 0, name))
-    return Closing() if data is None else decode_closing(data)
+    closing = Closing() if data is None else decode_closing(data)
+    gone = closing.kinds.keys() - {window.name for window in model.windows.windows}
+    newest = max((p.clocks[name].greatest for p in partitions if name in p.clocks), default=NEVER)
+    model.changes += window_changes(closing.fit(model, newest), sorted(gone))
+    return closing

@@ -101,10 +101,19 @@ class Shelf:
     are written.
     """
 
-    def __init__(self, partition: int, reader: Reader, layouts: Mapping[str, Layout], budget: int = 32 << 20) -> None:
+    def __init__(
+        self,
+        partition: int,
+        reader: Reader,
+        layouts: Mapping[str, Layout],
+        lengths: Mapping[str, tuple[int, ...]],
+        budget: int = 32 << 20,
+    ) -> None:
         self.partition = partition
         self.reader = reader
         self.layouts = layouts
+        self.lengths = lengths
+        """Model → the length of each tier's panes. The store names panes by it, since tiers change with the windows."""
         self.budget = budget
         self.dirty: set[PaneKey] = set()
         self.touched: set[PaneKey] = set()
@@ -112,12 +121,16 @@ class Shelf:
         self._cache: OrderedDict[PaneKey, Pane] = OrderedDict()
         self._bytes = 0
         self._index: dict[tuple[str, str, int], set[int]] = {}
-        for name, _ in reader.scan(prefix(PANES, partition)):
-            self._enter(PaneKey(*parse(name)[2:]))
+        for model, known in lengths.items():
+            tiers = {length: tier for tier, length in enumerate(known)}
+            for name, _ in reader.scan(prefix(PANES, partition, model)):
+                _, _, _, version, length, start = parse(name)
+                self._enter(PaneKey(model, version, tiers[length], start))
 
     def key(self, key: PaneKey) -> bytes:
         """Return the pane's key in the store."""
-        return compose(PANES, self.partition, key.model, key.version, key.tier, key.start)
+        length = self.lengths[key.model][key.tier]
+        return compose(PANES, self.partition, key.model, key.version, length, key.start)
 
     def find(self, key: PaneKey) -> Pane | None:
         """Return a pane, from memory or from the store."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +13,7 @@ import numpy as np
 
 from monitor.coverage import Coverage
 from monitor.events import Batch, Chunk, IntArray, Records, Reject
-from monitor.held import HeldRow, decode_held, encode_held
+from monitor.held import HeldRow, decode_held, encode_held, reject_of
 from monitor.keys import compose
 from monitor.model import Model
 from monitor.panes import Reader, Shelf
@@ -81,7 +82,8 @@ class Partition:
         verdict = clock.settle(self.models[model].config.skew)
         held = self._held.pop(model)
         for name, before in zip(verdict.accepted.tolist(), verdict.before.tolist(), strict=True):
-            self._accept(held[-1 - name].batch, np.array([before]))
+            row = held[-1 - name]
+            self._accept(row.batch, np.array([before]), row)
         self._changed = True
 
     def rest(self, model: str) -> None:
@@ -129,13 +131,13 @@ class Partition:
         if len(verdict.accepted) == len(batch) and not held and not len(verdict.held):
             self._accept(batch, verdict.before, records)
             return
-        fresh = verdict.accepted >= 0
-        rows = verdict.accepted[fresh]
-        order = np.argsort(rows, kind="stable")
-        if len(rows):
-            self._accept(batch.take(rows[order]), verdict.before[fresh][order], records)
-        for name, before in zip(verdict.accepted[~fresh].tolist(), verdict.before[~fresh].tolist(), strict=True):
-            self._accept(held[-1 - name].batch, np.array([before]))
+        for rows in _runs(verdict.accepted):
+            names, before = verdict.accepted[rows], verdict.before[rows]
+            if names[0] < 0:
+                row = held[-1 - int(names[0])]
+                self._accept(row.batch, before, row)
+            else:
+                self._accept(batch.take(names), before, records)
         for name in verdict.future.tolist():
             row = held[-1 - name] if name < 0 else HeldRow.of(batch, name, records)
             self._refuse(row.reject)
@@ -144,9 +146,9 @@ class Partition:
                 held[-1 - name] if name < 0 else HeldRow.of(batch, name, records) for name in verdict.held.tolist()
             ]
 
-    def _accept(self, batch: Batch, before: IntArray, records: Records | None = None) -> None:
+    def _accept(self, batch: Batch, before: IntArray, origin: Records | HeldRow) -> None:
+        """Take accepted rows in, in the order in which they count; ``origin`` is where they were decoded or held."""
         model = self.models[batch.model]
-        batch = model.admit(batch)
         self.coverage.note(batch.model, batch.times)
         windows = model.windows
         delays = before - batch.times
@@ -158,10 +160,10 @@ class Partition:
             late = tiers
         beyond = tiers >= len(windows.tiers.lengths)
         if bool(beyond.any()):
-            self._refuse_late(batch, np.flatnonzero(beyond), records)
+            self._refuse_late(batch, np.flatnonzero(beyond), origin)
             kept = np.flatnonzero(~beyond)
             batch, tiers, late, before = batch.take(kept), tiers[kept], late[kept], before[kept]
-        batch = self.strangers.admit(batch)
+        batch = model.admit(self.strangers.admit(batch), before)
         lates = int(late.sum())
         self.counters[batch.model, "late"] += lates
         self.counters[batch.model, "on_time"] += len(batch) - lates
@@ -175,7 +177,7 @@ class Partition:
     def _unrolled(self, model: Model, times: IntArray, tiers: IntArray) -> IntArray:
         """Send rows whose fine pane was rolled up already to the coarser one (only after an idle time-out)."""
         for level, rolled in enumerate(model.rolled):
-            tiers = np.where((tiers == level) & (times < rolled), level + 1, tiers)
+            tiers = np.where((tiers == level) & (times < rolled), model.windows.tiers.above(level), tiers)
         return tiers
 
     def _note_restated(self, model: Model, batch: Batch, before: IntArray, tiers: IntArray) -> None:
@@ -192,9 +194,12 @@ class Partition:
                     key = (batch.model, str(version), window.name, start)
                     self._restated[key] = self.restated(*key) + number
 
-    def _refuse_late(self, batch: Batch, rows: IntArray, records: Records | None) -> None:
+    def _refuse_late(self, batch: Batch, rows: IntArray, origin: Records | HeldRow) -> None:
         for row in rows.tolist():
-            self._refuse(HeldRow.of(batch, row, records, reason="too_late").reject)
+            if isinstance(origin, HeldRow):
+                self._refuse(origin.refused("too_late"))
+            else:
+                self._refuse(reject_of(batch, row, origin, "too_late"))
 
     def _refuse(self, reject: Reject) -> None:
         self.counters[reject.model or "", f"rejected:{reject.reason}"] += 1
@@ -228,3 +233,13 @@ class Partition:
         self.strangers = Strangers.restore(state.get("strangers", {}))
         self.coverage = Coverage.restore(state.get("coverage", {}))
         self.counters = Counter({(model, name): value for model, name, value in state["counters"]})
+
+
+def _runs(names: IntArray) -> Iterator[slice]:
+    """Yield the runs of new rows (``>= 0``), and every row that was held, by itself."""
+    if not len(names):
+        return
+    alone = names < 0
+    starts = np.flatnonzero(alone | np.concatenate([[True], alone[:-1]]))
+    for first, last in pairwise([*starts.tolist(), len(names)]):
+        yield slice(first, last)

@@ -24,18 +24,21 @@ from dataclasses import dataclass, field
 import structlog
 
 from monitor.assembly import Assembly
-from monitor.closing import Closing, earliest_pane, least_time, roll_up
+from monitor.closing import Closing, least_time, roll_up
+from monitor.dead_letters import NoSink
 from monitor.decoding.decoder import Decoder
 from monitor.evaluate import Evaluator
+from monitor.events import Records
 from monitor.findings import WindowResult
 from monitor.inputs import InputWatch
 from monitor.keys import compose
 from monitor.learnt import advance_learning
 from monitor.model import Model
-from monitor.outgoing import Outgoing
+from monitor.outgoing import HOLD, Outgoing, key_of
 from monitor.panes import LAYOUTS
 from monitor.partition import Partition
 from monitor.progress import CLOSING, changes_of, encode_closing
+from monitor.published import Hold, Mark, PublishedFile
 from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateUnavailableError
 from monitor.volumes import VOLUME
@@ -77,7 +80,11 @@ class Pipeline:
     """Called with every evaluated batch of windows, after it is in history."""
     seen_at: dict[str, int] = field(default_factory=dict)
     """Model → wall clock when rows of it were last taken in."""
+    published: PublishedFile = field(default_factory=lambda: PublishedFile(None))
+    hold: Hold = field(default_factory=Hold)
     rows_since: int = 0
+    entering: tuple[dict[bytes, bytes], list[bytes]] = field(default_factory=lambda: ({}, []))
+    """What else the next write puts and deletes."""
     _written_at: float = 0.0
     _generation_at: float = field(default_factory=time.monotonic)
     _layouts: set[str] = field(default_factory=set)
@@ -88,13 +95,24 @@ class Pipeline:
         total = 0
         for records in self.source.consume(_BATCH, timeout):
             self.fault("before_apply")
-            chunk = self.decoders[records.topic].decode(records)
-            self.partitions[records.partition].apply(chunk)
-            for batch in chunk.batches:
-                self.seen_at[batch.model] = round(time.time() * 1e6)
+            for part, again in self.hold.split(records):
+                self._apply(part, again=again)
             total += len(records)
         self.rows_since += total
         return total
+
+    def _apply(self, records: Records, *, again: bool) -> None:
+        """Decode and count; ``again`` says that what is refused here was published once."""
+        chunk = self.decoders[records.topic].decode(records)
+        partition = self.partitions[records.partition]
+        before = len(partition.rejects)
+        partition.apply(chunk)
+        if again:
+            fresh = partition.rejects[before:]
+            del partition.rejects[before:]
+            partition.rejects += [one for one in fresh if key_of(records.partition, one) in self.hold.waiting]
+        for batch in chunk.batches:
+            self.seen_at[batch.model] = round(time.time() * 1e6)
 
     def due(self) -> bool:
         """Return whether it is time for a checkpoint."""
@@ -119,7 +137,7 @@ class Pipeline:
         self._write()
         self.fault("after_write")
         self._learn()
-        self.outgoing.publish()
+        self._publish()
         self.fault("after_publish")
         self.last.checkpoint = self.monotonic() - began
         self._evaluate()
@@ -132,12 +150,24 @@ class Pipeline:
         self._take_generation()
         self.watch.hold_back(self.source, self.partitions, self.positions())
 
+    def begin(self) -> None:
+        """Make durable where reading begins, then do what the last process may not have come to after its last write.
+
+        A model must not learn from rows that, without the crash, would have been counted, and a window must not be
+        judged by a reference that was learnt after it. Call before reading.
+        """
+        self._write()
+        self._learn()
+        self._evaluate()
+        self._roll_up()
+
     def positions(self) -> dict[TopicPartition, int]:
-        """Return the position after the last counted record of every input."""
+        """Return the position after the last counted record of every input; topics that nobody reads are left out."""
         return {
             TopicPartition(topic, number): offset
             for number, partition in self.partitions.items()
             for topic, offset in partition.offsets.items()
+            if topic in self.decoders
         }
 
     def finish(self) -> None:
@@ -153,9 +183,17 @@ class Pipeline:
             horizon = last + model.windows.longest + model.windows.lateness
             self._close(model, at=horizon)
         self._write()
-        self.outgoing.publish()
+        self._publish()
         self._evaluate()
         self._write()
+
+    def _publish(self) -> None:
+        """Hand dead letters on; remember it where damage to the state cannot reach."""
+        if not self.outgoing.publish() or isinstance(self.outgoing.sink, NoSink):
+            return
+        offsets = {**self.positions(), **self.hold.offsets}
+        waiting = self.outgoing.keys | self.hold.waiting if self.hold else self.outgoing.keys
+        self.published.write(Mark(self.assembly.store.commit(), offsets, waiting))
 
     def _close(self, model: Model, at: int | None = None) -> None:
         name = model.config.name
@@ -166,13 +204,15 @@ class Pipeline:
         closing.touched(model, panes, versions if model.config.detectors_on(VOLUME) else ())
         self.evaluator.forget(panes)
         least = least_time(name, partitions) if at is None else at
-        closing.close(model, least, earliest_pane(name, partitions), versions)
+        closing.close(model, least, partitions)
         for partition in partitions:
             partition.shelf.touched -= panes
 
     def _write(self) -> None:
-        puts: dict[bytes, bytes] = {}
-        deletes: list[bytes] = []
+        if self.hold.passed(self.positions()):
+            self.entering[1].append(compose(HOLD, 0))
+            log.info("all that was published before the state was damaged has been read again")
+        puts, deletes = dict(self.entering[0]), list(self.entering[1])
         for number, partition in self.partitions.items():
             overflow = self.outgoing.add(number, partition.rejects)
             partition.rejects.clear()
@@ -188,6 +228,7 @@ class Pipeline:
         for name, closing in self.closings.items():
             if closing.changed:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
+        self.assembly.note_types(self.decoders)
         for model in self.assembly.models.values():
             puts.update(changes_of(model, self._models))
             if model.layout.identity not in self._layouts:
@@ -201,6 +242,7 @@ class Pipeline:
         self._written()
 
     def _written(self) -> None:
+        self.entering = ({}, [])
         for partition in self.partitions.values():
             partition.written()
         self.outgoing.written()

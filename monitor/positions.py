@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 import structlog
 
 from monitor.config.root import Config
-from monitor.keys import compose
+from monitor.keys import compose, parse, prefix
 from monitor.model import Model
-from monitor.partition import Partition
+from monitor.partition import PARTITIONS, Partition
 from monitor.sources.port import LostRecordsError, Source, TopicPartition
 from monitor.store.port import StateStore
 
@@ -31,9 +31,11 @@ class Inputs:
     config: Config
     source: Source
     store: StateStore
+    begun_anew: set[TopicPartition] = field(default_factory=set)
+    """Inputs whose log is another than the one that was read: what stands in it now has not been seen."""
 
     def numbers(self, topics: Iterable[str]) -> list[int]:
-        """Return the co-partitions that this process owns."""
+        """Return the co-partitions that this process owns; one that has counts stays, even without an input."""
         names = list(topics)
         found = self.source.partitions(names)
         missing = sorted(set(names) - set(found))
@@ -42,10 +44,18 @@ class Inputs:
                 f"no such topic or file: {', '.join(missing)}; create it, or mend the configuration"
             )
         shards = self.config.state.shards
-        return [number for number in range(max(found.values())) if number % shards.count == shards.index]
+        counted = {int(parse(key)[1]) for key, _ in self.store.scan(prefix(PARTITIONS))}
+        every = sorted(counted.union(range(max(found.values()))))
+        return [number for number in every if number % shards.count == shards.index]
 
-    def seek(self, topics: Mapping[str, tuple[Model, ...]], partitions: Mapping[int, Partition]) -> None:
+    def seek(self, topics: Mapping[str, tuple[Model, ...]], partitions: Mapping[int, Partition]) -> dict[bytes, bytes]:
         """Assign every input from its stored position, or from ``kafka.start`` where it was never read.
+
+        A model holds no window open where its topic has no partition.
+
+        Returns
+        -------
+        What must be put into the store with the positions.
 
         Raises
         ------
@@ -59,7 +69,7 @@ class Inputs:
         }
         fresh = [i for i in inputs if i not in stored]
         positions = {**stored, **self.source.start_offsets(fresh, self.config.kafka.start)} if fresh else dict(stored)
-        self._check_ids(topics, stored, partitions, positions)
+        ids = self._check_ids(topics, stored, partitions, positions)
         while True:
             try:
                 self.source.assign(positions)
@@ -71,6 +81,12 @@ class Inputs:
         for input_, offset in positions.items():
             partitions[input_.partition].offsets[input_.topic] = offset
             partitions[input_.partition].touch()
+        for topic, models in topics.items():
+            for partition in partitions.values():
+                if TopicPartition(topic, partition.number) not in positions:
+                    for model in models:
+                        partition.rest(model.config.name)
+        return ids
 
     def _check_ids(
         self,
@@ -78,7 +94,7 @@ class Inputs:
         stored: Mapping[TopicPartition, int],
         partitions: Mapping[int, Partition],
         positions: dict[TopicPartition, int],
-    ) -> None:
+    ) -> dict[bytes, bytes]:
         ids = self.source.topic_ids(topics)
         key = compose(TOPICS, 0)
         data = self.store.get(key)
@@ -91,14 +107,14 @@ class Inputs:
                 if not resets(topics[topic]):
                     raise error
                 self._reset(error, partitions, positions)
-        if {**known, **ids} != known:
-            self.store.write({key: msgspec.msgpack.encode({**known, **ids})}, (), sync=True)
+        return {key: msgspec.msgpack.encode({**known, **ids})}
 
-    @staticmethod
     def _reset(
-        error: LostRecordsError, partitions: Mapping[int, Partition], positions: dict[TopicPartition, int]
+        self, error: LostRecordsError, partitions: Mapping[int, Partition], positions: dict[TopicPartition, int]
     ) -> None:
         log.warning("records lost, reading goes on", problem=str(error), lost=error.lost, resume_at=error.resume_at)
+        if error.resume_at < positions[error.input]:
+            self.begun_anew.add(error.input)
         positions[error.input] = error.resume_at
         counters = partitions[error.input.partition].counters
         counters["", "gaps"] += 1

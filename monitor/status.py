@@ -87,6 +87,7 @@ def _model(model: ModelView, counters: dict[str, int]) -> dict[str, Any]:
             }
             for clock in model.clocks
         ],
+        "configuration_changes": [change[:_MOST_TEXT] for change in model.changes],
         "windows_total": len(model.windows),
         "windows": [_window(window) for window in shown],
     }

@@ -101,6 +101,8 @@ class ModelView:
     """Wall clock when this process last took rows of the model in; ``None`` when it has had none."""
     clocks: tuple[ClockView, ...] = ()
     strangers: tuple[StrangerView, ...] = ()
+    changes: tuple[str, ...] = ()
+    """What the configuration changed since the state was last open, in sentences."""
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays
     good as long."""

@@ -2,9 +2,9 @@
 
 A row's time is believed at once when it is not further than ``skew`` ahead of the greatest time believed so far. With
 broker-stamped records the record's own timestamp plus ``skew`` is the bound, and what lies beyond it is ``future`` at
-once. Otherwise the row is *held*: rows that agree confirm it, rows that do not speak against it. When 16 more speak for
-a jump than against it, event time moves on and the held rows count; when the balance falls back to zero they are
-``future``. So one record stamped 2099 closes nothing, and a night without traffic costs nothing.
+once. Otherwise, and at the very start, the row is *held*: rows that agree confirm it, rows that do not speak against
+it. When 16 more speak for a jump than against it, event time moves on and the held rows count; when the balance falls
+back to zero they are ``future``. So one record stamped 2099 closes nothing, and a night without traffic costs nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Clock:
             The same whatever the borders between calls.
         """
         if log_times is not None:
-            return self._bounded(times, log_times + skew)
+            return self._bounded(times, log_times + skew, skew)
         if not self.held and self.greatest != NEVER:
             before = _greatest_before(times, self.greatest)
             if bool(np.all(times <= before + skew)):
@@ -76,21 +76,26 @@ class Clock:
     def settle(self, skew: int) -> Verdict:
         """Believe what the held rows agree on, since nothing more comes to confirm or deny it."""
         walk = _Walk(self, skew)
-        while self.held:
-            walk.confirm()
+        walk.believe()
         return walk.verdict()
 
-    def _bounded(self, times: IntArray, bounds: IntArray) -> Verdict:
-        believed = times <= bounds
-        walk = self.settle(0) if self.held else None
-        accepted = np.flatnonzero(believed)
-        before = _greatest_before(times[accepted], self.greatest)
-        if len(accepted):
-            self.greatest = int(max(self.greatest, times[accepted].max()))
-        if walk is not None:
-            accepted = np.concatenate([walk.accepted, accepted])
-            before = np.concatenate([walk.before, before])
-        return Verdict(accepted, before, np.flatnonzero(~believed), _NONE)
+    def _bounded(self, times: IntArray, bounds: IntArray, skew: int) -> Verdict:
+        rows = np.flatnonzero(times <= bounds)
+        walk = _Walk(self, skew)
+        if self.greatest == NEVER:
+            rows = rows[walk.begin(rows.tolist(), times[rows].tolist()) :]
+        else:
+            walk.believe()
+        before = _greatest_before(times[rows], self.greatest)
+        if len(rows):
+            self.greatest = int(max(self.greatest, times[rows].max()))
+        first = walk.verdict()
+        return Verdict(
+            np.concatenate([first.accepted, rows]),
+            np.concatenate([first.before, before]),
+            np.flatnonzero(times > bounds),
+            first.held,
+        )
 
     def _row_by_row(self, times: IntArray, skew: int) -> Verdict:
         walk = _Walk(self, skew)
@@ -128,19 +133,37 @@ class _Walk:
             if clock.held:
                 self._speak_against()
             return
-        clock.held.append(time)
-        self.names.append(index)
-        clock.balance += 1
+        self._hold(index, time)
         if len(clock.held) > MOST_HELD:
             clock.held.pop(0)
             self.future.append(self.names.pop(0))
         if clock.balance >= CONFIRMATIONS:
             self.confirm()
 
+    def begin(self, indices: list[int], times: list[int]) -> int:
+        """Hold rows until there are enough to say when it is, and believe them; return how many of these it took."""
+        for number, (index, time) in enumerate(zip(indices, times, strict=True), start=1):
+            self._hold(index, time)
+            if self.clock.balance >= CONFIRMATIONS:
+                self.believe()
+                return number
+        return len(indices)
+
+    def believe(self) -> None:
+        """Believe all held rows, those that agree first."""
+        while self.clock.held:
+            self.confirm()
+
     def confirm(self) -> None:
-        """Believe the held rows up to ``skew`` beyond their lower median."""
+        """Believe the held rows up to ``skew`` beyond their lower median.
+
+        At the very start event time begins ``skew`` before that median: a first row from 1970 is late, like any other.
+        """
         clock = self.clock
-        limit = sorted(clock.held)[(len(clock.held) - 1) // 2] + self.skew
+        median = sorted(clock.held)[(len(clock.held) - 1) // 2]
+        limit = median + self.skew
+        if clock.greatest == NEVER:
+            clock.greatest = median - self.skew
         rows = list(zip(self.names, clock.held, strict=True))
         clock.held = [time for _, time in rows if time > limit]
         kept = [name for name, time in rows if time > limit]
@@ -158,6 +181,11 @@ class _Walk:
             np.array(self.future, np.int64),
             np.array(self.names, np.int64),
         )
+
+    def _hold(self, index: int, time: int) -> None:
+        self.clock.held.append(time)
+        self.names.append(index)
+        self.clock.balance += 1
 
     def _accept(self, name: int, time: int) -> None:
         self.accepted.append(name)

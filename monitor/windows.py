@@ -6,11 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
 from monitor.config.model import WindowConfig
 from monitor.events import DAY, HOUR, IntArray
+
+_NEVER: Final = -(1 << 63)
+"""Less than any delay: no row enters the tier."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +71,43 @@ class Tiers:
 
     A row goes to the finest tier whose ``keep`` covers its delay, a pure function of its own partition's log; a window
     sums the tiers that it is a whole number of. So a window's content never depends on when panes were rolled up.
+
+    After the windows were changed, panes of an older length may be left. They keep a tier, which no row enters.
     """
 
     lengths: tuple[int, ...]
     keep: tuple[int, ...]
 
     @classmethod
-    def of(cls, windows: Iterable[Window]) -> Tiers:
-        """Choose the tiers for these windows: their common grain (at most an hour), an hour, a day."""
+    def of(cls, windows: Iterable[Window], older: Iterable[int] = ()) -> Tiers:
+        """Choose the tiers for these windows: their common grain (at most an hour), an hour, a day; and older ones."""
         kinds = tuple(windows)
         base = math.gcd(HOUR, *(window.grain() for window in kinds))
         lengths = tuple(sorted({base, HOUR, DAY}))
         longest = max(window.restate_for for window in kinds)
-        keep = []
-        for place, _ in enumerate(lengths[:-1]):
+        keep = {lengths[-1]: longest}
+        for place, length in enumerate(lengths[:-1]):
             finer = [w.restate_for for w in kinds if w.grain() % lengths[place + 1]]
-            keep.append(max(finer, default=longest if place == len(lengths) - 2 else 0))
-        return cls(lengths, (*keep, max(longest, *keep)))
+            keep[length] = max(finer, default=longest if place == len(lengths) - 2 else 0)
+        keep[lengths[-1]] = max(keep.values())
+        every = sorted({*lengths, *older})
+        return cls(tuple(every), tuple(max((keep[n] for n in lengths if n <= one), default=_NEVER) for one in every))
+
+    @cached_property
+    def base(self) -> int:
+        """Length of the panes of rows in time."""
+        return next(length for length, keep in zip(self.lengths, self.keep, strict=True) if keep != _NEVER)
+
+    def margin(self, level: int) -> int:
+        """Return how far behind event time a pane of a tier may still be restated."""
+        return max(self.keep[level], self.keep[self.lengths.index(self.base)])
+
+    def above(self, level: int) -> int:
+        """Return the tier that panes of a tier are rolled up into; the coarsest is its own."""
+        whole = (
+            place for place in range(level + 1, len(self.lengths)) if not self.lengths[place] % self.lengths[level]
+        )
+        return next(whole, level)
 
     def place(self, delays: IntArray) -> IntArray:
         """Return the tier of each row, ``len(lengths)`` for one that comes too late for all."""
@@ -99,6 +123,8 @@ class WindowSet:
     """All windows of one model with what follows from them."""
 
     windows: tuple[Window, ...]
+    older: tuple[int, ...] = ()
+    """Lengths of panes that other windows left behind."""
 
     @classmethod
     def of(cls, configs: Mapping[str, WindowConfig]) -> WindowSet:
@@ -108,7 +134,7 @@ class WindowSet:
     @cached_property
     def tiers(self) -> Tiers:
         """The panes behind the windows."""
-        return Tiers.of(self.windows)
+        return Tiers.of(self.windows, self.older)
 
     @cached_property
     def lateness(self) -> int:

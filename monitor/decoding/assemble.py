@@ -113,6 +113,7 @@ def assemble(
         bad=bad,
         looked=looked,
         sources=sources,
+        numbers=None if table.numbers is None else np.array(table.numbers, np.int64),
     )
 
 
@@ -147,6 +148,12 @@ def _refuse(plan: Plan, table: Table, ledger: Ledger, row: int, reason: Reason) 
     ledger.refuse(table.records[row], reason, plan.schema.model, row=number, at=at)
 
 
+def usable(plan: Plan, table: Table, outer: Outer) -> list[int]:
+    """Return the rows that have an id and a time, and so are not refused."""
+    times = _times(plan, table, outer)
+    return [row for row, found in enumerate(_ids(plan, table, outer)) if isinstance(found, str) and times[row] >= 0]
+
+
 def _ids(plan: Plan, table: Table, outer: Outer) -> list[str | Wrong | None]:
     parts: list[list[str | Wrong | None]] = []
     for part in plan.id:
@@ -167,7 +174,11 @@ def _joined(parts: Sequence[str | Wrong | None]) -> str | Wrong | None:
 
 
 def _times(plan: Plan, table: Table, outer: Outer) -> IntArray:
-    found = fetch(table, outer, "time", plan.time)
+    return times_of(plan, fetch(table, outer, "time", plan.time))
+
+
+def times_of(plan: Plan, found: Values) -> IntArray:
+    """Return event times of what stands at the plan's time, one a value; negative where there is none."""
     if plan.time.root == "timestamp":
         return parse_times(found, "epoch_us")
     if plan.textual(plan.time) and plan.stream.time_format != "rfc3339":

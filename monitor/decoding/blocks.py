@@ -22,27 +22,17 @@ def blocks(records: Records) -> Iterator[Records]:
     if len(parts) == 1:
         yield records
         return
-    for part in parts:
-        yield Records(
-            topic=records.topic,
-            partition=records.partition,
-            next_offset=records.next_offset,
-            offsets=records.offsets[part],
-            log_times=records.log_times[part],
-            broker_stamped=records.broker_stamped,
-            keys=records.keys[part],
-            values=records.values[part],
-            headers=records.headers[part],
-        )
+    for first, last in parts:
+        yield records.part(first, last)
 
 
-def _slices(records: Records) -> Iterator[slice]:
+def _slices(records: Records) -> Iterator[tuple[int, int]]:
     for start in range(0, len(records), BLOCK):
         stop = min(start + BLOCK, len(records))
         size = sum(map(len, filter(None, records.values[start:stop])))
         step = max(1, (stop - start) * _BLOCK_BYTES // max(size, _BLOCK_BYTES))
         for at in range(start, stop, step):
-            yield slice(at, min(at + step, stop))
+            yield at, min(at + step, stop)
 
 
 def join_chunks(records: Records, parts: Sequence[Chunk]) -> Chunk:
@@ -84,11 +74,17 @@ def _join(group: Sequence[tuple[int, Batch]], total: int) -> Batch:
         bad=_bad(batches, starts),
         looked=_looked(batches, starts),
         sources=None if whole else np.concatenate([_sources(batch, start) for start, batch in group]),
+        numbers=_numbers(batches),
     )
 
 
 def _sources(batch: Batch, start: int) -> IntArray:
     return start + (np.arange(len(batch)) if batch.sources is None else batch.sources)
+
+
+def _numbers(batches: Sequence[Batch]) -> IntArray | None:
+    numbers = [batch.numbers for batch in batches if batch.numbers is not None]
+    return np.concatenate(numbers) if len(numbers) == len(batches) else None
 
 
 def _column(parts: Sequence[Column | None], batches: Sequence[Batch]) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monitor.config.root import LimitsConfig
-from monitor.decoding.assemble import Ledger, assemble, fetch, matching
+from monitor.decoding.assemble import Ledger, assemble, fetch, matching, usable
 from monitor.decoding.outer import Outer, unwrap
 from monitor.decoding.paths import EACH, WRONG, Path, Step, follow
 from monitor.decoding.plan import Plan
@@ -52,7 +52,7 @@ class LooseEngine:
         if plan.positional is not None:
             table = self._checked(table, ledger)
         if plan.learning:
-            self._learn(table, outer, ledger)
+            self._learn(table.take(usable(plan, table, outer)), outer, ledger)
         reading.batch = assemble(plan, table, outer, ledger, odd, self._features)
         return reading
 

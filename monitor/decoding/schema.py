@@ -27,6 +27,7 @@ class Schema:
     ``columns`` gives the type of every feature; ``ignore`` marks a field that is known and not read. With ``None`` the
     features are learnt: the first value that is not null decides a field's type, in the order of the log (numbers are
     numeric, texts and bools categorical, objects and lists ignored), and later values of another type are bad cells.
+    Rows that are refused decide nothing.
     A field whose name is ``RESERVED`` is ignored.
     ``learnt`` is what earlier runs have learnt, as ``Decoder.learnt`` returned it.
     """

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.decoding.assemble import Ledger, assemble, fetch, matching
-from monitor.decoding.cells import LONGEST_TEXT, category
+from monitor.decoding.assemble import Ledger, assemble, fetch, matching, times_of, usable
+from monitor.decoding.cells import LONGEST_TEXT, category, ident
 from monitor.decoding.outer import Outer
 from monitor.decoding.paths import Path, follow
 from monitor.decoding.plan import Plan
@@ -59,11 +59,11 @@ class TypedEngine:
         """Return the batch, the records of other models, and what could not be parsed."""
         plan = self.plan
         known = dict(plan.learnt)
-        parse = _Parse(plan, self._shape, records)
+        parse = _Parse(plan, self._shape, records, outer)
         table = parse.run(candidates)
         if plan.learnt != known:  # a struct with the new columns reads the chunk again, and learns no more
             self._shape = self._make_shape()
-            parse = _Parse(plan, self._shape, records)
+            parse = _Parse(plan, self._shape, records, outer)
             table = parse.run(candidates)
         ledger.count("feature_overflow", parse.overflow, plan.schema.model)
         reading = Reading(unreadable=parse.unreadable)
@@ -73,7 +73,7 @@ class TypedEngine:
             reading.unmatched = [index for row, index in enumerate(table.records) if row not in chosen]
             table = table.take(fits)
         if plan.learning:
-            learn_outer(plan, outer, table.records)
+            learn_outer(plan, outer, [table.records[row] for row in usable(plan, table, outer)])
         reading.batch = assemble(plan, table, outer, ledger, parse.odd, partial(self._features, records))
         self._loosen(reading.batch)
         return reading
@@ -97,10 +97,11 @@ class TypedEngine:
 class _Parse:
     """One pass over the candidates of one chunk."""
 
-    def __init__(self, plan: Plan, shape: Shape, records: Records) -> None:
+    def __init__(self, plan: Plan, shape: Shape, records: Records, outer: Outer) -> None:
         self._plan = plan
         self._shape = shape
         self._values = records.values
+        self._outer = outer
         self.unreadable: list[tuple[int, Reason]] = []
         self.odd: set[int] = set()
         self.overflow = 0
@@ -145,10 +146,19 @@ class _Parse:
         if not isinstance(document, dict):
             self.unreadable.append((index, "not_a_row"))
             return
-        if self._plan.learning:
+        if self._plan.learning and self._is_row(document, index):
             self._learn(document)
         self._careful = self._careful or tolerant
         objects.append(self._shape.rebuild(document))
+
+    def _is_row(self, document: dict[str, object], index: int) -> bool:
+        """Whether a record has an id and a time; one that will be refused teaches nothing."""
+
+        def at(path: Path) -> object:
+            return follow(document, path.steps) if path.root == "value" else self._outer.values(path)[index]
+
+        named = all(isinstance(ident(at(part)), str) for part in self._plan.id if isinstance(part, Path))
+        return named and int(times_of(self._plan, [at(self._plan.time)])[0]) >= 0
 
     def _learn(self, document: dict[str, object]) -> None:
         plan = self._plan

@@ -66,6 +66,15 @@ class MemoryStore:
         """Return the number of the newest generation, 0 before the first."""
         return self._generation
 
+    def commit(self) -> int:
+        """Return the number of the last write."""
+        return self._commit
+
+    @property
+    def directory(self) -> None:
+        """Nothing outlives the process."""
+        return
+
     def close(self) -> None:
         """Refuse all further use."""
         self._open = False

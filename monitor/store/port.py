@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 SCHEMA = 1
@@ -140,6 +141,15 @@ class StateStore(StateReader, Protocol):
 
     def generation(self) -> int:
         """Return the number of the newest generation, 0 before the first."""
+        ...
+
+    def commit(self) -> int:
+        """Return the number of the last write; it is lower than before when the state went back to a generation."""
+        ...
+
+    @property
+    def directory(self) -> Path | None:
+        """Where files stand that must outlive damage to the state, ``None`` when nothing outlives the process."""
         ...
 
     def close(self) -> None:

@@ -179,6 +179,11 @@ class RocksStore:
         """Return the number of the last write."""
         return self._commit
 
+    @property
+    def directory(self) -> Path:
+        """Where files stand that must outlive damage to the state."""
+        return self.path
+
     def close(self) -> None:
         """Let go of files and lock; calling it twice does no harm."""
         if not self._open:

@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors.bins import CategoricalBins, NumericBins
 from monitor.config.load import load
+from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.evaluate import findings_of, slice_findings
@@ -55,8 +56,15 @@ def prepare(folder: Path, topic: str, bootstrap: str) -> Path:
     path = folder / "driftline.yaml"
     text = CONFIG.format(topic=topic, folder=folder, bootstrap=bootstrap, reference="{learn: 14d}")
     path.write_text(text)
-    config = load(path, {})
+    write_reference(load(path, {}), folder / "reference.json")
+    path.write_text(text.replace("{learn: 14d}", "{source: reference.json}"))
+    return path
+
+
+def write_reference(config: Config, path: Path) -> None:
+    """Build the reference of the configuration's model from rows of the days before the log begins."""
     rng = random.Random(99)
+    topic = str(config.models[0].predictions.topic)
     rows = [value(rng, f"r{index}", BEGIN - 10 * DAY + index * MINUTE) for index in range(5_000)]
 
     def batches() -> Iterator[Batch]:
@@ -65,9 +73,7 @@ def prepare(folder: Path, topic: str, bootstrap: str) -> Path:
         records = Records(topic, 0, len(rows), numbers, [0] * len(rows), False, [None] * len(rows), list(rows))
         yield from decoder.decode(records).batches
 
-    build_reference(BuildSettings.of(config.models[0]), batches, source="test").save(folder / "reference.json")
-    path.write_text(text.replace("{learn: 14d}", "{source: reference.json}"))
-    return path
+    build_reference(BuildSettings.of(config.models[0]), batches, source="test").save(path)
 
 
 def plan_of(model: Model) -> Plan:

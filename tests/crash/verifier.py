@@ -125,7 +125,10 @@ class _Partition:
         assert len(self.held) <= 64, "the test's log does not go there"
         if self.balance >= 16:
             times = sorted(t for t, _ in self.held)
-            limit = times[(len(times) - 1) // 2] + self.plan.skew
+            median = times[(len(times) - 1) // 2]
+            limit = median + self.plan.skew
+            if self.greatest is None:
+                self.greatest = median - self.plan.skew
             believed = [entry for entry in self.held if entry[0] <= limit]
             self.held = [entry for entry in self.held if entry[0] > limit]
             self.balance = len(self.held)

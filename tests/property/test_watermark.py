@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,14 +17,17 @@ TIMES = st.lists(
 )
 
 
-def dispositions(times: list[int], cuts: list[int]) -> tuple[dict[int, tuple[str, int]], Clock]:
+def dispositions(
+    times: list[int], cuts: list[int], stamps: list[int] | None = None
+) -> tuple[dict[int, tuple[str, int]], Clock]:
     """Feed the rows in pieces; return each row's fate and the greatest time before it."""
     clock = Clock()
     held: list[int] = []
     fate: dict[int, tuple[str, int]] = {}
     borders = sorted({0, len(times), *(cut % (len(times) + 1) for cut in cuts)})
     for first, last in pairwise(borders):
-        verdict = clock.advance(np.array(times[first:last], np.int64), None, SKEW)
+        log_times = None if stamps is None else np.array(stamps[first:last], np.int64)
+        verdict = clock.advance(np.array(times[first:last], np.int64), log_times, SKEW)
         name = {-1 - place: row for place, row in enumerate(held)} | {i: first + i for i in range(last - first)}
         for index, before in zip(verdict.accepted.tolist(), verdict.before.tolist(), strict=True):
             fate[name[index]] = ("accepted", before)
@@ -43,6 +47,32 @@ def test_borders_between_calls_change_nothing(times: list[int], cuts: list[int])
     assert whole == pieces
     assert (one.greatest, one.held, one.balance) == (other.greatest, other.held, other.balance)
     assert sorted(whole) == list(range(len(times)))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=120), st.lists(st.integers(0, 200), max_size=6)
+)
+@settings(max_examples=300, deadline=None)
+def test_borders_change_nothing_with_broker_stamps_either(rows: list[tuple[int, int]], cuts: list[int]) -> None:
+    times, stamps = [time for time, _ in rows], [stamp for _, stamp in rows]
+    whole, one = dispositions(times, [], stamps)
+    pieces, other = dispositions(times, cuts, stamps)
+    assert whole == pieces
+    assert (one.greatest, one.held, one.balance) == (other.greatest, other.held, other.balance)
+    believed = [row for row, (time, stamp) in enumerate(rows) if time <= stamp + SKEW]
+    assert {row for row, (kind, _) in whole.items() if kind != "future"} == set(believed)
+    assert len(one.held) == (len(believed) if len(believed) < 16 else 0)
+
+
+@pytest.mark.parametrize("stamped", [False, True])
+@pytest.mark.parametrize("place", [0, 7, 15])
+def test_a_row_from_1970_at_the_very_start_is_late(place: int, *, stamped: bool) -> None:
+    times = [1_000 + n for n in range(20)]
+    times[place] = 0
+    fate, clock = dispositions(times, [], times if stamped else None)
+    assert clock.greatest == 1_019
+    assert fate[place][0] == "accepted"
+    assert all(before >= 1_000 - SKEW for _, before in fate.values())
 
 
 @given(TIMES)
@@ -98,6 +128,7 @@ def test_a_night_without_traffic_is_believed_after_sixteen_rows() -> None:
 
 def test_broker_stamps_bound_event_time_at_once() -> None:
     clock = Clock()
+    clock.advance(np.arange(80, 96), np.arange(80, 96), SKEW)
     times = np.array([100, 4_000_000, 105])
     verdict = clock.advance(times, np.array([100, 101, 102]), SKEW)
     assert verdict.accepted.tolist() == [0, 2]

@@ -19,7 +19,8 @@ def window(size: int, slide: int, lateness: int = 0, restate_for: int = 7 * DAY)
 @given(st.integers(1, 50), st.integers(1, 12), st.integers(-1000, 5000))
 def test_starts_are_all_windows_that_hold_the_time(slide: int, multiple: int, time: int) -> None:
     one = window(slide * multiple, slide)
-    expected = [s for s in range(-slide * 1000, slide * 6000, slide) if s <= time < s + one.size]
+    multiples = range((time // slide - multiple - 1) * slide, time + 2 * slide, slide)
+    expected = [s for s in multiples if s <= time < s + one.size]
     assert list(one.starts(time)) == expected
 
 
@@ -76,3 +77,28 @@ def test_rows_go_to_the_finest_tier_that_still_takes_them() -> None:
     tiers = Tiers((15 * MINUTE, HOUR, DAY), (DAY, 7 * DAY, 30 * DAY))
     delays = np.array([-5, 0, DAY, DAY + 1, 7 * DAY, 8 * DAY, 31 * DAY])
     assert tiers.place(delays).tolist() == [0, 0, 0, 1, 1, 2, 3]
+
+
+GRAINS = [5, 10, 15, 20, 30, 60]
+
+
+@given(
+    st.lists(st.sampled_from(GRAINS), min_size=1, max_size=3),
+    st.lists(st.sampled_from(GRAINS), max_size=3),
+    st.lists(st.integers(-HOUR, 40 * DAY), max_size=30),
+)
+def test_panes_of_older_windows_keep_a_tier_that_no_row_enters(
+    minutes: list[int], before: list[int], delays: list[int]
+) -> None:
+    windows = [window(size * MINUTE, size * MINUTE) for size in minutes]
+    own = Tiers.of(windows)
+    tiers = Tiers.of(windows, [size * MINUTE for size in before])
+    assert tiers.base == own.base
+    places = tiers.place(np.array([*delays, -(1 << 62) - DAY], np.int64)).tolist()
+    own_places = own.place(np.array([*delays, -(1 << 62) - DAY], np.int64)).tolist()
+    lengths = [*tiers.lengths, None]
+    assert [lengths[place] for place in places] == [[*own.lengths, None][place] for place in own_places]
+    for level, length in enumerate(tiers.lengths):
+        above = tiers.lengths[tiers.above(level)]
+        assert above % length == 0
+        assert (above == length) == (level == len(tiers.lengths) - 1)

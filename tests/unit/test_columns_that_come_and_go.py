@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from monitor.assembly import build_model
 from monitor.decoding.looking import UNNAMED, is_looked_at
-from monitor.events import DAY, HOUR, Batch
+from monitor.events import DAY, HOUR, Batch, Records
 from monitor.findings import Finding, WindowResult
 from monitor.held import HeldRow, decode_held, encode_held
 from monitor.keys import compose
@@ -260,13 +260,13 @@ def test_sightings_go_through_the_bytes_of_a_pane(seen: Sightings) -> None:
 def test_panes_that_roll_up_keep_what_was_seen() -> None:
     """Through the store and back, and added to what the coarser pane has already."""
     store, layouts = MemoryStore(), {"m": Layout({})}
-    shelf = Shelf(0, store, layouts)
+    shelf = Shelf(0, store, layouts, {"m": (HOUR, 24 * HOUR)})
     for start in (0, HOUR):
         shelf.add(PaneKey("m", "1", 0, start), np.array([9]), late=False, seen=Sightings(4, Counter(added=3)))
     shelf.move(PaneKey("m", "1", 0, 0), 1, 0)
     store.write(*shelf.changes(), sync=True)
     store.write({compose(LAYOUTS, 0, layouts["m"].identity): layouts["m"].describe()}, [], sync=True)
-    again = Shelf(0, store, layouts)
+    again = Shelf(0, store, layouts, {"m": (HOUR, 24 * HOUR)})
     again.move(PaneKey("m", "1", 0, HOUR), 1, 0)
     pane = again.find(PaneKey("m", "1", 1, 0))
     assert pane is not None
@@ -306,10 +306,15 @@ def test_what_a_partition_knows_does_not_depend_on_how_its_log_is_cut(rows: list
         assert set(names) <= set(known)
 
 
+def records(rows: int) -> Records:
+    """Return what a batch of so many rows may have been decoded from."""
+    return Records("p", 0, rows, list(range(rows)), [0] * rows, True, [None] * rows, [b"{}"] * rows)
+
+
 def test_a_row_that_waits_for_others_keeps_what_was_seen_of_it() -> None:
     batch = looked([("a", "b"), ()])
     for row in range(2):
-        held = HeldRow.of(batch, row, None)
+        held = HeldRow.of(batch, row, records(len(batch)))
         assert decode_held(encode_held(held)).batch.looked == {0: (batch.looked or {})[row]}
-    plain = HeldRow.of(batch_of({"amount": np.zeros(1)}), 0, None)
+    plain = HeldRow.of(batch_of({"amount": np.zeros(1)}), 0, records(1))
     assert not decode_held(encode_held(plain)).batch.looked

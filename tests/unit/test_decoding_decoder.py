@@ -537,6 +537,22 @@ def test_what_was_learnt_survives_a_restart() -> None:
     assert again.learnt("m") == {"n": "numeric", "z": None}
 
 
+@pytest.mark.parametrize("explode", [False, True])
+@pytest.mark.parametrize("spoilt", [{"id": None}, {"id": []}, {"ts": None}, {"ts": "yesterday"}])
+def test_rows_that_are_refused_teach_nothing(spoilt: dict[str, Any], explode: bool) -> None:
+    rows = [row("a", x={"n": "text", "only here": 1}) | spoilt, row("b", x={"n": 1})]
+    if explode:
+        mapped = {"id": "row.id", "time": "row.ts", "features": "row.x"}
+        exploded = StreamConfig.model_validate({"topic": "p", "explode": "value.rows[*]", "map": mapped})
+        decoder = Decoder([Schema("m", exploded)], LimitsConfig())
+        chunk = decoder.decode(records([json.dumps({"rows": rows}).encode()]))
+    else:
+        decoder, chunk = learn(rows)
+    assert decoder.learnt("m") == {"n": "numeric"}
+    assert len(chunk.rejects) == 1
+    assert np.asarray(one(chunk).columns["n"]).tolist() == [1.0]
+
+
 def test_no_more_fields_are_learnt_than_the_limit() -> None:
     decoder, chunk = learn(
         [row(x={f"f{i}": i for i in range(5)}), row(x={"f1": 1, 'odd"name': 2, "f9": 3})],

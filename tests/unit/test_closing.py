@@ -1,0 +1,43 @@
+"""Windows that close: every one that holds rows is evaluated, however long the gap."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from monitor.config.load import load
+from monitor.events import DAY, HOUR, MINUTE
+from monitor.opening import open_pipeline
+from monitor.sources.memory import Item
+from monitor.store.memory import MemoryStore
+from tests.crash.ground import prepare
+from tests.crash.runs import drain, memory, outcome_of
+from tests.crash.stream import BEGIN, value
+
+
+def test_a_long_gap_hides_no_window_with_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.closing._MOST_EMPTY", 20)
+    path = prepare(tmp_path, "p", "unused:9092")
+    rng = random.Random(1)
+    days = [BEGIN + day * DAY for day in range(6)]
+    times = [day + n * MINUTE for day in days for n in range(40)]
+    log = [Item(value(rng, str(n), time)) for n, time in enumerate(times)]
+    pipeline = open_pipeline(load(path, {}), memory({"p": {0: log}}), base=tmp_path, store=MemoryStore())
+    drain(pipeline)
+    windows = outcome_of(pipeline).windows
+    pipeline.close()
+    for window, size, slide in (("fast", 15 * MINUTE, 15 * MINUTE), ("daily", DAY, HOUR)):
+        found = {key[4]: 0 for key in windows if key[3] == window and not key[2]}
+        for key, (rows, _, _) in windows.items():
+            if key[3] == window and not key[2]:
+                found[key[4]] += rows
+        least = times[-1] - (MINUTE if window == "fast" else 30 * MINUTE)
+        counted = {start: sum(start <= time < start + size for time in times) for start in found}
+        assert found == counted
+        first = (BEGIN - size) // slide * slide + slide
+        starts = range(first, (least - size) // slide * slide + slide, slide)
+        expected = {start for start in starts if any(start <= time < start + size for time in times)}
+        assert {start for start, rows in found.items() if rows} == expected
+        assert (len(found) < len(starts)) == (window == "fast"), "empty windows of the gap are left out"
