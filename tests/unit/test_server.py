@@ -169,7 +169,7 @@ def test_status_summarises_the_view(running: Running) -> None:
     assert status["inputs"][1]["lag"] is None
     fraud, new, _ = status["models"]
     assert fraud["windows"][0]["n"] == 1000
-    assert fraud["windows"][0]["statuses"]["drift"] == 11
+    assert fraud["windows"][0]["statuses"]["drift"] == 12
     worst = fraud["windows"][0]["findings"][0]
     assert (worst["column"], worst["status"], worst["ratio"]) == ("amount", "drift", pytest.approx(3.0))
     assert new["learning"] == {"stage": "edges", "rows": 500, "progress": 0.25, "until": None}
