@@ -12,6 +12,7 @@ from monitor.assembly import Assembly, build_models
 from monitor.changes import window_changes
 from monitor.closing import Closing
 from monitor.config.root import Config
+from monitor.crashes import CrashGuard
 from monitor.dead_letters import build_sink
 from monitor.evaluate import Evaluator
 from monitor.history import History
@@ -84,6 +85,7 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None]) 
             log.warning("the configuration changed", model=name, change=change)
     pipeline.entering = ({**ids, **_hold_back(pipeline, commit, inputs.begun_anew)}, stale)
     pipeline.begin()
+    pipeline.guard = CrashGuard.open(opened.directory, pipeline.positions())
     return pipeline
 
 

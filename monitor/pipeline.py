@@ -25,6 +25,7 @@ import structlog
 
 from monitor.assembly import Assembly
 from monitor.closing import Closing, least_time, roll_up
+from monitor.crashes import CrashGuard, refused_chunk
 from monitor.dead_letters import NoSink
 from monitor.decoding.decoder import Decoder
 from monitor.evaluate import Evaluator
@@ -82,6 +83,7 @@ class Pipeline:
     """Model → wall clock when rows of it were last taken in."""
     published: PublishedFile = field(default_factory=lambda: PublishedFile(None))
     hold: Hold = field(default_factory=Hold)
+    guard: CrashGuard = field(default_factory=CrashGuard)
     rows_since: int = 0
     entering: tuple[dict[bytes, bytes], list[bytes]] = field(default_factory=lambda: ({}, []))
     """What else the next write puts and deletes."""
@@ -93,20 +95,26 @@ class Pipeline:
     def step(self, timeout: float) -> int:
         """Read once and count what came; return the number of records."""
         total = 0
+        self.guard.busy = True
         for records in self.source.consume(_BATCH, timeout):
             self.fault("before_apply")
             for part, again in self.hold.split(records):
-                self._apply(part, again=again)
+                for piece, refused in self.guard.pieces(part):
+                    self._apply(piece, again=again, refused=refused)
             total += len(records)
         self.rows_since += total
+        self.guard.busy = False
         return total
 
-    def _apply(self, records: Records, *, again: bool) -> None:
+    def _apply(self, records: Records, *, again: bool, refused: bool) -> None:
         """Decode and count; ``again`` says that what is refused here was published once."""
-        chunk = self.decoders[records.topic].decode(records)
         partition = self.partitions[records.partition]
         before = len(partition.rejects)
-        partition.apply(chunk)
+        with self.guard.over(records) as watched:
+            chunk = refused_chunk(records) if refused else self.decoders[records.topic].decode(records)
+            partition.apply(chunk)
+            if watched:
+                partition.flush()
         if again:
             fresh = partition.rejects[before:]
             del partition.rejects[before:]
@@ -124,6 +132,7 @@ class Pipeline:
     def checkpoint(self) -> None:
         """Make everything so far durable, publish and evaluate it."""
         began = self.monotonic()
+        self.guard.busy = True
         idle = self.watch.newly_idle(self.partitions.values(), self.positions())
         for partition, name in idle:
             partition.settle(name)
@@ -149,6 +158,7 @@ class Pipeline:
         self._written_at = self.monotonic()
         self._take_generation()
         self.watch.hold_back(self.source, self.partitions, self.positions())
+        self.guard.busy = False
 
     def begin(self) -> None:
         """Make durable where reading begins, then do what the last process may not have come to after its last write.
@@ -296,6 +306,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Let go of the source, the sink and the state."""
+        self.guard.close()
         self.source.close()
         self.outgoing.sink.close()
         self.assembly.history.close()

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 Reason: TypeAlias = Literal[
     "empty_value", "too_large", "too_deep", "too_many_keys", "not_json", "not_a_row", "too_many_rows",
-    "row_count_mismatch", "feature_count_mismatch", "missing_id", "bad_id", "missing_time", "bad_time",
+    "row_count_mismatch", "feature_count_mismatch", "missing_id", "bad_id", "missing_time", "bad_time", "crashed",
 ]  # fmt: skip
 """Code of a reject."""
 
@@ -26,6 +26,7 @@ REJECTS: Final[Mapping[Reason, str]] = MappingProxyType(
         "missing_id": "The row has no id.",
         "bad_id": "The id is not a non-empty text of at most 8 KiB or a whole number.",
         "missing_time": "The row has no event time.",
+        "crashed": "Reading the record ended the process, several times; it is not read any more.",
         "bad_time": "The event time is not of the stated time_format, or lies outside 1970 to 2200.",
     }
 )

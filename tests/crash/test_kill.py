@@ -26,8 +26,11 @@ from tests.crash.victim import MUTANT_POINT, POINTS
 from tests.kafka.broker import Broker
 
 PARTITIONS = 4
-READY = 30.0
 KILLS = 22
+SOAK = "SOAK" in os.environ
+PATIENCE = 10 if SOAK else 1
+"""How many times longer everything may take."""
+READY = 30.0 * PATIENCE
 
 
 @dataclass
@@ -123,11 +126,11 @@ class Run:
     def finish(self, total: int) -> None:
         """Run until everything is durable, then stop in order."""
         process = self.spawn()
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 120 * PATIENCE
         while self.reached()[1] < total and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=30 * PATIENCE)
         assert process.returncode == 0, errors.decode()
         assert self.reached()[1] == total
 
@@ -143,7 +146,7 @@ class Run:
 def fed(broker: Broker, topic: str, tmp_path: Path) -> tuple[Path, Feed]:
     """Return a configuration and a feed of 200,000 records over four partitions (SOAK=1: two million)."""
     broker.create_topic(topic, PARTITIONS)
-    count = 50_000 if "SOAK" not in os.environ else 500_000
+    count = 500_000 if SOAK else 50_000
     logs = {number: list(rows(number, count, seed=11)) for number in range(PARTITIONS)}
     return prepare(tmp_path, topic, broker.address), Feed(broker.address, topic, logs, portions=KILLS, seconds=2.0)
 
@@ -162,7 +165,7 @@ def check(config_path: Path, logs: dict[int, list[bytes | None]]) -> list[str]:
         pipeline.close()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 * PATIENCE)
 @pytest.mark.kafka
 def test_kill_9_loses_nothing_and_doubles_nothing(fed: tuple[Path, Feed], tmp_path: Path) -> None:
     path, feed = fed

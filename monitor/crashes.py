@@ -1,0 +1,195 @@
+"""A record that ends the process, again and again, is found and set aside.
+
+When the service died three times without getting on, it reads the inputs that stood still record by record, and notes
+each before it is touched. The record that is noted when the next process starts is refused unread (``crashed``). The
+note stands beside the state, in a file that is written without a sync: it must outlive the process, not the machine.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from crc32c import crc32c
+
+from monitor.decoding.reasons import REJECTS
+from monitor.events import Chunk, Records, Reject
+from monitor.sources.port import TopicPartition
+
+log = structlog.get_logger(__name__)
+NAME: Final = "reading"
+DEATHS: Final = 3
+"""After so many at the same offset, an input is read record by record."""
+CAREFUL: Final = 100_000
+"""For so many records, which is more than is read between two writes."""
+_RECORD: Final = 512
+"""Bytes at the beginning of the file for the record that is being read; what was known at the start follows."""
+
+
+@dataclass(slots=True)
+class CrashGuard:
+    """Watches over one process from its start to its end; ``open`` makes one."""
+
+    descriptor: int | None = None
+    starts: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
+    """Input → where reading began, and how often it began there without an orderly end."""
+    refused: dict[TopicPartition, list[int]] = field(default_factory=dict)
+    """Input → offsets of records that end the process, in order."""
+    careful: dict[TopicPartition, int] = field(default_factory=dict)
+    """Input → how many more records are read one by one."""
+    busy: bool = False
+    """Whether the service is at work, so that it would be to blame for ending now."""
+
+    @classmethod
+    def open(cls, directory: Path | None, positions: Mapping[TopicPartition, int]) -> CrashGuard:
+        """Return a guard that knows how the last processes ended; without a directory it knows and does nothing.
+
+        Parameters
+        ----------
+        positions
+            Where reading begins.
+        """
+        if directory is None:
+            return cls()
+        guard = cls(os.open(directory / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        last, known = guard._read()
+        for name, offset in positions.items():
+            before, times = known.starts.get(name, (offset, 0))
+            guard.starts[name] = (offset, times + 1 if before == offset else 1)
+            if times >= DEATHS and before == offset:
+                guard.careful[name] = CAREFUL
+            guard._refuse(name, [at for at in known.refused.get(name, []) if at >= offset])
+        if last is not None and last[0] in guard.careful and last[1] >= positions[last[0]]:
+            guard._refuse(last[0], [last[1]])
+        guard._tell()
+        guard._write(None)
+        return guard
+
+    def pieces(self, records: Records) -> Iterator[tuple[Records, bool]]:
+        """Yield records in parts that are taken in one after the other, each with whether it must not be read."""
+        name = TopicPartition(records.topic, records.partition)
+        refused = self.refused.get(name, ())
+        if name not in self.careful:
+            yield from _around(records, refused)
+            return
+        for place, offset in enumerate(records.offsets):
+            yield records.part(place, place + 1), offset in refused
+        self.careful[name] -= len(records)
+        if self.careful[name] <= 0:
+            del self.careful[name]
+            log.info("records are read in bulk again", topic=name.topic, partition=name.partition)
+        if not len(records):
+            yield records, False
+
+    @contextmanager
+    def over(self, records: Records) -> Iterator[bool]:
+        """Note what is being read, where it is read one by one; gives whether it is."""
+        name = TopicPartition(records.topic, records.partition)
+        watched = name in self.careful and len(records) == 1
+        if watched:
+            self._note([name.topic, name.partition, records.offsets[0]])
+        yield watched
+        if watched:
+            self._note(None)
+
+    def close(self) -> None:
+        """Let go of the file; unless the service was at work, its end is in order and counts against nothing."""
+        if self.descriptor is None:
+            return
+        if not self.busy:
+            self.starts = {}
+            self._write(None)
+        os.close(self.descriptor)
+        self.descriptor = None
+
+    def _refuse(self, name: TopicPartition, offsets: list[int]) -> None:
+        if offsets:
+            self.refused[name] = sorted({*self.refused.get(name, []), *offsets})
+
+    def _tell(self) -> None:
+        for name in self.careful:
+            log.error(
+                "the service died again and again without getting on; records are read one by one",
+                topic=name.topic, partition=name.partition, offset=self.starts[name][0],
+            )  # fmt: skip
+        for name, offsets in self.refused.items():
+            log.error("records that end the process are set aside", topic=name.topic, partition=name.partition,
+                      offsets=offsets)  # fmt: skip
+
+    def _note(self, record: list[Any] | None) -> None:
+        if self.descriptor is not None:
+            os.pwrite(self.descriptor, _sealed(record).ljust(_RECORD, b"\0"), 0)
+
+    def _write(self, record: list[Any] | None) -> None:
+        if self.descriptor is None:
+            return
+        known = [
+            [[name.topic, name.partition, *start] for name, start in self.starts.items()],
+            [[name.topic, name.partition, offsets] for name, offsets in self.refused.items()],
+        ]
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, _sealed(known), _RECORD)
+        self._note(record)
+
+    def _read(self) -> tuple[tuple[TopicPartition, int] | None, CrashGuard]:
+        """Return the record that was being read, and what the last process knew; nothing where it is damaged."""
+        size = os.fstat(self.descriptor or 0).st_size
+        data = os.pread(self.descriptor or 0, size, 0)
+        record, known = _unsealed(data[:_RECORD]), _unsealed(data[_RECORD:])
+        last = None if record is None else (TopicPartition(record[0], record[1]), record[2])
+        if known is None:
+            return last, CrashGuard()
+        starts = {TopicPartition(topic, number): (offset, times) for topic, number, offset, times in known[0]}
+        return last, CrashGuard(None, starts, {TopicPartition(t, number): offsets for t, number, offsets in known[1]})
+
+
+def refused_chunk(records: Records) -> Chunk:
+    """Return what stands for records that must not be read."""
+    rejects = tuple(
+        Reject(
+            topic=records.topic,
+            partition=records.partition,
+            offset=offset,
+            row=None,
+            reason="crashed",
+            detail=REJECTS["crashed"],
+            model=None,
+            log_time=records.log_times[place],
+            key=records.keys[place],
+            value=records.values[place],
+            headers=records.headers[place] if records.headers else (),
+        )
+        for place, offset in enumerate(records.offsets)
+    )
+    return Chunk(records.topic, records.partition, records.next_offset, records, (), rejects, {})
+
+
+def _around(records: Records, refused: list[int] | tuple[()]) -> Iterator[tuple[Records, bool]]:
+    """Yield the runs of records between refused ones, and these by themselves."""
+    start = 0
+    for offset in refused:
+        place = bisect_left(records.offsets, offset)
+        if place < len(records) and records.offsets[place] == offset:
+            if place > start:
+                yield records.part(start, place), False
+            yield records.part(place, place + 1), True
+            start = place + 1
+    if start < len(records) or not len(records):
+        yield records if start == 0 else records.part(start, len(records)), False
+
+
+def _sealed(value: Any) -> bytes:
+    body = msgspec.msgpack.encode(value)
+    return len(body).to_bytes(4, "big") + crc32c(body).to_bytes(4, "big") + body
+
+
+def _unsealed(data: bytes) -> Any:
+    body = data[8 : 8 + int.from_bytes(data[:4], "big")]
+    return msgspec.msgpack.decode(body) if body and crc32c(body).to_bytes(4, "big") == data[4:8] else None

@@ -1,0 +1,150 @@
+"""Records that end the process: found one by one, set aside, and nothing else is lost for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor.config.load import load
+from monitor.crashes import NAME
+from monitor.decoding.decoder import Decoder
+from monitor.events import Chunk, Records
+from monitor.opening import open_pipeline
+from monitor.pipeline import Pipeline
+from monitor.sources.memory import MemorySource
+from monitor.sources.port import TopicPartition
+from tests.crash.fatal import DIED, FATAL, ONE, stream
+from tests.crash.poison import TOPIC, configure, harm, mix, run
+from tests.crash.runs import Outcome, drain, outcome_of
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return run(configure(tmp_path_factory.mktemp("clean")), mix([]).clean)
+
+
+class DeadError(BaseException):
+    """The process is gone."""
+
+
+class Deadly(Decoder):
+    """Dies of the wrong record, without taking the test along."""
+
+    def decode(self, records: Records) -> Chunk:
+        if any(value is not None and FATAL in value for value in records.values):
+            raise DeadError
+        return super().decode(records)
+
+
+def live(path: Path, *, most: int, fault: Callable[[str], None] = lambda _: None) -> tuple[Outcome, int]:
+    """Start the service until it comes to the end of the stream; return how often it had to be started again."""
+    logs = {TopicPartition(TOPIC, number): log for number, log in stream().dirty.items()}
+    for restarts in range(most + 1):
+        pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
+        for decoder in pipeline.decoders.values():
+            decoder.__class__ = Deadly
+        pipeline.fault = fault
+        try:
+            drain(pipeline)
+            return outcome_of(pipeline), restarts
+        except DeadError:
+            continue
+        finally:
+            pipeline.close()
+    pytest.fail(f"not done after {most} restarts")
+
+
+def test_each_fatal_record_is_set_aside_after_a_few_deaths(tmp_path: Path, clean: Outcome) -> None:
+    mixed = stream()
+    outcome, restarts = live(configure(tmp_path), most=5 * len(mixed.letters))
+    assert harm(outcome, clean, mixed) == []
+    assert restarts >= 4
+
+
+def test_a_fault_in_native_code_is_survived(tmp_path: Path, clean: Outcome) -> None:
+    """The same with processes that really die."""
+    path, mixed = configure(tmp_path), stream(ONE)
+    deaths = 0
+    while deaths <= 5:
+        done = subprocess.run([sys.executable, "-m", "tests.crash.fatal", str(path)], capture_output=True, check=False)
+        if done.returncode == 0:
+            break
+        assert done.returncode == DIED, done.stderr.decode()
+        deaths += 1
+    assert deaths == 4
+    logs = {TopicPartition(TOPIC, number): log for number, log in mixed.dirty.items()}
+    pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
+    assert harm(outcome_of(pipeline), clean, mixed) == []
+    pipeline.close()
+
+
+@pytest.mark.parametrize("point", ["before_apply", "before_write", "after_write", "after_commit"])
+def test_deaths_that_no_record_is_to_blame_for_set_none_aside(tmp_path: Path, clean: Outcome, point: str) -> None:
+    """Killed six times at the same place, the service reads on, record by record, and refuses nothing."""
+    path, mixed = configure(tmp_path), mix([])
+    logs = {TopicPartition(TOPIC, number): log for number, log in mixed.dirty.items()}
+
+    def fault(name: str) -> None:
+        if name == point:
+            raise DeadError
+
+    careful = set()
+    for _ in range(6):
+        pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
+        careful.add(bool(pipeline.guard.careful))
+        pipeline.fault = fault
+        with pytest.raises(DeadError):
+            drain(pipeline)
+        pipeline.close()
+    assert careful == {False, True}
+    pipeline = open_pipeline(load(path, {}), MemorySource(logs, seed=3), base=path.parent)
+    drain(pipeline)
+    outcome = outcome_of(pipeline)
+    pipeline.close()
+    assert harm(outcome, clean, mixed) == []
+
+
+def test_an_orderly_end_counts_against_nothing(tmp_path: Path) -> None:
+    path = configure(tmp_path)
+    for _ in range(6):
+        pipeline = open_pipeline(load(path, {}), MemorySource({TopicPartition(TOPIC, 0): []}), base=path.parent)
+        pipeline.step(0)
+        pipeline.checkpoint()
+        assert not pipeline.guard.careful
+        pipeline.close()
+
+
+def test_records_are_read_in_bulk_again_once_the_place_is_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: Outcome
+) -> None:
+    monkeypatch.setattr("monitor.crashes.CAREFUL", 100)
+    monkeypatch.setattr("monitor.pipeline._BATCH", 64)
+    mixed = stream()
+    outcome, _ = live(configure(tmp_path), most=5 * len(mixed.letters))
+    assert harm(outcome, clean, mixed) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\0" * 600, bytes(range(256)) * 3])
+def test_a_damaged_note_is_no_note(tmp_path: Path, data: bytes) -> None:
+    path = configure(tmp_path)
+    folder = tmp_path / "state" / "store"
+    folder.mkdir(parents=True)
+    (folder / NAME).write_bytes(data)
+    pipeline = opened(path)
+    assert not pipeline.guard.careful
+    assert not pipeline.guard.refused
+    pipeline.close()
+
+
+def opened(path: Path) -> Pipeline:
+    return open_pipeline(load(path, {}), MemorySource({TopicPartition(TOPIC, 0): []}), base=path.parent)
+
+
+def test_a_build_that_notes_nothing_never_gets_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.crashes.CrashGuard._note", lambda *_: None)
+    with pytest.raises(pytest.fail.Exception, match="not done"):
+        live(configure(tmp_path), most=8)
