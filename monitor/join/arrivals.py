@@ -1,0 +1,219 @@
+"""Taking records in: the usual cases a batch at a time, the others one by one through ``Entry``.
+
+Usual are the first prediction of an id, its first label, and the label that comes first. Both ways come to the same; the
+tests hold them against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.events import FloatArray, IntArray
+from monitor.join.agenda import Agenda
+from monitor.join.codec import LABELLED, PREDICTED, RETRACTED
+from monitor.join.entry import Account, Entry, Label, Prediction
+from monitor.join.output import Output
+from monitor.join.overlay import ABSENT, Overlay
+from monitor.join.payload import Rows
+from monitor.join.positions import Positions
+from monitor.join.rules import Rules
+from monitor.join.tally import Tally
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """Records on their way into entries."""
+
+    rules: Rules
+    tally: Tally
+    output: Output
+    overlay: Overlay
+    agenda: Agenda
+
+    def predictions(self, names: list[bytes], at: Positions, payloads: Rows, watermark: int) -> None:
+        """Take in predictions, none of them before the watermark."""
+        slots = self.overlay.find(names)
+        once = _first_of_each(names)
+        fresh = np.flatnonzero(once & (slots == ABSENT))
+        met = self._alone(slots, once, LABELLED, "l_time", at.times)
+        self._begin_predictions(_pick(names, fresh), at.take(fresh), payloads[fresh])
+        self._meet_labels(_pick(names, met), slots[met], at.take(met), payloads[met])
+        for place in _rest(len(names), fresh, met):
+            prediction = Prediction(*at.at(place), payloads[place].tobytes())
+            self._change(names[place], watermark, prediction)
+
+    def labels(
+        self, names: list[bytes], at: Positions, values: FloatArray, retract: NDArray[np.bool_], watermark: int
+    ) -> None:
+        """Take in labels and retractions, none of them before the watermark."""
+        slots = self.overlay.find(names)
+        once = _first_of_each(names)
+        fresh = np.flatnonzero(once & (slots == ABSENT))
+        met = self._alone(slots, once, PREDICTED, "time", at.times)
+        self._begin_labels(_pick(names, fresh), at.take(fresh), values[fresh], retract[fresh])
+        self._meet_predictions(_pick(names, met), slots[met], at.take(met), values[met], retract[met])
+        for place in _rest(len(names), fresh, met):
+            label = Label(*at.at(place), bool(retract[place]), float(values[place]))
+            self._change(names[place], watermark, label)
+
+    def _alone(
+        self, slots: IntArray, once: NDArray[np.bool_], flag: int, time: str, times: IntArray
+    ) -> IntArray:
+        """Return the rows that meet an entry of the other side alone, within reach."""
+        here = np.flatnonzero(once & (slots >= 0))
+        rows = self.overlay.rows[slots[here]]
+        alone = rows["flags"] & (PREDICTED | LABELLED) == flag
+        found: IntArray = here[alone & (np.abs(rows[time] - times[here]) <= self.rules.wait)]
+        return found
+
+    def _begin_predictions(self, names: list[bytes], at: Positions, payloads: Rows) -> None:
+        if not names:
+            return
+        rows = self.overlay.codec.empty(len(names))
+        _place_predictions(rows, at, payloads)
+        self.overlay.create(names, rows)
+        self.tally.add("prediction", "pending", len(names))
+        self._lead(names, at.times)
+
+    def _begin_labels(self, names: list[bytes], at: Positions, values: FloatArray, retract: NDArray[np.bool_]) -> None:
+        if not names:
+            return
+        rows = self.overlay.codec.empty(len(names))
+        _place_labels(rows, at, values, retract)
+        self.overlay.create(names, rows)
+        self.tally.add("label", "pending", len(names))
+        self.agenda.note(at.times + self.rules.wait, names)
+
+    def _meet_labels(self, names: list[bytes], slots: IntArray, at: Positions, payloads: Rows) -> None:
+        if not names:
+            return
+        rows = self.overlay.rows[slots]
+        _place_predictions(rows, at, payloads)
+        self.tally.add("label", "pending", -len(names))
+        self.tally.add("prediction", "pending", len(names))
+        self._lead(names, at.times)
+        self._paired(names, slots, rows)
+
+    def _meet_predictions(
+        self, names: list[bytes], slots: IntArray, at: Positions, values: FloatArray, retract: NDArray[np.bool_]
+    ) -> None:
+        if not names:
+            return
+        rows = self.overlay.rows[slots]
+        _place_labels(rows, at, values, retract)
+        self._paired(names, slots, rows)
+
+    def _lead(self, names: list[bytes], times: IntArray) -> None:
+        """Count new leaders and note when they are due."""
+        self.tally.add("maturity", "waiting", len(names))
+        self.tally.predictions(1, times)
+        self.agenda.note(times + self.rules.matures_after, names)
+        if self.rules.matures_after < self.rules.wait:
+            self.agenda.note(times + self.rules.wait, names)
+
+    def _paired(self, names: list[bytes], slots: IntArray, rows: Rows) -> None:
+        """Enter rows that have just got their second half."""
+        self.overlay.rows[slots] = rows
+        self.overlay.touch(slots)
+        cell = self.rules.label_cell
+        ends = rows["l_time"] // cell * cell + cell - 1
+        later = np.flatnonzero(ends > rows["last"] + self.rules.wait)
+        self.agenda.note(ends[later], _pick(names, later))
+        retract = rows["flags"] & RETRACTED > 0
+        withdrawn = int(retract.sum())
+        self.tally.add("label", "retracted", withdrawn)
+        if withdrawn:
+            rows = rows[~retract]
+        self.tally.add("prediction", "pending", -len(rows))
+        self.tally.add("prediction", "joined", len(rows))
+        self.tally.add("label", "joined", len(rows))
+        self._give(1, rows["time"], rows["payload"], rows["value"], rows["l_time"] - rows["time"])
+
+    def _give(self, sign: int, times: IntArray, payloads: Rows, values: FloatArray, delays: IntArray) -> None:
+        self.tally.pairs(sign, times, delays)
+        self.output.running(sign, times, payloads, values, delays)
+
+    def _add_prediction(self, entry: Entry, prediction: Prediction) -> None:
+        sessions = len(entry.sessions)
+        entry.add_prediction(prediction, self.rules.wait)
+        self.tally.add("prediction", "duplicate", 1 + sessions - len(entry.sessions))
+
+    def _add_label(self, entry: Entry, label: Label) -> None:
+        if entry.add_label(label, self.rules.label_cell):
+            self.tally.add("label", "overflow", 1)
+
+    def _change(self, name: bytes, watermark: int, record: Prediction | Label) -> None:
+        """Add a record to an entry and give out the difference."""
+        entry = self.overlay.entry(name)
+        before, known = entry.account(self.rules, watermark), entry.due(self.rules)
+        if isinstance(record, Prediction):
+            self._add_prediction(entry, record)
+        else:
+            self._add_label(entry, record)
+        after = entry.account(self.rules, watermark)
+        self.tally.outcomes.update(after.outcomes)
+        self.tally.outcomes.subtract(before.outcomes)
+        for sign, here, there in ((-1, before, after), (1, after, before)):
+            self._differ(sign, here, there)
+        due = sorted(entry.due(self.rules) - known)
+        self.agenda.note(np.array(due, np.int64), [name] * len(due))
+        self.overlay.put(name, entry)
+
+    def _differ(self, sign: int, here: Account, there: Account) -> None:
+        """Give out with a sign what only ``here`` has."""
+        leaders = [lead.time for place, lead in here.leaders.items() if place not in there.leaders]
+        self.tally.predictions(sign, np.array(leaders, np.int64))
+        pairs = [pair for places, pair in here.pairs.items() if places not in there.pairs]
+        if pairs:
+            dtype = self.overlay.codec.payload.dtype
+            self._give(
+                sign,
+                np.array([lead.time for lead, _ in pairs]),
+                np.frombuffer(b"".join(lead.payload for lead, _ in pairs), dtype),
+                np.array([label.value for _, label in pairs]),
+                np.array([label.time - lead.time for lead, label in pairs]),
+            )
+
+
+def _place_predictions(rows: Rows, at: Positions, payloads: Rows) -> None:
+    rows["time"], rows["last"], rows["offset"], rows["row"] = at.times, at.times, at.offsets, at.rows
+    rows["input"] = at.input
+    rows["payload"] = payloads
+    rows["flags"] |= PREDICTED
+
+
+def _place_labels(rows: Rows, at: Positions, values: FloatArray, retract: NDArray[np.bool_]) -> None:
+    rows["l_time"], rows["l_offset"], rows["l_row"] = at.times, at.offsets, at.rows
+    rows["l_input"] = at.input
+    rows["value"] = values
+    rows["flags"] |= np.where(retract, LABELLED | RETRACTED, LABELLED).astype(np.uint8)
+
+
+def _first_of_each(names: list[bytes]) -> NDArray[np.bool_]:
+    """Return which rows are the first of their name."""
+    once = np.ones(len(names), bool)
+    if len(set(names)) < len(names):
+        seen: set[bytes] = set()
+        for place, name in enumerate(names):
+            once[place] = name not in seen
+            seen.add(name)
+    return once
+
+
+def _pick(names: Sequence[bytes], places: IntArray) -> list[bytes]:
+    if len(places) == len(names):
+        return list(names)
+    return [names[place] for place in places.tolist()]
+
+
+def _rest(rows: int, *done: IntArray) -> list[int]:
+    """Return the rows that none of the others holds."""
+    left = np.ones(rows, bool)
+    for places in done:
+        left[places] = False
+    found: list[int] = np.flatnonzero(left).tolist()
+    return found

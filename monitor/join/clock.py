@@ -1,0 +1,124 @@
+"""Join time: one clock an input partition, decided by that partition's own log alone.
+
+A record's *join time* is its log time, kept within bounds that the records before it set: never more than ``slack``
+below the greatest join time so far, and, unless the broker stamped it, never more than ``skew`` above. So no later
+record of the input has a join time below ``greatest - slack``; the least of these over all inputs is the watermark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from monitor.events import MINUTE, IntArray
+
+NEVER: Final = -(1 << 62)
+"""The watermark before every input has had a record."""
+
+
+@dataclass(slots=True)
+class InputClock:
+    """Join time of one input partition."""
+
+    greatest: int = NEVER
+    idle: bool = False
+
+    def advance(self, log_times: IntArray, slack: int, skew: int | None) -> IntArray:
+        """Return the join times of the next records of the log.
+
+        Parameters
+        ----------
+        log_times
+            Record timestamps in log order, microseconds.
+        slack
+            Microseconds that a join time may lie below the greatest before it.
+        skew
+            Microseconds that one record may move the clock on; ``None`` where the broker stamps.
+
+        Examples
+        --------
+        >>> clock = InputClock()
+        >>> clock.advance(np.array([100, 95, 10, 900]), slack=10, skew=50).tolist(), clock.greatest
+        ([100, 95, 90, 150], 150)
+        """
+        if not len(log_times):
+            return np.empty(0, np.int64)
+        start = int(log_times[0]) if self.greatest == NEVER else self.greatest
+        reached = np.maximum(np.maximum.accumulate(log_times), start)
+        before = np.empty_like(reached)
+        before[0] = start
+        before[1:] = reached[:-1]
+        if skew is not None and bool((log_times > before + skew).any()):
+            return self._one_by_one(log_times, start, slack, skew)
+        self.greatest = int(reached[-1])
+        bounded: IntArray = np.maximum(log_times, before - slack)
+        return bounded
+
+    def _one_by_one(self, log_times: IntArray, greatest: int, slack: int, skew: int) -> IntArray:
+        found: list[int] = []
+        for time in log_times.tolist():
+            bounded = max(min(time, greatest + skew), greatest - slack)
+            greatest = max(greatest, bounded)
+            found.append(bounded)
+        self.greatest = greatest
+        return np.array(found, np.int64)
+
+
+@dataclass(slots=True)
+class InputClocks:
+    """The clocks of all inputs of a join, and its watermark.
+
+    An input that came to rest holds nothing up once it is marked as idle; the mark is part of the state and must be
+    written before the watermark is used. When the input wakes, its join times start at the watermark, since the join
+    has closed what lies before.
+    """
+
+    slack: int = MINUTE
+    skew: int = 5 * MINUTE
+    inputs: dict[tuple[str, int], InputClock] = field(default_factory=dict)
+    """(topic, partition) → clock; all inputs must be known from the start."""
+    watermark: int = NEVER
+
+    def advance(self, topic: str, partition: int, log_times: IntArray, *, broker_stamped: bool) -> IntArray:
+        """Return the join times of the next records of one input."""
+        clock = self.inputs[topic, partition]
+        if not len(log_times):
+            return log_times
+        if clock.idle:
+            clock.idle = False
+            if self.watermark != NEVER:
+                clock.greatest = max(clock.greatest, self.watermark + self.slack)
+        times = clock.advance(log_times, self.slack, None if broker_stamped else self.skew)
+        self._move()
+        return times
+
+    def rest(self, topic: str, partition: int) -> None:
+        """Mark an input as idle until its next record."""
+        self.inputs[topic, partition].idle = True
+        self._move()
+
+    def state(self) -> dict[str, Any]:
+        """Return plain values for the store."""
+        inputs = [[*name, clock.greatest, clock.idle] for name, clock in sorted(self.inputs.items())]
+        return {"inputs": inputs, "watermark": self.watermark}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``state`` returned; inputs that are new since start afresh, those that are gone are dropped.
+
+        Join times of a new input start at the watermark.
+        """
+        known = {(topic, number): InputClock(*fields) for topic, number, *fields in state["inputs"]}
+        self.watermark = state["watermark"]
+        for name in self.inputs:
+            fresh = NEVER if self.watermark == NEVER else self.watermark + self.slack
+            self.inputs[name] = known.get(name, InputClock(fresh))
+
+    def _move(self) -> None:
+        """Move the watermark on; it never goes back. When all inputs are idle, the furthest decides."""
+        active = [clock.greatest for clock in self.inputs.values() if not clock.idle]
+        least = min(active) if active else max((clock.greatest for clock in self.inputs.values()), default=NEVER)
+        if least != NEVER:
+            self.watermark = max(self.watermark, least - self.slack)

@@ -1,0 +1,270 @@
+"""The join of one model in one co-partition: predictions and labels in, judged predictions out.
+
+What it gives out, counts and stores is a function of the set of records and of the watermark. The order in which inputs
+are read makes no difference, nor do the borders of batches or checkpoints: every record carries its position, what
+follows from the records of one id is worked out anew whenever one comes, and nothing is closed before the watermark
+says that no record can come to change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.decoding.sampling import kept
+from monitor.events import FloatArray, IntArray
+from monitor.join.agenda import AGENDA, Agenda
+from monitor.join.arrivals import Arrivals
+from monitor.join.clock import NEVER
+from monitor.join.codec import Codec
+from monitor.join.output import Joined, Output
+from monitor.join.overlay import Overlay
+from monitor.join.payload import Payload, Rows
+from monitor.join.positions import Positions
+from monitor.join.quota import Quota
+from monitor.join.rules import Rules
+from monitor.join.tally import Coverage, Tally
+from monitor.join.visit import Visit
+from monitor.keys import compose
+from monitor.store.port import StateReader, StateStore
+
+ENTRIES: Final = b"J"
+JOINS: Final = b"K"
+UPSERT: Final = 0
+RETRACT: Final = 1
+BUDGET: Final = 100_000
+_FORMAT: Final = 1
+_DROP_AT_ONCE: Final = 10_000
+Side: TypeAlias = Literal["prediction", "label"]
+
+
+class JoinChangedError(ValueError):
+    """The stored join was made under other rules, or from other topics; ``drop`` it to start afresh."""
+
+
+class Join:
+    """Make one with ``load``. One thread owns it; nothing leaves memory before ``changes`` is written."""
+
+    def __init__(self, reader: StateReader, number: int, model: str, rules: Rules, codec: Codec, budget: int) -> None:
+        self.rules = rules
+        self.tally = Tally(rules)
+        self.watermark = NEVER
+        """The time up to which everything is worked off; it moves by whole buckets."""
+        self._key = compose(JOINS, number, model)
+        self._codec = codec
+        self._overlay = Overlay(codec, rules, reader, compose(ENTRIES, number, model), budget)
+        self._agenda = Agenda(number, model, rules.bucket, reader)
+        self._output = Output(codec.payload)
+        self._quotas: dict[tuple[Side, int], Quota] = {}
+        self._arrivals = Arrivals(rules, self.tally, self._output, self._overlay, self._agenda)
+        self._changed = False
+
+    @classmethod
+    def load(
+        cls, reader: StateReader, number: int, model: str, rules: Rules, payload: Payload, *, budget: int = BUDGET
+    ) -> Join:
+        """Return the join as it was last written, or an empty one.
+
+        Parameters
+        ----------
+        number
+            The co-partition.
+        payload
+            What every prediction carries. Fields may change from one start to the next; what waits is carried over.
+        budget
+            Entries that may stay in memory between checkpoints.
+
+        Raises
+        ------
+        JoinChangedError
+            When what is stored was joined under other rules.
+        CorruptStateError
+            When what is stored is damaged.
+        """
+        data = reader.get(compose(JOINS, number, model))
+        if data is None:
+            return cls(reader, number, model, rules, Codec([payload]), budget)
+        state: dict[str, Any] = msgspec.msgpack.decode(data)
+        if state["format"] != _FORMAT or state["identity"] != rules.identity:
+            raise JoinChangedError(f"the join of {model} was made under other rules; what waits in it cannot be used")
+        known = [Payload.described(description) for description in state["payloads"]]
+        if known[-1].describe() != payload.describe():
+            known.append(payload)
+        join = cls(reader, number, model, rules, Codec(known), budget)
+        join._restore(state)
+        return join
+
+    def predictions(self, ids: Sequence[str], positions: Positions, payloads: Rows) -> None:
+        """Take in predictions of one input, in the order of its log.
+
+        Raises
+        ------
+        ValueError
+            When a join time lies before the watermark, or lengths differ; nothing is taken in then.
+        """
+        chosen = self._admit("prediction", ids, positions, np.ones(len(ids), bool), len(payloads))
+        if len(chosen):
+            names = names_of(ids, chosen)
+            self._arrivals.predictions(names, positions.take(chosen), payloads[chosen], self.watermark)
+
+    def labels(
+        self, ids: Sequence[str], positions: Positions, values: FloatArray, operations: IntArray | None = None
+    ) -> None:
+        """Take in labels of one input, in the order of its log.
+
+        Parameters
+        ----------
+        values
+            What was true; a label that is not finite is invalid. Of a retraction it does not matter.
+        operations
+            ``UPSERT`` or ``RETRACT``; ``None`` means that all are ``UPSERT``.
+
+        Raises
+        ------
+        ValueError
+            When a join time lies before the watermark, or lengths differ; nothing is taken in then.
+        """
+        retract = np.zeros(len(ids), bool) if operations is None else operations == RETRACT
+        valid = np.isfinite(values) | retract
+        chosen = self._admit("label", ids, positions, valid, min(len(values), len(retract)))
+        if len(chosen):
+            values = np.where(retract, 0.0, values)[chosen]
+            names = names_of(ids, chosen)
+            self._arrivals.labels(names, positions.take(chosen), values, retract[chosen], self.watermark)
+
+    def advance(self, watermark: int, most: int = 1 << 62) -> bool:
+        """Judge what has come of age, and let go of what nothing can meet any more.
+
+        Parameters
+        ----------
+        watermark
+            No later record has a join time before it.
+        most
+            Entries after which to stop at the next bucket, so that a checkpoint can come between.
+
+        Returns
+        -------
+        bool
+            Whether all that is due was done; if not, call again.
+        """
+        end = watermark // self.rules.bucket
+        if watermark == NEVER or end * self.rules.bucket <= self.watermark:
+            return True
+        self._changed = True
+        for bucket, names in self._agenda.due(end):
+            start = bucket * self.rules.bucket
+            visit = Visit(self.rules, self.tally, self._output, self._overlay, start, start + self.rules.bucket)
+            visit.all(names)
+            self.watermark = start + self.rules.bucket
+            most -= len(names)
+            if most <= 0:
+                self.tally.forget(self.watermark)
+                return self.watermark == end * self.rules.bucket
+        self.watermark = end * self.rules.bucket
+        self.tally.forget(self.watermark)
+        return True
+
+    def drain(self) -> Joined:
+        """Return what was given out since the last call."""
+        return self._output.drain()
+
+    @property
+    def counters(self) -> Mapping[tuple[str, str], int]:
+        """(side, outcome) → rows; see ``Tally.unaccounted`` for the laws that they keep."""
+        return self.tally.outcomes
+
+    @property
+    def in_memory(self) -> int:
+        """Entries in memory."""
+        return len(self._overlay)
+
+    def coverage(self) -> Coverage:
+        """Return how many predictions of each age are labelled."""
+        return self.tally.coverage(self.watermark)
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete; drain first, what was given out belongs to the same write."""
+        if not self._changed:
+            return {}, []
+        puts, deletes = self._overlay.changes()
+        more, done = self._agenda.changes()
+        puts.update(more)
+        puts[self._key] = msgspec.msgpack.encode(self._state())
+        return puts, deletes + done
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        self._overlay.written()
+        self._agenda.written()
+        self._changed = False
+
+    def _admit(
+        self, side: Side, ids: Sequence[str], positions: Positions, valid: NDArray[np.bool_], values: int
+    ) -> IntArray:
+        """Check a batch, count what it leaves out, and return the rows to take in."""
+        if not len(ids) == len(positions) == len(positions.offsets) == len(positions.rows) == values:
+            raise ValueError(f"{len(ids)} ids do not fit {len(positions)} positions and {values} values")
+        if len(ids) and int(positions.times.min()) < self.watermark:
+            raise ValueError(f"join time {int(positions.times.min())} lies before the watermark {self.watermark}")
+        self._changed = True
+        self.tally.add(side, "seen", len(ids))
+        self.tally.add(side, "invalid", int((~valid).sum()))
+        chosen = np.flatnonzero(valid)
+        if self.rules.sample < 1:
+            sampled = kept([ids[place] for place in chosen.tolist()], self.rules.sample)
+            self.tally.add(side, "unsampled", int((~sampled).sum()))
+            chosen = chosen[sampled]
+        quota = self._quotas.get((side, positions.input))
+        if quota is None:
+            quota = self._quotas[side, positions.input] = Quota(self.rules.share, self.rules.cell)
+        admitted = quota.admit(positions.times[chosen])
+        self.tally.add(side, "overflow", int((~admitted).sum()))
+        return chosen[admitted]
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "identity": self.rules.identity,
+            "payloads": [payload.describe() for payload in self._codec.payloads],
+            "watermark": self.watermark,
+            "sequence": self._agenda.sequence + 1,
+            "tally": self.tally.state(),
+            "quotas": [[side, number, quota.state()] for (side, number), quota in sorted(self._quotas.items())],
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.watermark = state["watermark"]
+        self._agenda.sequence = state["sequence"]
+        self.tally.restore(state["tally"])
+        for side, number, counts in state["quotas"]:
+            quota = self._quotas[side, number] = Quota(self.rules.share, self.rules.cell)
+            quota.restore(counts)
+
+
+def names_of(ids: Sequence[str], chosen: IntArray) -> list[bytes]:
+    r"""Return the last part of the keys of some ids, as ``monitor.keys.compose`` writes it.
+
+    >>> names_of(["a", "b"], np.array([1]))
+    [b'\x02b\x00\x01']
+    """
+    picked = ids if len(chosen) == len(ids) else [ids[place] for place in chosen.tolist()]
+    names = [id_.encode("utf-8", "surrogatepass") for id_ in picked]
+    if any(b"\0" in name for name in names):
+        names = [name.replace(b"\0", b"\0\xff") for name in names]
+    return [b"\x02" + name + b"\x00\x01" for name in names]
+
+
+def drop(store: StateStore, number: int, model: str) -> int:
+    """Delete a stored join, some thousand keys at a time; return how many entries it had."""
+    entries = 0
+    for namespace in (ENTRIES, AGENDA, JOINS):
+        start = compose(namespace, number, model)
+        while keys := [key for key, _ in islice(store.scan(start), _DROP_AT_ONCE)]:
+            store.write({}, keys, sync=False)
+            entries += len(keys) if namespace == ENTRIES else 0
+    return entries

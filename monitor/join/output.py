@@ -1,0 +1,95 @@
+"""What a join gives out: judged predictions, each with a sign, collected until they are drained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.events import FloatArray, IntArray
+from monitor.join.payload import Payload, Rows
+
+RUNNING: Final = 0
+"""A pair as it is known now; one that no longer holds comes again with sign -1."""
+MATURED: Final = 1
+"""The final judgement of a prediction, once it is old enough; always sign +1."""
+LABEL: Final = 0
+ABSENT: Final = 1
+UNLABELLED: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Rows of equal length, in no particular order: only their sum counts."""
+
+    signs: IntArray
+    kinds: IntArray
+    """``RUNNING`` or ``MATURED``."""
+    bases: IntArray
+    """``LABEL``; when matured also ``ABSENT``, the configured value of no label, or ``UNLABELLED``."""
+    times: IntArray
+    """Join times of the predictions."""
+    payloads: Rows
+    labels: FloatArray
+    """NaN where unlabelled."""
+    delays: IntArray
+    """Join time of the label minus that of the prediction; negative when the label came first, 0 without a label."""
+
+    def __len__(self) -> int:
+        return len(self.signs)
+
+    def take(self, chosen: NDArray[np.bool_] | IntArray) -> Joined:
+        """Return some of the rows."""
+        return Joined(
+            self.signs[chosen],
+            self.kinds[chosen],
+            self.bases[chosen],
+            self.times[chosen],
+            self.payloads[chosen],
+            self.labels[chosen],
+            self.delays[chosen],
+        )
+
+
+class Output:
+    """Rows given out since they were last drained."""
+
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
+        self._parts: list[Joined] = []
+        self.rows = 0
+
+    def running(self, sign: int, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray) -> None:
+        """Give out pairs, or take them back with sign -1."""
+        zeros = np.zeros(len(times), np.int64)
+        self._add(Joined(zeros + sign, zeros + RUNNING, zeros + LABEL, times, payloads, labels, delays))
+
+    def matured(self, bases: IntArray, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray) -> None:
+        """Give out final judgements."""
+        ones = np.ones(len(times), np.int64)
+        self._add(Joined(ones, ones * MATURED, bases, times, payloads, labels, delays))
+
+    def drain(self) -> Joined:
+        """Return all rows and forget them."""
+        parts, self._parts, self.rows = self._parts, [], 0
+        if not parts:
+            none = np.zeros(0, np.int64)
+            return Joined(none, none, none, none, np.zeros(0, self._payload.dtype), np.zeros(0), none)
+        if len(parts) == 1:
+            return parts[0]
+        return Joined(
+            np.concatenate([part.signs for part in parts]),
+            np.concatenate([part.kinds for part in parts]),
+            np.concatenate([part.bases for part in parts]),
+            np.concatenate([part.times for part in parts]),
+            np.concatenate([part.payloads for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.delays for part in parts]),
+        )
+
+    def _add(self, part: Joined) -> None:
+        if len(part):
+            self._parts.append(part)
+            self.rows += len(part)

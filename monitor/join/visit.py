@@ -1,0 +1,98 @@
+"""Going through the entries that are due: judging, expiring, letting go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.events import IntArray
+from monitor.join.codec import LABELLED, PREDICTED, RETRACTED
+from monitor.join.entry import Label, Prediction
+from monitor.join.output import ABSENT, LABEL, UNLABELLED, Output
+from monitor.join.overlay import Overlay
+from monitor.join.payload import Rows
+from monitor.join.rules import Rules
+from monitor.join.tally import Tally
+
+AT_ONCE = 10_000
+
+
+@dataclass(slots=True)
+class Visit:
+    """What changes by itself while the watermark moves from ``start`` to ``end``."""
+
+    rules: Rules
+    tally: Tally
+    output: Output
+    overlay: Overlay
+    start: int
+    end: int
+
+    def all(self, names: list[bytes]) -> None:
+        """Visit entries by name, each once; those that are gone since are passed over."""
+        for first in range(0, len(names), AT_ONCE):
+            found = self.overlay.look(names[first : first + AT_ONCE])
+            self._rows(found.names, found.rows)
+            for name in found.rich:
+                self._rich(name)
+
+    def _rows(self, names: list[bytes], rows: Rows) -> None:
+        predicted = rows["flags"] & PREDICTED > 0
+        labelled = rows["flags"] & LABELLED > 0
+        known = labelled & (rows["flags"] & RETRACTED == 0)
+        wait = self.rules.wait
+        young = np.flatnonzero(predicted & self._passes(rows["time"] + self.rules.matures_after))
+        self._mature(rows[young], known[young])
+        expired = int((predicted & ~known & self._passes(rows["time"] + wait)).sum())
+        self.tally.add("prediction", "pending", -expired)
+        self.tally.add("prediction", "expired", expired)
+        orphans = int((~predicted & self._passes(rows["l_time"] + wait)).sum())
+        self.tally.add("label", "pending", -orphans)
+        self.tally.add("label", "orphan", orphans)
+        cell = self.rules.label_cell
+        spans = np.where(labelled, rows["l_time"] // cell * cell + cell - 1, rows["last"])
+        leaves = np.where(predicted, np.maximum(rows["last"] + wait, spans), rows["l_time"] + wait)
+        self.overlay.remove([names[place] for place in np.flatnonzero(leaves < self.end).tolist()])
+
+    def _passes(self, times: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        return (times >= self.start) & (times < self.end)
+
+    def _mature(self, rows: Rows, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
+        if not len(rows):
+            return
+        delays = rows["l_time"] - rows["time"]
+        known &= delays <= self.rules.matures_after
+        absent = self.rules.absent_means
+        without = UNLABELLED if absent is None else ABSENT
+        self.tally.add("maturity", "waiting", -len(rows))
+        self.tally.add("maturity", "labelled", int(known.sum()))
+        self.tally.add("maturity", "unlabelled" if absent is None else "absent", int((~known).sum()))
+        self.output.matured(
+            np.where(known, LABEL, without),
+            rows["time"],
+            rows["payload"],
+            np.where(known, rows["value"], np.nan if absent is None else absent),
+            np.where(known, delays, 0),
+        )
+
+    def _rich(self, name: bytes) -> None:
+        entry = self.overlay.entry(name)
+        before, after = entry.account(self.rules, self.start), entry.account(self.rules, self.end)
+        # what comes of age leaves "waiting" below, as it does for rows
+        for account in (before, after):
+            del account.outcomes["maturity", "waiting"]
+        self.tally.outcomes.update(after.outcomes)
+        self.tally.outcomes.subtract(before.outcomes)
+        for prediction, label in entry.maturing(self.rules, self.start, self.end):
+            self._judge(prediction, label)
+        if entry.prune(self.rules, self.end):
+            self.overlay.put(name, entry)
+
+    def _judge(self, prediction: Prediction, label: Label | None) -> None:
+        rows = self.overlay.codec.empty(1)
+        rows["time"] = prediction.time
+        rows["payload"] = np.frombuffer(prediction.payload, self.overlay.codec.payload.dtype)
+        if label is not None:
+            rows["l_time"], rows["value"] = label.time, label.value
+        self._mature(rows, np.array([label is not None]))

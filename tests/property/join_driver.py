@@ -1,0 +1,146 @@
+"""Drives a join through a scenario the way a service would: interleaved inputs, odd batches, checkpoints, crashes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from monitor.decoding.sampling import kept
+from monitor.join.clock import NEVER, InputClock, InputClocks
+from monitor.join.join import Join
+from monitor.join.output import ABSENT, LABEL, RUNNING, Joined
+from monitor.join.payload import Payload
+from monitor.join.positions import Positions
+from monitor.store.port import StateStore
+from tests.property.join_oracle import SKEW, SLACK, Expected, Record, Scenario, brute_force
+
+PAYLOAD = Payload({"number": "<i4", "slice": "<i2"})
+CLOCKS = b"clocks"
+
+
+@dataclass
+class Totals:
+    """The sum of what a join gave out."""
+
+    running: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    matured: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+
+    def add(self, joined: Joined) -> None:
+        """Add rows, each with its sign."""
+        for place in range(len(joined)):
+            number, label, delay = joined.payloads["number"][place], joined.labels[place], joined.delays[place]
+            if joined.kinds[place] == RUNNING:
+                self.running[int(number), float(label), int(delay)] += int(joined.signs[place])
+            else:
+                basis = {LABEL: "labelled", ABSENT: "absent"}.get(int(joined.bases[place]), "unlabelled")
+                value = None if basis == "unlabelled" else float(label)
+                self.matured[int(number), basis, value, int(delay)] += int(joined.signs[place])
+
+    def copy(self) -> Totals:
+        """Return the totals as they are now."""
+        return Totals(Counter(self.running), Counter(self.matured))
+
+
+class Driver:
+    """One life of a service after the other, over one store."""
+
+    def __init__(self, case: Scenario, store: StateStore, rng: random.Random, *, budget: int = 5) -> None:
+        self.case = case
+        self.store = store
+        self.rng = rng
+        self.budget = budget
+        self.saved: tuple[dict[tuple[str, int], int], Totals] = ({name: 0 for name in case.logs}, Totals())
+        self.start()
+
+    def start(self) -> None:
+        """Begin from what was last written, as after a crash."""
+        done, totals = self.saved
+        self.done = dict(done)
+        self.totals = totals.copy()
+        self.join = self.load()
+        self.clocks = InputClocks(SLACK, SKEW, {name: InputClock() for name in self.case.logs})
+        for name, log in self.case.logs.items():
+            self.clocks.inputs[name].idle = not log
+        state = self.store.get(CLOCKS)
+        if state is not None:
+            self.clocks.restore(msgspec.msgpack.decode(state))
+
+    def load(self) -> Join:
+        """Return the join from the store."""
+        return Join.load(self.store, 0, "m", self.case.rules, PAYLOAD, budget=self.budget)
+
+    def run(self) -> None:
+        """Read all logs to their ends, with checkpoints and crashes on the way."""
+        while any(self.done[name] < len(log) for name, log in self.case.logs.items()):
+            self.step()
+            dice = self.rng.random()
+            if dice < 0.3:
+                while not self.join.advance(self.clocks.watermark, most=3):
+                    self.check_laws()
+            self.check_laws()
+            if dice < 0.15:
+                self.checkpoint()
+            elif dice > 0.93:
+                self.start()
+                self.check_laws()
+        assert self.join.advance(self.clocks.watermark)
+        self.check_laws()
+
+    def step(self) -> None:
+        """Read some records of one input."""
+        name = self.rng.choice([name for name, log in self.case.logs.items() if self.done[name] < len(log)])
+        first = self.done[name]
+        records = self.case.logs[name][first : first + self.rng.choice([1, 2, 7, 40])]
+        times = self.clocks.advance(*name, np.array([record.log_time for record in records]), broker_stamped=False)
+        self.done[name] += len(records)
+        self.feed(*name, first, records, times)
+
+    def feed(self, side: str, number: int, first: int, records: list[Record], times: np.ndarray[Any, Any]) -> None:
+        """Hand records over to the join."""
+        rows = [(place, row, *cells) for place, record in enumerate(records) for row, cells in enumerate(record.rows)]
+        places = np.array([row[0] for row in rows], np.int64)
+        at = Positions(number, times[places], places + first, np.array([row[1] for row in rows], np.int64))
+        ids, values = [row[2] for row in rows], np.array([row[3] for row in rows], np.float64)
+        if side == "prediction":
+            payloads = PAYLOAD.pack({"number": values.astype(np.int64), "slice": values.astype(np.int64) % 7})
+            self.join.predictions(ids, at, payloads)
+        else:
+            self.join.labels(ids, at, values, np.array([row[4] for row in rows], np.int64))
+
+    def checkpoint(self) -> None:
+        """Write everything at once, and what was given out with it."""
+        self.totals.add(self.join.drain())
+        puts, deletes = self.join.changes()
+        puts[CLOCKS] = msgspec.msgpack.encode(self.clocks.state())
+        self.store.write(puts, deletes, sync=False)
+        self.join.written()
+        assert self.join.in_memory <= self.budget
+        self.saved = (dict(self.done), self.totals.copy())
+
+    def check_laws(self) -> None:
+        """Fail when a law of conservation is broken."""
+        assert self.join.tally.unaccounted() == {}
+        assert all(count >= 0 for count in self.join.counters.values()), self.join.counters
+
+    def compare(self) -> None:
+        """Fail when anything differs from brute force."""
+        self.totals.add(self.join.drain())
+        expected = self.expected()
+        assert {row: n for row, n in self.totals.running.items() if n} == expected.running
+        assert self.totals.matured == expected.matured
+        assert {name: n for name, n in self.join.counters.items() if n} == expected.outcomes
+        assert self.join.tally.spans == expected.spans
+
+    def expected(self) -> Expected:
+        """Return what brute force makes of the records read so far."""
+        logs = {name: log[: self.done[name]] for name, log in self.case.logs.items()}
+        rate = self.case.rules.sample
+        watermark = self.join.watermark
+        return brute_force(
+            Scenario(self.case.rules, logs), watermark if watermark > NEVER else NEVER, lambda id_: kept([id_], rate)[0]
+        )
