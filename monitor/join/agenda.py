@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -36,11 +37,11 @@ def decode_names(key: bytes, data: bytes) -> list[bytes]:
         raise CorruptStateError(key, "the list of what is due is damaged")
     number = int.from_bytes(data[5:9], "little")
     start = 9 + 4 * number
-    ends = np.cumsum(np.frombuffer(data, "<u4", number, 9), dtype=np.int64) + start
-    if (int(ends[-1]) if number else start) != len(data):
+    lengths = np.frombuffer(data, "<u4", number, 9)
+    places = [start, *(np.cumsum(lengths, dtype=np.int64) + start).tolist()]
+    if places[-1] != len(data):
         raise CorruptStateError(key, "the list of what is due is not as long as it says")
-    starts = [start, *ends[:-1].tolist()]
-    return [data[first:last] for first, last in zip(starts, ends.tolist(), strict=True)]
+    return [data[first:last] for first, last in pairwise(places)]
 
 
 class Agenda:

@@ -1,7 +1,6 @@
 """Taking records in: the usual cases a batch at a time, the others one by one through ``Entry``.
 
-Usual are the first prediction of an id, its first label, and the label that comes first. Both ways come to the same; the
-tests hold them against each other.
+Usual are the first prediction of an id, its first label, and the label that comes first. Both ways come to the same.
 """
 
 from __future__ import annotations
@@ -60,9 +59,7 @@ class Arrivals:
             label = Label(*at.at(place), bool(retract[place]), float(values[place]))
             self._change(names[place], watermark, label)
 
-    def _alone(
-        self, slots: IntArray, once: NDArray[np.bool_], flag: int, time: str, times: IntArray
-    ) -> IntArray:
+    def _alone(self, slots: IntArray, once: NDArray[np.bool_], flag: int, time: str, times: IntArray) -> IntArray:
         """Return the rows that meet an entry of the other side alone, within reach."""
         here = np.flatnonzero(once & (slots >= 0))
         rows = self.overlay.rows[slots[here]]

@@ -1,11 +1,10 @@
 """All the join knows of one id, and what follows from it: a pure function of the records, whatever their order.
 
-*Sessions.* Predictions of one id whose join times are no more than ``wait`` apart, one after the other, are one session.
-The least of them by position leads it; the others are duplicates. An id that comes again after a longer silence begins a
-new session.
+*Sessions.* Predictions of one id that follow each other within ``wait`` by join time are one session. The least of them
+by position leads it; the others are duplicates. An id that comes again after a longer silence begins a new session.
 
-*Pairs.* A label belongs to the first leader that is not more than ``wait`` before or after it. That is the latest leader
-at or before it, or else the first one after it. Among the labels of one leader the policy decides, by position.
+*Pairs.* A label belongs to the first leader that is not more than ``wait`` before or after it: the latest leader at or
+before it, or else the first one after it. Among the labels of one leader the policy decides, by position.
 
 *Bounds.* Of the labels of one id the eight least within a quarter of ``wait`` are kept, the rest is overflow. Positions
 decide which, so the order of arrival does not matter.

@@ -19,7 +19,8 @@ from monitor.store.port import StateReader
 
 ABSENT: Final = -1
 RICH: Final = -2
-_LEAST: Final = 1024
+LEAST: Final = 1024
+"""Rows that there is always room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Overlay:
         self.codec = codec
         self.rules = rules
         self.budget = budget
-        self.rows: Rows = codec.empty(_LEAST)
+        self.rows: Rows = codec.empty(LEAST)
         self._reader = reader
         self._head = head
         self._slots: dict[bytes, int] = {}
@@ -50,10 +51,10 @@ class Overlay:
         self._dirty_rich: set[bytes] = set()
         self._stored_rich: set[bytes] = set()
         self._gone: set[bytes] = set()
-        self._names: list[bytes] = [b""] * _LEAST
-        self._dirty = np.zeros(_LEAST, bool)
-        self._stored = np.zeros(_LEAST, bool)
-        self._free: list[int] = list(range(_LEAST))
+        self._names: list[bytes] = [b""] * LEAST
+        self._dirty = np.zeros(LEAST, bool)
+        self._stored = np.zeros(LEAST, bool)
+        self._free: list[int] = list(range(LEAST))
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -142,9 +143,10 @@ class Overlay:
         self._stored_rich |= self._dirty_rich
         self._dirty_rich.clear()
         self._gone.clear()
-        for name in list(islice(self._slots, max(0, len(self._slots) - self.budget))):
+        needed = len(self._slots)
+        for name in list(islice(self._slots, max(0, needed - self.budget))):
             self._take_out(name)
-        if len(self._names) > 4 * max(_LEAST, self.budget, len(self._slots)):
+        if len(self._names) > 4 * max(LEAST, needed):
             self._shrink()
 
     def _read(self, names: list[bytes]) -> tuple[list[bytes], Rows, dict[bytes, Entry]]:
@@ -172,8 +174,9 @@ class Overlay:
     def _enter(self, names: Sequence[bytes], rows: Rows) -> NDArray[np.int64]:
         while len(self._free) < len(names):
             self._grow()
-        chosen = self._free[-len(names) :]
-        del self._free[-len(names) :]
+        first = len(self._free) - len(names)
+        chosen = self._free[first:]
+        del self._free[first:]
         slots = np.array(chosen, np.int64)
         self.rows[slots] = rows
         self._slots.update(zip(names, chosen, strict=True))
@@ -217,7 +220,8 @@ class Overlay:
         """Move the rows together after a burst; all are clean."""
         names = [name for name, slot in self._slots.items() if slot >= 0]
         rows = self.rows[[self._slots[name] for name in names]]
-        self.rows, self._names = self.codec.empty(_LEAST), [b""] * _LEAST
-        self._dirty, self._stored = np.zeros(_LEAST, bool), np.zeros(_LEAST, bool)
-        self._free = list(range(_LEAST))
-        self._stored[self._enter(names, rows)] = True
+        self.rows, self._names = self.codec.empty(LEAST), [b""] * LEAST
+        self._dirty, self._stored = np.zeros(LEAST, bool), np.zeros(LEAST, bool)
+        self._free = list(range(LEAST))
+        slots = self._enter(names, rows)
+        self._stored[slots] = True

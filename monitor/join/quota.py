@@ -18,7 +18,7 @@ SPANS = 64
 class Quota:
     """Rows of one input within the last 64 spans of time up to its greatest join time.
 
-    A row beyond the limit is refused; it does not count. Which rows these are depends on the order of the input's own
+    A row beyond the limit is refused; it does not count. A row from before these spans counts in the first. Which rows these are depends on the order of the input's own
     log and on nothing else.
     """
 
@@ -40,8 +40,11 @@ class Quota:
         spans = times // self.span
         if not len(spans):
             return np.zeros(0, bool)
-        if self._within() + len(spans) > self.limit:
+        if self.counts.total() + len(spans) > self.limit:
             return np.array([self._admit(span) for span in spans.tolist()])
+        if self.top is not None:
+            spans = np.maximum(spans, self.top - SPANS + 1)
+        spans = np.maximum(spans, np.maximum.accumulate(spans) - SPANS + 1)
         found, rows = np.unique(spans, return_counts=True)
         self.counts.update(dict(zip(found.tolist(), rows.tolist(), strict=True)))
         self._move(int(found[-1]))
@@ -56,19 +59,17 @@ class Quota:
         self.top = state[0]
         self.counts = Counter(dict(state[1]))
 
-    def _within(self) -> int:
-        return self.counts.total()
-
     def _admit(self, span: int) -> bool:
-        self._move(span)
+        first = self._move(span)
         if self.counts.total() >= self.limit:
             return False
-        self.counts[span] += 1
+        self.counts[max(span, first)] += 1
         return True
 
-    def _move(self, span: int) -> None:
-        if self.top is not None and span <= self.top:
-            return
-        self.top = span
-        for old in [known for known in self.counts if known <= span - SPANS]:
-            del self.counts[old]
+    def _move(self, span: int) -> int:
+        """Take a span into account; return the first that counts."""
+        if self.top is None or span > self.top:
+            self.top = span
+            for old in [known for known in self.counts if known <= span - SPANS]:
+                del self.counts[old]
+        return self.top - SPANS + 1

@@ -54,7 +54,7 @@ class Driver:
         self.store = store
         self.rng = rng
         self.budget = budget
-        self.saved: tuple[dict[tuple[str, int], int], Totals] = ({name: 0 for name in case.logs}, Totals())
+        self.saved: tuple[dict[tuple[str, int], int], Totals] = (dict.fromkeys(case.logs, 0), Totals())
         self.start()
 
     def start(self) -> None:
@@ -141,6 +141,4 @@ class Driver:
         logs = {name: log[: self.done[name]] for name, log in self.case.logs.items()}
         rate = self.case.rules.sample
         watermark = self.join.watermark
-        return brute_force(
-            Scenario(self.case.rules, logs), watermark if watermark > NEVER else NEVER, lambda id_: kept([id_], rate)[0]
-        )
+        return brute_force(Scenario(self.case.rules, logs), max(NEVER, watermark), lambda id_: kept([id_], rate)[0])

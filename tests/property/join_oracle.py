@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ def _taken_in(case: Scenario, side: str, number: int, log: list[Record], expecte
     for offset, (record, time) in enumerate(zip(log, times, strict=True)):
         for row, (id_, value, op) in enumerate(record.rows):
             expected.outcomes[side, "seen"] += 1
-            if side == "label" and op != RETRACT and value != value:
+            if side == "label" and op != RETRACT and math.isnan(value):
                 expected.outcomes[side, "invalid"] += 1
             elif not keeps(id_):
                 expected.outcomes[side, "unsampled"] += 1
@@ -130,7 +131,7 @@ def _taken_in(case: Scenario, side: str, number: int, log: list[Record], expecte
                 if sum(1 for other in admitted if other > top - 64) >= case.rules.max_pending // case.rules.inputs:
                     expected.outcomes[side, "overflow"] += 1
                 else:
-                    admitted.append(span)
+                    admitted.append(max(span, top - 63))
                     found.append(((time, number, offset, row), id_, value, op))
     return found
 

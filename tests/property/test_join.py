@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.events import IntArray
+from monitor.join import entry, overlay, tally
+from monitor.join.agenda import Agenda
+from monitor.join.arrivals import Arrivals
+from monitor.join.clock import NEVER, InputClock, InputClocks
+from monitor.join.entry import Account, Entry, Label, Position, Prediction, Session
+from monitor.join.join import JOINS
+from monitor.join.quota import Quota
+from monitor.join.rules import Rules
 from monitor.store.memory import MemoryStore
 from monitor.store.rocks import RocksStore
-from tests.property.join_driver import Driver
+from tests.property.join_driver import CLOCKS, Driver
 from tests.property.join_oracle import scenario
+
+
+@pytest.fixture(autouse=True, scope="module")
+def little_room() -> Iterator[None]:
+    """Let the rows in memory grow and shrink at these sizes already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlay, "LEAST", 2)
+        yield
 
 
 @settings(max_examples=150, deadline=None)
@@ -21,3 +39,113 @@ def test_any_course_of_events_comes_to_the_same_as_brute_force(logs: int, course
     driver = Driver(scenario(random.Random(logs)), MemoryStore(), random.Random(course))
     driver.run()
     driver.compare()
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**32))
+def test_the_same_on_disk(tmp_path_factory: pytest.TempPathFactory, logs: int, course: int) -> None:
+    path: Path = tmp_path_factory.mktemp("state")
+    driver = Driver(scenario(random.Random(logs), wide=True), RocksStore.open(path, create=True), random.Random(course))
+    driver.run()
+    driver.checkpoint()
+    driver.store.close()
+    driver.store = RocksStore.open(path, create=False)
+    driver.start()
+    driver.compare()
+    driver.store.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**32))
+def test_nothing_is_left_of_what_is_long_over(logs: int, course: int) -> None:
+    driver = Driver(scenario(random.Random(logs)), MemoryStore(), random.Random(course))
+    driver.run()
+    driver.checkpoint()
+    driver.join.advance(10**9)
+    driver.checkpoint()
+    assert driver.join.in_memory == 0
+    assert len(list(driver.store.scan(b""))) == len([JOINS, CLOCKS])
+    outcomes = driver.join.counters
+    assert not any(
+        outcomes[name] for name in [("prediction", "pending"), ("label", "pending"), ("maturity", "waiting")]
+    )
+
+
+def by_arrival(label: Label) -> Position:
+    """Order labels as they came."""
+    return (0, 0, 0, 0)
+
+
+def furthest(clocks: InputClocks) -> None:
+    """Move the watermark by the input that came furthest."""
+    greatest = [clock.greatest for clock in clocks.inputs.values() if clock.greatest != NEVER]
+    clocks.watermark = max(greatest) - clocks.slack
+
+
+def halves_apart(self: Entry, rules: Rules, watermark: int) -> bool:
+    """Let predictions go as soon as they are over, and their labels at another time."""
+    self.sessions = [session for session in self.sessions if session.leader.time + rules.wait >= watermark]
+    self.labels = [label for label in self.labels if label.time + rules.wait >= watermark]
+    return True
+
+
+def only_new(self: Arrivals, sign: int, here: Account, there: Account) -> None:
+    """Never take anything back."""
+    if sign > 0:
+        differ(self, sign, here, there)
+
+
+def last_comes_first(self: Entry, prediction: Prediction, wait: int) -> None:
+    """Let the prediction that came first lead."""
+    for session in self.sessions:
+        if abs(session.leader.time - prediction.time) <= wait:
+            return
+    self.sessions.append(Session(prediction, prediction.time))
+    self.sessions.sort(key=lambda session: session.leader.time)
+
+
+def forgetful(self: Agenda) -> None:
+    """Forget after a write which buckets are due."""
+    self._least = None
+    self._fresh.clear()
+    self._done.clear()
+
+
+def unbounded(self: InputClock, log_times: IntArray, greatest: int, slack: int, skew: int) -> IntArray:
+    """Believe every log time."""
+    self.greatest = max(greatest, int(log_times.max()))
+    return log_times
+
+
+def boundless(self: Quota, span: int) -> bool:
+    """Admit every row."""
+    return True
+
+
+differ = Arrivals._differ
+MUTANTS: dict[str, tuple[object, str, object]] = {
+    "labels decide by arrival": (entry, "_POSITION", by_arrival),
+    "the watermark follows one clock": (InputClocks, "_move", furthest),
+    "a label outlives its prediction": (Entry, "prune", halves_apart),
+    "nothing is withdrawn": (Arrivals, "_differ", only_new),
+    "the first prediction to come leads": (Entry, "add_prediction", last_comes_first),
+    "what is due is forgotten in a crash": (Agenda, "written", forgetful),
+    "join times run ahead without bound": (InputClock, "_one_by_one", unbounded),
+    "labels without bound": (entry, "MOST_LABELS", 100),
+    "no quota": (Quota, "_admit", boundless),
+    "a refused prediction is not accounted for": (tally, "PREDICTION_OUTCOMES", tally.PREDICTION_OUTCOMES[:-1]),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_comparison_finds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, attribute, broken = MUTANTS[name]
+    monkeypatch.setattr(owner, attribute, broken)
+    for seed in range(200):
+        driver = Driver(scenario(random.Random(seed), wide=True), MemoryStore(), random.Random(seed))
+        try:
+            driver.run()
+            driver.compare()
+        except (AssertionError, ValueError):
+            return
+    pytest.fail(f"{name}: not found in 200 courses")
