@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from crc32c import crc32c
 
 from monitor.events import IntArray
+from monitor.join.identity import Ids
 from monitor.keys import compose, parse, prefix
 from monitor.store.port import CorruptStateError, StateReader
 
@@ -18,71 +18,59 @@ _FORMAT: Final = 1
 _ANYTHING: Final = -(1 << 63)
 
 
-def encode_names(names: Sequence[bytes]) -> bytes:
-    """Return names as one blob: format, checksum, number, lengths, bytes."""
-    lengths = np.fromiter(map(len, names), np.dtype("<u4"), len(names))
-    body = len(names).to_bytes(4, "little") + lengths.tobytes() + b"".join(names)
+def encode_ids(ids: Ids) -> bytes:
+    """Return ids as one blob: format, checksum, numbers."""
+    body = ids.astype("<u8").tobytes()
     return bytes([_FORMAT]) + crc32c(body).to_bytes(4, "little") + body
 
 
-def decode_names(key: bytes, data: bytes) -> list[bytes]:
-    """Return the names of a blob.
+def decode_ids(key: bytes, data: bytes) -> Ids:
+    """Return the ids of a blob.
 
     Raises
     ------
     CorruptStateError
-        When ``encode_names`` cannot have made it.
+        When ``encode_ids`` cannot have made it.
     """
-    if len(data) < 9 or data[0] != _FORMAT or crc32c(data[5:]) != int.from_bytes(data[1:5], "little"):
+    if len(data) % 16 != 5 or data[0] != _FORMAT or crc32c(data[5:]) != int.from_bytes(data[1:5], "little"):
         raise CorruptStateError(key, "the list of what is due is damaged")
-    number = int.from_bytes(data[5:9], "little")
-    start = 9 + 4 * number
-    lengths = np.frombuffer(data, "<u4", number, 9)
-    places = [start, *(np.cumsum(lengths, dtype=np.int64) + start).tolist()]
-    if places[-1] != len(data):
-        raise CorruptStateError(key, "the list of what is due is not as long as it says")
-    return [data[first:last] for first, last in pairwise(places)]
+    return np.frombuffer(data, "<u8", offset=5).reshape(-1, 2)
 
 
 class Agenda:
-    """Names by the bucket of time in which they are due; what was noted since the last write is in memory.
+    """Ids by the bucket of time in which they are due; what was noted since the last write is in memory.
 
-    A name may be due several times, and in vain: whoever is told decides by the entry itself.
+    An id may be due several times, and in vain: whoever is told decides by the entry itself.
     """
 
     def __init__(self, number: int, model: str, width: int, reader: StateReader) -> None:
         self.width = width
         self.sequence = 0
         """Number of the next checkpoint's blobs."""
-        self.fresh = 0
-        """Names in memory."""
         self._number = number
         self._model = model
         self._reader = reader
-        self._fresh: dict[int, list[bytes]] = {}
+        self._fresh: dict[int, list[Ids]] = {}
         self._done: list[bytes] = []
         self._least: int | None = _ANYTHING
         """No bucket in the store that is still to be done lies before this one; ``None`` when there is none at all."""
 
-    def note(self, times: IntArray, names: Sequence[bytes]) -> None:
-        """Note that names are due once the watermark has passed these times."""
+    def note(self, times: IntArray, ids: Ids) -> None:
+        """Note that ids are due once the watermark has passed these times."""
         if not len(times):
             return
         buckets = times // self.width
-        self.fresh += len(names)
         first = int(buckets[0])
         if bool((buckets == first).all()):
-            self._fresh.setdefault(first, []).extend(names)
+            self._fresh.setdefault(first, []).append(ids)
             return
         order = np.argsort(buckets, kind="stable")
         found, starts = np.unique(buckets[order], return_index=True)
-        ends = [*starts[1:].tolist(), len(names)]
-        places = order.tolist()
-        for bucket, start, end in zip(found.tolist(), starts.tolist(), ends, strict=True):
-            self._fresh.setdefault(bucket, []).extend([names[place] for place in places[start:end]])
+        for bucket, part in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
+            self._fresh.setdefault(bucket, []).append(ids[part])
 
-    def due(self, end: int) -> Iterator[tuple[int, list[bytes]]]:
-        """Yield every bucket before ``end`` that has names, with them, each once; a bucket that was yielded is done.
+    def due(self, end: int) -> Iterator[tuple[int, Ids]]:
+        """Yield every bucket before ``end`` that has ids, with them, each once; a bucket that was yielded is done.
 
         Nothing may be noted before the bucket that was yielded last.
         """
@@ -93,19 +81,16 @@ class Agenda:
             if ahead is None and memory is None:
                 return
             bucket = min(place for place in (memory, None if ahead is None else ahead[0]) if place is not None)
-            names: dict[bytes, None] = {}
+            parts = self._fresh.pop(bucket, [])
             while ahead is not None and ahead[0] == bucket:
-                names.update(dict.fromkeys(decode_names(*ahead[1:])))
+                parts.append(decode_ids(*ahead[1:]))
                 self._done.append(ahead[1])
                 ahead = next(stored, None)
-            fresh = self._fresh.pop(bucket, [])
-            self.fresh -= len(fresh)
-            names.update(dict.fromkeys(fresh))
-            yield bucket, list(names)
+            yield bucket, _once(np.concatenate(parts))
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete."""
-        puts = {self._key(bucket): encode_names(names) for bucket, names in self._fresh.items()}
+        puts = {self._key(bucket): encode_ids(np.concatenate(parts)) for bucket, parts in self._fresh.items()}
         return puts, list(self._done)
 
     def written(self) -> None:
@@ -116,7 +101,6 @@ class Agenda:
             self._least = least if self._least is None else min(self._least, least)
         self._fresh.clear()
         self._done.clear()
-        self.fresh = 0
 
     def _key(self, bucket: int) -> bytes:
         return compose(AGENDA, self._number, self._model, bucket, self.sequence)
@@ -134,3 +118,12 @@ class Agenda:
                 return
             yield bucket, key, data
         self._least = None
+
+
+def _once(ids: Ids) -> Ids:
+    """Return the ids, each once."""
+    order = np.lexsort((ids[:, 1], ids[:, 0]))
+    ids = ids[order]
+    fresh = np.ones(len(ids), bool)
+    fresh[1:] = (ids[1:] != ids[:-1]).any(axis=1)
+    return ids[fresh]

@@ -5,7 +5,6 @@ Usual are the first prediction of an id, its first label, and the label that com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from monitor.events import FloatArray, IntArray
 from monitor.join.agenda import Agenda
 from monitor.join.codec import LABELLED, PREDICTED, RETRACTED
+from monitor.join.entries import ABSENT, Entries
 from monitor.join.entry import Account, Entry, Label, Prediction
+from monitor.join.identity import Ids
 from monitor.join.output import Output
-from monitor.join.overlay import ABSENT, Overlay
 from monitor.join.payload import Rows
 from monitor.join.positions import Positions
 from monitor.join.rules import Rules
@@ -30,96 +30,94 @@ class Arrivals:
     rules: Rules
     tally: Tally
     output: Output
-    overlay: Overlay
+    entries: Entries
     agenda: Agenda
 
-    def predictions(self, names: list[bytes], at: Positions, payloads: Rows, watermark: int) -> None:
+    def predictions(self, ids: Ids, at: Positions, payloads: Rows, watermark: int) -> None:
         """Take in predictions, none of them before the watermark."""
-        slots = self.overlay.find(names)
-        once = _first_of_each(names)
+        slots = self.entries.find(ids)
+        once = _first_of_each(ids)
         fresh = np.flatnonzero(once & (slots == ABSENT))
         met = self._alone(slots, once, LABELLED, "l_time", at.times)
-        self._begin_predictions(_pick(names, fresh), at.take(fresh), payloads[fresh])
-        self._meet_labels(_pick(names, met), slots[met], at.take(met), payloads[met])
-        for place in _rest(len(names), fresh, met):
+        self._begin_predictions(ids[fresh], at.take(fresh), payloads[fresh])
+        self._meet_labels(ids[met], slots[met], at.take(met), payloads[met])
+        for place in _rest(len(ids), fresh, met):
             prediction = Prediction(*at.at(place), payloads[place].tobytes())
-            self._change(names[place], watermark, prediction)
+            self._change(ids[place : place + 1], watermark, prediction)
 
-    def labels(
-        self, names: list[bytes], at: Positions, values: FloatArray, retract: NDArray[np.bool_], watermark: int
-    ) -> None:
+    def labels(self, ids: Ids, at: Positions, values: FloatArray, retract: NDArray[np.bool_], watermark: int) -> None:
         """Take in labels and retractions, none of them before the watermark."""
-        slots = self.overlay.find(names)
-        once = _first_of_each(names)
+        slots = self.entries.find(ids)
+        once = _first_of_each(ids)
         fresh = np.flatnonzero(once & (slots == ABSENT))
         met = self._alone(slots, once, PREDICTED, "time", at.times)
-        self._begin_labels(_pick(names, fresh), at.take(fresh), values[fresh], retract[fresh])
-        self._meet_predictions(_pick(names, met), slots[met], at.take(met), values[met], retract[met])
-        for place in _rest(len(names), fresh, met):
+        self._begin_labels(ids[fresh], at.take(fresh), values[fresh], retract[fresh])
+        self._meet_predictions(ids[met], slots[met], at.take(met), values[met], retract[met])
+        for place in _rest(len(ids), fresh, met):
             label = Label(*at.at(place), bool(retract[place]), float(values[place]))
-            self._change(names[place], watermark, label)
+            self._change(ids[place : place + 1], watermark, label)
 
     def _alone(self, slots: IntArray, once: NDArray[np.bool_], flag: int, time: str, times: IntArray) -> IntArray:
         """Return the rows that meet an entry of the other side alone, within reach."""
         here = np.flatnonzero(once & (slots >= 0))
-        rows = self.overlay.rows[slots[here]]
+        rows = self.entries.rows[slots[here]]
         alone = rows["flags"] & (PREDICTED | LABELLED) == flag
         found: IntArray = here[alone & (np.abs(rows[time] - times[here]) <= self.rules.wait)]
         return found
 
-    def _begin_predictions(self, names: list[bytes], at: Positions, payloads: Rows) -> None:
-        if not names:
+    def _begin_predictions(self, ids: Ids, at: Positions, payloads: Rows) -> None:
+        if not len(ids):
             return
-        rows = self.overlay.codec.empty(len(names))
+        rows = self.entries.codec.empty(len(ids))
         _place_predictions(rows, at, payloads)
-        self.overlay.create(names, rows)
-        self.tally.add("prediction", "pending", len(names))
-        self._lead(names, at.times)
+        self.entries.create(ids, rows)
+        self.tally.add("prediction", "pending", len(ids))
+        self._lead(ids, at.times)
 
-    def _begin_labels(self, names: list[bytes], at: Positions, values: FloatArray, retract: NDArray[np.bool_]) -> None:
-        if not names:
+    def _begin_labels(self, ids: Ids, at: Positions, values: FloatArray, retract: NDArray[np.bool_]) -> None:
+        if not len(ids):
             return
-        rows = self.overlay.codec.empty(len(names))
+        rows = self.entries.codec.empty(len(ids))
         _place_labels(rows, at, values, retract)
-        self.overlay.create(names, rows)
-        self.tally.add("label", "pending", len(names))
-        self.agenda.note(at.times + self.rules.wait, names)
+        self.entries.create(ids, rows)
+        self.tally.add("label", "pending", len(ids))
+        self.agenda.note(at.times + self.rules.wait, ids)
 
-    def _meet_labels(self, names: list[bytes], slots: IntArray, at: Positions, payloads: Rows) -> None:
-        if not names:
+    def _meet_labels(self, ids: Ids, slots: IntArray, at: Positions, payloads: Rows) -> None:
+        if not len(ids):
             return
-        rows = self.overlay.rows[slots]
+        rows = self.entries.rows[slots]
         _place_predictions(rows, at, payloads)
-        self.tally.add("label", "pending", -len(names))
-        self.tally.add("prediction", "pending", len(names))
-        self._lead(names, at.times)
-        self._paired(names, slots, rows)
+        self.tally.add("label", "pending", -len(ids))
+        self.tally.add("prediction", "pending", len(ids))
+        self._lead(ids, at.times)
+        self._paired(ids, slots, rows)
 
     def _meet_predictions(
-        self, names: list[bytes], slots: IntArray, at: Positions, values: FloatArray, retract: NDArray[np.bool_]
+        self, ids: Ids, slots: IntArray, at: Positions, values: FloatArray, retract: NDArray[np.bool_]
     ) -> None:
-        if not names:
+        if not len(ids):
             return
-        rows = self.overlay.rows[slots]
+        rows = self.entries.rows[slots]
         _place_labels(rows, at, values, retract)
-        self._paired(names, slots, rows)
+        self._paired(ids, slots, rows)
 
-    def _lead(self, names: list[bytes], times: IntArray) -> None:
+    def _lead(self, ids: Ids, times: IntArray) -> None:
         """Count new leaders and note when they are due."""
-        self.tally.add("maturity", "waiting", len(names))
+        self.tally.add("maturity", "waiting", len(ids))
         self.tally.predictions(1, times)
-        self.agenda.note(times + self.rules.matures_after, names)
+        self.agenda.note(times + self.rules.matures_after, ids)
         if self.rules.matures_after < self.rules.wait:
-            self.agenda.note(times + self.rules.wait, names)
+            self.agenda.note(times + self.rules.wait, ids)
 
-    def _paired(self, names: list[bytes], slots: IntArray, rows: Rows) -> None:
+    def _paired(self, ids: Ids, slots: IntArray, rows: Rows) -> None:
         """Enter rows that have just got their second half."""
-        self.overlay.rows[slots] = rows
-        self.overlay.touch(slots)
+        self.entries.rows[slots] = rows
+        self.entries.touch(slots)
         cell = self.rules.label_cell
         ends = rows["l_time"] // cell * cell + cell - 1
         later = np.flatnonzero(ends > rows["last"] + self.rules.wait)
-        self.agenda.note(ends[later], _pick(names, later))
+        self.agenda.note(ends[later], ids[later])
         retract = rows["flags"] & RETRACTED > 0
         withdrawn = int(retract.sum())
         self.tally.add("label", "retracted", withdrawn)
@@ -143,9 +141,9 @@ class Arrivals:
         if entry.add_label(label, self.rules.label_cell):
             self.tally.add("label", "overflow", 1)
 
-    def _change(self, name: bytes, watermark: int, record: Prediction | Label) -> None:
+    def _change(self, id_: Ids, watermark: int, record: Prediction | Label) -> None:
         """Add a record to an entry and give out the difference."""
-        entry = self.overlay.entry(name)
+        entry = self.entries.entry(id_)
         before, known = entry.account(self.rules, watermark), entry.due(self.rules)
         if isinstance(record, Prediction):
             self._add_prediction(entry, record)
@@ -157,8 +155,8 @@ class Arrivals:
         for sign, here, there in ((-1, before, after), (1, after, before)):
             self._differ(sign, here, there)
         due = sorted(entry.due(self.rules) - known)
-        self.agenda.note(np.array(due, np.int64), [name] * len(due))
-        self.overlay.put(name, entry)
+        self.agenda.note(np.array(due, np.int64), np.repeat(id_, len(due), axis=0))
+        self.entries.put(id_, entry)
 
     def _differ(self, sign: int, here: Account, there: Account) -> None:
         """Give out with a sign what only ``here`` has."""
@@ -166,7 +164,7 @@ class Arrivals:
         self.tally.predictions(sign, np.array(leaders, np.int64))
         pairs = [pair for places, pair in here.pairs.items() if places not in there.pairs]
         if pairs:
-            dtype = self.overlay.codec.payload.dtype
+            dtype = self.entries.codec.payload.dtype
             self._give(
                 sign,
                 np.array([lead.time for lead, _ in pairs]),
@@ -190,21 +188,11 @@ def _place_labels(rows: Rows, at: Positions, values: FloatArray, retract: NDArra
     rows["flags"] |= np.where(retract, LABELLED | RETRACTED, LABELLED).astype(np.uint8)
 
 
-def _first_of_each(names: list[bytes]) -> NDArray[np.bool_]:
-    """Return which rows are the first of their name."""
-    once = np.ones(len(names), bool)
-    if len(set(names)) < len(names):
-        seen: set[bytes] = set()
-        for place, name in enumerate(names):
-            once[place] = name not in seen
-            seen.add(name)
+def _first_of_each(ids: Ids) -> NDArray[np.bool_]:
+    """Return which rows are the first with their first half of an id."""
+    once = np.zeros(len(ids), bool)
+    once[np.unique(ids[:, 0], return_index=True)[1]] = True
     return once
-
-
-def _pick(names: Sequence[bytes], places: IntArray) -> list[bytes]:
-    if len(places) == len(names):
-        return list(names)
-    return [names[place] for place in places.tolist()]
 
 
 def _rest(rows: int, *done: IntArray) -> list[int]:

@@ -22,8 +22,10 @@ from monitor.join.agenda import AGENDA, Agenda
 from monitor.join.arrivals import Arrivals
 from monitor.join.clock import NEVER
 from monitor.join.codec import Codec
+from monitor.join.entries import ENTRIES, Entries
+from monitor.join.identity import identify
 from monitor.join.output import Joined, Output
-from monitor.join.overlay import Overlay
+from monitor.join.pages import PAGES, RUNS
 from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
 from monitor.join.quota import Quota
@@ -33,7 +35,6 @@ from monitor.join.visit import Visit
 from monitor.keys import compose
 from monitor.store.port import StateReader, StateStore
 
-ENTRIES: Final = b"J"
 JOINS: Final = b"K"
 UPSERT: Final = 0
 RETRACT: Final = 1
@@ -57,11 +58,11 @@ class Join:
         """The time up to which everything is worked off; it moves by whole buckets."""
         self._key = compose(JOINS, number, model)
         self._codec = codec
-        self._overlay = Overlay(codec, rules, reader, compose(ENTRIES, number, model), budget)
+        self._entries = Entries(codec, rules, reader, number, model, budget)
         self._agenda = Agenda(number, model, rules.bucket, reader)
         self._output = Output(codec.payload)
         self._quotas: dict[tuple[Side, int], Quota] = {}
-        self._arrivals = Arrivals(rules, self.tally, self._output, self._overlay, self._agenda)
+        self._arrivals = Arrivals(rules, self.tally, self._output, self._entries, self._agenda)
         self._changed = False
 
     @classmethod
@@ -109,8 +110,8 @@ class Join:
         """
         chosen = self._admit("prediction", ids, positions, np.ones(len(ids), bool), len(payloads))
         if len(chosen):
-            names = names_of(ids, chosen)
-            self._arrivals.predictions(names, positions.take(chosen), payloads[chosen], self.watermark)
+            hashes = identify([ids[place] for place in chosen.tolist()])
+            self._arrivals.predictions(hashes, positions.take(chosen), payloads[chosen], self.watermark)
 
     def labels(
         self, ids: Sequence[str], positions: Positions, values: FloatArray, operations: IntArray | None = None
@@ -134,8 +135,8 @@ class Join:
         chosen = self._admit("label", ids, positions, valid, min(len(values), len(retract)))
         if len(chosen):
             values = np.where(retract, 0.0, values)[chosen]
-            names = names_of(ids, chosen)
-            self._arrivals.labels(names, positions.take(chosen), values, retract[chosen], self.watermark)
+            hashes = identify([ids[place] for place in chosen.tolist()])
+            self._arrivals.labels(hashes, positions.take(chosen), values, retract[chosen], self.watermark)
 
     def advance(self, watermark: int, most: int = 1 << 62) -> bool:
         """Judge what has come of age, and let go of what nothing can meet any more.
@@ -156,12 +157,12 @@ class Join:
         if watermark == NEVER or end * self.rules.bucket <= self.watermark:
             return True
         self._changed = True
-        for bucket, names in self._agenda.due(end):
+        for bucket, ids in self._agenda.due(end):
             start = bucket * self.rules.bucket
-            visit = Visit(self.rules, self.tally, self._output, self._overlay, start, start + self.rules.bucket)
-            visit.all(names)
+            visit = Visit(self.rules, self.tally, self._output, self._entries, start, start + self.rules.bucket)
+            visit.all(ids)
             self.watermark = start + self.rules.bucket
-            most -= len(names)
+            most -= len(ids)
             if most <= 0:
                 self.tally.forget(self.watermark)
                 return self.watermark == end * self.rules.bucket
@@ -181,7 +182,7 @@ class Join:
     @property
     def in_memory(self) -> int:
         """Entries in memory."""
-        return len(self._overlay)
+        return len(self._entries)
 
     def coverage(self) -> Coverage:
         """Return how many predictions of each age are labelled."""
@@ -191,7 +192,7 @@ class Join:
         """Return what the next write must put and delete; drain first, what was given out belongs to the same write."""
         if not self._changed:
             return {}, []
-        puts, deletes = self._overlay.changes()
+        puts, deletes = self._entries.changes()
         more, done = self._agenda.changes()
         puts.update(more)
         puts[self._key] = msgspec.msgpack.encode(self._state())
@@ -199,7 +200,9 @@ class Join:
 
     def written(self) -> None:
         """Note that the changes are in the store."""
-        self._overlay.written()
+        if not self._changed:
+            return
+        self._entries.written()
         self._agenda.written()
         self._changed = False
 
@@ -233,6 +236,7 @@ class Join:
             "payloads": [payload.describe() for payload in self._codec.payloads],
             "watermark": self.watermark,
             "sequence": self._agenda.sequence + 1,
+            "entries": self._entries.state(),
             "tally": self.tally.state(),
             "quotas": [[side, number, quota.state()] for (side, number), quota in sorted(self._quotas.items())],
         }
@@ -240,31 +244,19 @@ class Join:
     def _restore(self, state: dict[str, Any]) -> None:
         self.watermark = state["watermark"]
         self._agenda.sequence = state["sequence"]
+        self._entries.load(state["entries"], self.watermark)
         self.tally.restore(state["tally"])
         for side, number, counts in state["quotas"]:
             quota = self._quotas[side, number] = Quota(self.rules.share, self.rules.cell)
             quota.restore(counts)
 
 
-def names_of(ids: Sequence[str], chosen: IntArray) -> list[bytes]:
-    r"""Return the last part of the keys of some ids, as ``monitor.keys.compose`` writes it.
-
-    >>> names_of(["a", "b"], np.array([1]))
-    [b'\x02b\x00\x01']
-    """
-    picked = ids if len(chosen) == len(ids) else [ids[place] for place in chosen.tolist()]
-    names = [id_.encode("utf-8", "surrogatepass") for id_ in picked]
-    if any(b"\0" in name for name in names):
-        names = [name.replace(b"\0", b"\0\xff") for name in names]
-    return [b"\x02" + name + b"\x00\x01" for name in names]
-
-
 def drop(store: StateStore, number: int, model: str) -> int:
-    """Delete a stored join, some thousand keys at a time; return how many entries it had."""
-    entries = 0
-    for namespace in (ENTRIES, AGENDA, JOINS):
+    """Delete a stored join, some thousand keys at a time; return how many keys it had."""
+    deleted = 0
+    for namespace in (PAGES, RUNS, ENTRIES, AGENDA, JOINS):
         start = compose(namespace, number, model)
         while keys := [key for key, _ in islice(store.scan(start), _DROP_AT_ONCE)]:
             store.write({}, keys, sync=False)
-            entries += len(keys) if namespace == ENTRIES else 0
-    return entries
+            deleted += len(keys)
+    return deleted

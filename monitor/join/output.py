@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.events import FloatArray, IntArray
-from monitor.join.payload import Payload, Rows
+from monitor.join.payload import Payload, Rows, together
 
 RUNNING: Final = 0
 """A pair as it is known now; one that no longer holds comes again with sign -1."""
@@ -84,7 +84,7 @@ class Output:
             np.concatenate([part.kinds for part in parts]),
             np.concatenate([part.bases for part in parts]),
             np.concatenate([part.times for part in parts]),
-            np.concatenate([part.payloads for part in parts]),
+            together([part.payloads for part in parts], self._payload.dtype),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.delays for part in parts]),
         )

@@ -18,8 +18,8 @@ SPANS = 64
 class Quota:
     """Rows of one input within the last 64 spans of time up to its greatest join time.
 
-    A row beyond the limit is refused; it does not count. A row from before these spans counts in the first. Which rows these are depends on the order of the input's own
-    log and on nothing else.
+    A row beyond the limit is refused; it does not count. A row from before these spans counts in the first. Which rows
+    are refused depends on the order of the input's own log and on nothing else.
     """
 
     limit: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
-from monitor.events import DAY, SECOND
+from monitor.events import DAY
 
 OnDuplicate: TypeAlias = Literal["last_wins", "first_wins"]
 MOST_LABELS: Final = 8
@@ -58,7 +58,7 @@ class Rules:
     @cached_property
     def bucket(self) -> int:
         """Width of the buckets of time in which the join works off what is due."""
-        return min(10 * SECOND, max(1, (self.matures_after or self.wait) // _BUCKETS))
+        return max(1, min(self.wait // _BUCKETS, (self.matures_after or self.wait) // 16))
 
     @cached_property
     def label_cell(self) -> int:

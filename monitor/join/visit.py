@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.events import IntArray
-from monitor.join.codec import LABELLED, PREDICTED, RETRACTED
+from monitor.join.codec import LABELLED, PREDICTED, RETRACTED, leaving
+from monitor.join.entries import Entries
 from monitor.join.entry import Label, Prediction
+from monitor.join.identity import Ids
 from monitor.join.output import ABSENT, LABEL, UNLABELLED, Output
-from monitor.join.overlay import Overlay
 from monitor.join.payload import Rows
 from monitor.join.rules import Rules
 from monitor.join.tally import Tally
@@ -25,19 +26,19 @@ class Visit:
     rules: Rules
     tally: Tally
     output: Output
-    overlay: Overlay
+    entries: Entries
     start: int
     end: int
 
-    def all(self, names: list[bytes]) -> None:
-        """Visit entries by name, each once; those that are gone since are passed over."""
-        for first in range(0, len(names), AT_ONCE):
-            found = self.overlay.look(names[first : first + AT_ONCE])
-            self._rows(found.names, found.rows)
-            for name in found.rich:
-                self._rich(name)
+    def all(self, ids: Ids) -> None:
+        """Visit entries, each once; those that are gone since are passed over."""
+        for first in range(0, len(ids), AT_ONCE):
+            found = self.entries.look(ids[first : first + AT_ONCE])
+            self._rows(found.rows)
+            for place in range(len(found.rich)):
+                self._rich(found.rich[place : place + 1])
 
-    def _rows(self, names: list[bytes], rows: Rows) -> None:
+    def _rows(self, rows: Rows) -> None:
         predicted = rows["flags"] & PREDICTED > 0
         labelled = rows["flags"] & LABELLED > 0
         known = labelled & (rows["flags"] & RETRACTED == 0)
@@ -50,10 +51,7 @@ class Visit:
         orphans = int((~predicted & self._passes(rows["l_time"] + wait)).sum())
         self.tally.add("label", "pending", -orphans)
         self.tally.add("label", "orphan", orphans)
-        cell = self.rules.label_cell
-        spans = np.where(labelled, rows["l_time"] // cell * cell + cell - 1, rows["last"])
-        leaves = np.where(predicted, np.maximum(rows["last"] + wait, spans), rows["l_time"] + wait)
-        self.overlay.remove([names[place] for place in np.flatnonzero(leaves < self.end).tolist()])
+        self.entries.remove(rows[leaving(rows, self.rules) < self.end])
 
     def _passes(self, times: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         return (times >= self.start) & (times < self.end)
@@ -76,8 +74,8 @@ class Visit:
             np.where(known, delays, 0),
         )
 
-    def _rich(self, name: bytes) -> None:
-        entry = self.overlay.entry(name)
+    def _rich(self, id_: Ids) -> None:
+        entry = self.entries.entry(id_)
         before, after = entry.account(self.rules, self.start), entry.account(self.rules, self.end)
         # what comes of age leaves "waiting" below, as it does for rows
         for account in (before, after):
@@ -87,12 +85,12 @@ class Visit:
         for prediction, label in entry.maturing(self.rules, self.start, self.end):
             self._judge(prediction, label)
         if entry.prune(self.rules, self.end):
-            self.overlay.put(name, entry)
+            self.entries.put(id_, entry)
 
     def _judge(self, prediction: Prediction, label: Label | None) -> None:
-        rows = self.overlay.codec.empty(1)
+        rows = self.entries.codec.empty(1)
         rows["time"] = prediction.time
-        rows["payload"] = np.frombuffer(prediction.payload, self.overlay.codec.payload.dtype)
+        rows["payload"] = np.frombuffer(prediction.payload, self.entries.codec.payload.dtype)
         if label is not None:
             rows["l_time"], rows["value"] = label.time, label.value
         self._mature(rows, np.array([label is not None]))

@@ -6,16 +6,18 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.events import IntArray
-from monitor.join import entry, overlay, tally
+from monitor.join import entries, entry, join, tally
 from monitor.join.agenda import Agenda
 from monitor.join.arrivals import Arrivals
 from monitor.join.clock import NEVER, InputClock, InputClocks
 from monitor.join.entry import Account, Entry, Label, Position, Prediction, Session
+from monitor.join.identity import Ids, identify
 from monitor.join.join import JOINS
 from monitor.join.quota import Quota
 from monitor.join.rules import Rules
@@ -29,7 +31,7 @@ from tests.property.join_oracle import scenario
 def little_room() -> Iterator[None]:
     """Let the rows in memory grow and shrink at these sizes already."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlay, "LEAST", 2)
+        patch.setattr(entries, "LEAST", 2)
         yield
 
 
@@ -39,6 +41,21 @@ def test_any_course_of_events_comes_to_the_same_as_brute_force(logs: int, course
     driver = Driver(scenario(random.Random(logs)), MemoryStore(), random.Random(course))
     driver.run()
     driver.compare()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([2, 3]))
+def test_ids_that_share_half_a_hash_are_still_told_apart(logs: int, course: int, keys: int) -> None:
+    def crowded(ids: list[str]) -> Ids:
+        hashes = identify(ids)
+        hashes[:, 0] = hashes[:, 0] % np.uint64(keys) + np.uint64(2)
+        return hashes
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(join, "identify", crowded)
+        driver = Driver(scenario(random.Random(logs)), MemoryStore(), random.Random(course))
+        driver.run()
+        driver.compare()
 
 
 @settings(max_examples=6, deadline=None)

@@ -10,14 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.events import SECOND
-from monitor.join.agenda import Agenda, decode_names, encode_names
+from monitor.join.agenda import Agenda, decode_ids, encode_ids
 from monitor.join.clock import NEVER, InputClock, InputClocks
-from monitor.join.codec import LABELLED, PREDICTED, Codec
+from monitor.join.codec import LABELLED, PAGE, PREDICTED, Codec
 from monitor.join.entry import Entry, Label, Prediction, Session
+from monitor.join.identity import identify
+from monitor.join.index import MISSING, Index
+from monitor.join.pages import PAGES, Pages, Run
 from monitor.join.payload import Payload
 from monitor.join.quota import Quota
 from monitor.join.rules import Rules
 from monitor.join.tally import DELAY_EDGES, Tally
+from monitor.keys import compose
 from monitor.store.memory import MemoryStore
 from monitor.store.port import CorruptStateError
 
@@ -91,6 +95,7 @@ def test_a_quota_does_not_depend_on_batches(times: list[int], limit: int, sizes:
 
 
 INTS = st.integers(-(2**40), 2**40)
+KEYS = st.integers(0, 2**64 - 1)
 LABELS = st.builds(Label, INTS, st.integers(0, 9), INTS, st.integers(0, 99), st.booleans(), st.floats(allow_nan=False))
 PAYLOADS = st.builds(
     lambda time, score, name: PAYLOAD.pack(
@@ -108,38 +113,38 @@ ENTRIES = st.builds(
 )
 
 
+def damage(data: bytes, place: int, change: int) -> list[bytes]:
+    """Return the data with one byte changed, cut off, and too long."""
+    place %= len(data)
+    return [data[:place] + bytes([data[place] ^ change]) + data[place + 1 :], data[:place], data + b"\0"]
+
+
 @settings(max_examples=100, deadline=None)
 @given(ENTRIES, st.integers(0, 10_000), st.integers(1, 255))
 def test_a_rich_entry_comes_back_and_damage_is_found(entry: Entry, place: int, change: int) -> None:
     codec = Codec([PAYLOAD])
     data = codec.encode_rich(entry)
-    assert codec.decode([b"k"], [data])[2] == {0: entry}
-    damaged = bytearray(data)
-    damaged[place % len(data)] ^= change
-    with pytest.raises(CorruptStateError):
-        codec.decode([b"k"], [bytes(damaged)])
-    with pytest.raises(CorruptStateError):
-        codec.decode([b"k"], [data[: place % len(data)]])
+    assert codec.decode_rich(b"k", data) == entry
+    for damaged in damage(data, place, change):
+        with pytest.raises(CorruptStateError):
+            codec.decode_rich(b"k", damaged)
 
 
 @settings(max_examples=100, deadline=None)
-@given(PREDICTIONS, st.none() | LABELS, st.integers(0, 10_000), st.integers(1, 255))
-def test_a_row_comes_back_and_damage_is_found(
-    prediction: Prediction, label: Label | None, place: int, change: int
+@given(st.lists(PREDICTIONS, min_size=1, max_size=40), st.none() | LABELS, st.integers(0, 10_000), st.integers(1, 255))
+def test_rows_come_back_and_damage_is_found(
+    predictions: list[Prediction], label: Label | None, place: int, change: int
 ) -> None:
     codec = Codec([PAYLOAD])
-    entry = Entry([Session(prediction, prediction.time)], [] if label is None else [label])
-    row = codec.to_row(entry, Rules(wait=2**50, matures_after=0))
-    assert row is not None
-    data = codec.encode_rows(row)[0]
-    rows, places, rich = codec.decode([b"k"], [data])
-    assert (codec.to_entry(rows[0]), places, rich) == (entry, [0], {})
-    damaged = bytearray(data)
-    damaged[place % len(data)] ^= change
-    with pytest.raises(CorruptStateError):
-        codec.decode([b"k"], [bytes(damaged)])
-    with pytest.raises(CorruptStateError):
-        codec.decode([b"k"], [data[: place % len(data)]])
+    entries = [Entry([Session(new, new.time)], [] if label is None else [label]) for new in predictions]
+    rows = [codec.to_row(entry, Rules(wait=2**50, matures_after=0)) for entry in entries]
+    pages = codec.encode_pages(np.concatenate([row for row in rows if row is not None]))
+    found, sizes = codec.decode_pages([b"k"] * len(pages), pages)
+    assert [codec.to_entry(row) for row in found] == entries
+    assert sizes.tolist() == [min(PAGE, len(entries) - first) for first in range(0, len(entries), PAGE)]
+    for damaged in damage(pages[-1], place, change):
+        with pytest.raises(CorruptStateError):
+            codec.decode_pages([b"k"], [damaged])
 
 
 def test_rows_of_an_older_payload_are_carried_over() -> None:
@@ -149,44 +154,119 @@ def test_rows_of_an_older_payload_are_carried_over() -> None:
     rows["flags"] = [PREDICTED, PREDICTED | LABELLED]
     rows["payload"]["score"] = [0.5, 2.0]
     rows["time"], rows["l_time"] = [5, 6], [0, 7]
-    found, places, _ = after.decode([b"a", b"b"], before.encode_rows(rows))
-    assert places == [0, 1]
-    assert found["payload"]["score"].tolist() == [0.5, 2.0]
-    assert np.isnan(found["payload"]["extra"]).all()
-    assert found["payload"]["kind"].tolist() == [0, 0]
-    assert (found["time"].tolist(), found["l_time"].tolist()) == ([5, 6], [0, 7])
-    entry = Entry(
-        [Session(Prediction(1, 0, 0, 0, older.pack({"score": np.array([3.0]), "gone": np.array([1])}).tobytes()), 1)]
-    )
-    rich = after.decode([b"a"], [before.encode_rich(entry)])[2][0]
+    fresh = after.empty(1)
+    fresh["time"] = 9
+    found, sizes = after.decode_pages([b"a", b"b"], before.encode_pages(rows) + after.encode_pages(fresh))
+    assert sizes.tolist() == [2, 1]
+    assert found["payload"]["score"].tolist() == [0.5, 2.0, 0.0]
+    assert np.isnan(found["payload"]["extra"][:2]).all()
+    assert found["payload"]["kind"].tolist() == [0, 0, 0]
+    assert (found["time"].tolist(), found["l_time"].tolist()) == ([5, 6, 9], [0, 7, 0])
+    payload = older.pack({"score": np.array([3.0]), "gone": np.array([1])}).tobytes()
+    entry = Entry([Session(Prediction(1, 0, 0, 0, payload), 1)])
+    rich = after.decode_rich(b"a", before.encode_rich(entry))
     assert np.frombuffer(rich.sessions[0].leader.payload, newer.dtype)["score"][0] == 3.0
 
 
-@given(st.lists(st.binary(max_size=20), max_size=20), st.integers(0, 10_000), st.integers(1, 255))
-def test_names_come_back_and_damage_is_found(names: list[bytes], place: int, change: int) -> None:
-    data = encode_names(names)
-    assert decode_names(b"k", data) == names
-    damaged = bytearray(data)
-    damaged[place % len(data)] ^= change
-    with pytest.raises(CorruptStateError):
-        decode_names(b"k", bytes(damaged))
-    with pytest.raises(CorruptStateError):
-        decode_names(b"k", data[: place % len(data)])
+@given(st.lists(st.tuples(KEYS, KEYS), max_size=9), st.integers(0, 10_000), st.integers(1, 255))
+def test_a_list_of_ids_comes_back_and_damage_is_found(pairs: list[tuple[int, int]], place: int, change: int) -> None:
+    ids = np.array(pairs, np.uint64).reshape(-1, 2)
+    data = encode_ids(ids)
+    assert (decode_ids(b"k", data) == ids).all()
+    for damaged in damage(data, place, change):
+        with pytest.raises(CorruptStateError):
+            decode_ids(b"k", damaged)
+
+
+@given(st.lists(st.tuples(KEYS, INTS), max_size=9), st.lists(KEYS, max_size=4), INTS, st.integers(0, 10_000))
+def test_a_run_comes_back_and_damage_is_found(
+    rows: list[tuple[int, int]], others: list[int], first: int, place: int
+) -> None:
+    keys, leaves = np.array([key for key, _ in rows], np.uint64), np.array([time for _, time in rows], np.int64)
+    data = Run(first, keys, leaves, np.array(others, np.uint64)).encode()
+    found = Run.decode(b"k", data)
+    assert (found.first, found.keys.tolist(), found.leaves.tolist()) == (first, keys.tolist(), leaves.tolist())
+    assert found.others.tolist() == others
+    for damaged in damage(data, place, 1):
+        with pytest.raises(CorruptStateError):
+            Run.decode(b"k", damaged)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("pr"), st.sets(st.integers(2, 60), max_size=40), INTS), max_size=30))
+def test_the_index_is_a_dictionary(steps: list[tuple[str, set[int], int]]) -> None:
+    index, model = Index(), dict[int, int]()
+    spread = np.uint64(1 << 58)
+    for step, keys, value in steps:
+        numbers = sorted(keys)
+        hashes = np.array(numbers, np.uint64) * spread
+        hashes |= np.array(numbers, np.uint64) % np.uint64(4)
+        hashes = np.maximum(hashes, np.uint64(2))
+        if step == "p":
+            index.put(hashes, np.arange(len(hashes)) + value)
+            model.update(zip(hashes.tolist(), range(value, value + len(hashes)), strict=True))
+        else:
+            index.remove(hashes)
+            for key in hashes.tolist():
+                model.pop(key, None)
+        assert len(index) == len(model)
+        assert dict(zip(*(part.tolist() for part in index.items()), strict=True)) == model
+        found = index.find(hashes).tolist()
+        assert found == [model.get(key, MISSING) for key in hashes.tolist()]
+
+
+def test_the_index_grows_shrinks_and_outlives_a_long_turnover() -> None:
+    rng = np.random.default_rng(3)
+    index = Index()
+    keys = np.unique(rng.integers(2, 2**63, 60_000).astype(np.uint64))
+    rng.shuffle(keys)
+    for start in range(0, len(keys) - 5_000, 1_000):
+        index.put(keys[start : start + 1_000], np.arange(start, start + 1_000))
+        if start >= 5_000:
+            index.remove(keys[start - 5_000 : start - 4_000])
+        assert (index.find(keys[max(0, start - 4_000) : start + 1_000]) >= 0).all()
+    assert index.nbytes <= 16 * 6_000 * 8
+    index.remove(keys)
+    assert len(index) == 0
+    assert index.nbytes <= 16 * 1024
+
+
+@given(st.lists(st.text(max_size=200) | st.text("ab\0", max_size=6), max_size=20))
+def test_ids_are_told_apart_whatever_their_company(ids: list[str]) -> None:
+    found = [tuple(row) for row in identify(ids).tolist()]
+    assert found == [tuple(identify([id_])[0].tolist()) for id_ in ids]
+    assert len(set(found)) == len(set(ids))
+
+
+def test_hashes_of_like_ids_are_spread() -> None:
+    keys = identify([f"id-{number}" for number in range(100_000)])
+    assert len(np.unique(keys[:, 0])) == len(np.unique(keys[:, 1])) == len(keys)
+    for shift in (0, 20, 54):
+        places = (keys >> np.uint64(shift)) & np.uint64(1023)
+        for column in (0, 1):
+            counts = np.bincount(places[:, column].astype(np.int64), minlength=1024)
+            assert ((counts - counts.mean()) ** 2 / counts.mean()).sum() < 1024 + 6 * (2 * 1024) ** 0.5
+
+
+def test_the_key_of_a_page_is_composed() -> None:
+    pages = Pages(MemoryStore(), 7, "m\0", Codec([PAYLOAD]))
+    assert pages._key(123) == compose(PAGES, 7, "m\0", 123)
 
 
 def test_the_agenda_goes_by_bucket_over_memory_and_store() -> None:
     store = MemoryStore()
     agenda = Agenda(0, "m", 10, store)
-    agenda.note(np.array([25, -5, 27]), [b"a", b"b", b"c"])
+    a, b, c, d, e = (np.array([[number, 1]], np.uint64) for number in range(5))
+    agenda.note(np.array([25, -5, 27]), np.concatenate([a, b, c]))
     store.write(*agenda.changes(), sync=False)
     agenda.written()
-    agenda.note(np.array([29, 31, 29]), [b"d", b"e", b"a"])
-    assert list(agenda.due(3)) == [(-1, [b"b"]), (2, [b"a", b"c", b"d"])]
+    agenda.note(np.array([29, 31, 29]), np.concatenate([d, e, a]))
+    assert [(bucket, ids[:, 0].tolist()) for bucket, ids in agenda.due(3)] == [(-1, [1]), (2, [0, 2, 3])]
     assert list(agenda.due(3)) == []
     store.write(*agenda.changes(), sync=False)
     agenda.written()
     again = Agenda(0, "m", 10, store)
-    assert list(again.due(10)) == [(3, [b"e"])]
+    assert [(bucket, ids[:, 0].tolist()) for bucket, ids in again.due(10)] == [(3, [4])]
 
 
 @pytest.mark.parametrize(
