@@ -188,7 +188,7 @@ def main() -> None:
     courses = [
         Course("in memory", options.pairs, options.waiting, 0.3, rocks=False, budget=1 << 30),
         Course("on disk, labels soon", options.pairs, options.waiting, 0.1, rocks=True),
-        Course("on disk, labels late", options.pairs, options.waiting, 0.5, rocks=True, budget=10_000),
+        Course("on disk, labels late", options.pairs, options.waiting, 0.5, rocks=True, budget=100_000),
     ]
     found = []
     for course in courses:

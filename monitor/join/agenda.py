@@ -14,6 +14,8 @@ from monitor.keys import compose, parse, prefix
 from monitor.store.port import CorruptStateError, StateReader
 
 AGENDA: Final = b"A"
+AT_ONCE: Final = 10_000
+"""Ids after which to stop at the next bucket."""
 _FORMAT: Final = 1
 _ANYTHING: Final = -(1 << 63)
 
@@ -45,6 +47,7 @@ class Agenda:
 
     def __init__(self, number: int, model: str, width: int, reader: StateReader) -> None:
         self.width = width
+        self.at_once = AT_ONCE
         self.sequence = 0
         """Number of the next checkpoint's blobs."""
         self._number = number
@@ -70,22 +73,27 @@ class Agenda:
             self._fresh.setdefault(bucket, []).append(ids[part])
 
     def due(self, end: int) -> Iterator[tuple[int, Ids]]:
-        """Yield every bucket before ``end`` that has ids, with them, each once; a bucket that was yielded is done.
+        """Yield what is due before ``end``, some buckets at a time: the last of them, and all their ids, each once.
 
-        Nothing may be noted before the bucket that was yielded last.
+        What was yielded is done; nothing may be noted before it.
         """
         stored = self._stored(end)
         ahead = next(stored, None)
+        parts: list[Ids] = []
         while True:
             memory = min((bucket for bucket in self._fresh if bucket < end), default=None)
             if ahead is None and memory is None:
-                return
+                break
             bucket = min(place for place in (memory, None if ahead is None else ahead[0]) if place is not None)
-            parts = self._fresh.pop(bucket, [])
+            parts += self._fresh.pop(bucket, [])
             while ahead is not None and ahead[0] == bucket:
                 parts.append(decode_ids(*ahead[1:]))
                 self._done.append(ahead[1])
                 ahead = next(stored, None)
+            if sum(map(len, parts)) >= self.at_once:
+                yield bucket, _once(np.concatenate(parts))
+                parts = []
+        if parts:
             yield bucket, _once(np.concatenate(parts))
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:

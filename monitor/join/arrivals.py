@@ -5,7 +5,8 @@ Usual are the first prediction of an id, its first label, and the label that com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from monitor.events import FloatArray, IntArray
 from monitor.join.agenda import Agenda
 from monitor.join.codec import LABELLED, PREDICTED, RETRACTED
 from monitor.join.entries import ABSENT, Entries
-from monitor.join.entry import Account, Entry, Label, Prediction
+from monitor.join.entry import Account, Label, Prediction
 from monitor.join.identity import Ids
 from monitor.join.output import Output
 from monitor.join.payload import Rows
@@ -41,9 +42,10 @@ class Arrivals:
         met = self._alone(slots, once, LABELLED, "l_time", at.times)
         self._begin_predictions(ids[fresh], at.take(fresh), payloads[fresh])
         self._meet_labels(ids[met], slots[met], at.take(met), payloads[met])
-        for place in _rest(len(ids), fresh, met):
-            prediction = Prediction(*at.at(place), payloads[place].tobytes())
-            self._change(ids[place : place + 1], watermark, prediction)
+        rest = _rest(ids, fresh, met)
+        if rest:
+            records = [[Prediction(*at.at(place), payloads[place].tobytes()) for place in places] for places in rest]
+            self._change(ids[[places[0] for places in rest]], records, watermark)
 
     def labels(self, ids: Ids, at: Positions, values: FloatArray, retract: NDArray[np.bool_], watermark: int) -> None:
         """Take in labels and retractions, none of them before the watermark."""
@@ -53,9 +55,13 @@ class Arrivals:
         met = self._alone(slots, once, PREDICTED, "time", at.times)
         self._begin_labels(ids[fresh], at.take(fresh), values[fresh], retract[fresh])
         self._meet_predictions(ids[met], slots[met], at.take(met), values[met], retract[met])
-        for place in _rest(len(ids), fresh, met):
-            label = Label(*at.at(place), bool(retract[place]), float(values[place]))
-            self._change(ids[place : place + 1], watermark, label)
+        rest = _rest(ids, fresh, met)
+        if rest:
+            records = [
+                [Label(*at.at(place), bool(retract[place]), float(values[place])) for place in places]
+                for places in rest
+            ]
+            self._change(ids[[places[0] for places in rest]], records, watermark)
 
     def _alone(self, slots: IntArray, once: NDArray[np.bool_], flag: int, time: str, times: IntArray) -> IntArray:
         """Return the rows that meet an entry of the other side alone, within reach."""
@@ -132,46 +138,67 @@ class Arrivals:
         self.tally.pairs(sign, times, delays)
         self.output.running(sign, times, payloads, values, delays)
 
-    def _add_prediction(self, entry: Entry, prediction: Prediction) -> None:
-        sessions = len(entry.sessions)
-        entry.add_prediction(prediction, self.rules.wait)
-        self.tally.add("prediction", "duplicate", 1 + sessions - len(entry.sessions))
-
-    def _add_label(self, entry: Entry, label: Label) -> None:
-        if entry.add_label(label, self.rules.label_cell):
-            self.tally.add("label", "overflow", 1)
-
-    def _change(self, id_: Ids, watermark: int, record: Prediction | Label) -> None:
-        """Add a record to an entry and give out the difference."""
-        entry = self.entries.entry(id_)
-        before, known = entry.account(self.rules, watermark), entry.due(self.rules)
-        if isinstance(record, Prediction):
-            self._add_prediction(entry, record)
-        else:
-            self._add_label(entry, record)
-        after = entry.account(self.rules, watermark)
-        self.tally.outcomes.update(after.outcomes)
-        self.tally.outcomes.subtract(before.outcomes)
-        for sign, here, there in ((-1, before, after), (1, after, before)):
-            self._differ(sign, here, there)
-        due = sorted(entry.due(self.rules) - known)
-        self.agenda.note(np.array(due, np.int64), np.repeat(id_, len(due), axis=0))
-        self.entries.put(id_, entry)
-
-    def _differ(self, sign: int, here: Account, there: Account) -> None:
-        """Give out with a sign what only ``here`` has."""
-        leaders = [lead.time for place, lead in here.leaders.items() if place not in there.leaders]
-        self.tally.predictions(sign, np.array(leaders, np.int64))
-        pairs = [pair for places, pair in here.pairs.items() if places not in there.pairs]
-        if pairs:
-            dtype = self.entries.codec.payload.dtype
+    def _change(self, ids: Ids, records: Sequence[Sequence[Prediction | Label]], watermark: int) -> None:
+        """Add records to entries, a sequence for each id, and give out the difference."""
+        differences = Differences()
+        for place, added in enumerate(records):
+            self._change_one(ids[place : place + 1], added, watermark, differences)
+        for sign, times in differences.leaders.items():
+            self.tally.predictions(sign, np.array(times, np.int64))
+        for sign, pairs in differences.pairs.items():
+            payloads = b"".join(lead.payload for lead, _ in pairs)
             self._give(
                 sign,
                 np.array([lead.time for lead, _ in pairs]),
-                np.frombuffer(b"".join(lead.payload for lead, _ in pairs), dtype),
+                np.frombuffer(payloads, self.entries.codec.payload.dtype),
                 np.array([label.value for _, label in pairs]),
                 np.array([label.time - lead.time for lead, label in pairs]),
             )
+        if differences.due:
+            self.agenda.note(np.array(differences.due, np.int64), np.concatenate(differences.ids))
+
+    def _change_one(
+        self, id_: Ids, records: Sequence[Prediction | Label], watermark: int, differences: Differences
+    ) -> None:
+        entry = self.entries.entry(id_)
+        before, known = entry.account(self.rules, watermark), entry.due(self.rules)
+        for record in records:
+            if isinstance(record, Prediction):
+                sessions = len(entry.sessions)
+                entry.add_prediction(record, self.rules.wait)
+                self.tally.add("prediction", "duplicate", 1 + sessions - len(entry.sessions))
+            elif entry.add_label(record, self.rules.label_cell):
+                self.tally.add("label", "overflow", 1)
+        after = entry.account(self.rules, watermark)
+        self.tally.outcomes.update(after.outcomes)
+        self.tally.outcomes.subtract(before.outcomes)
+        differences.add(-1, before, after)
+        differences.add(1, after, before)
+        due = sorted(entry.due(self.rules) - known)
+        differences.due += due
+        differences.ids += [id_] * len(due)
+        self.entries.put(id_, entry)
+
+
+@dataclass(slots=True)
+class Differences:
+    """What the changes of a batch come to."""
+
+    leaders: dict[int, list[int]] = field(default_factory=dict)
+    """Sign → times."""
+    pairs: dict[int, list[tuple[Prediction, Label]]] = field(default_factory=dict)
+    """Sign → pairs."""
+    due: list[int] = field(default_factory=list)
+    ids: list[Ids] = field(default_factory=list)
+
+    def add(self, sign: int, here: Account, there: Account) -> None:
+        """Note with a sign what only ``here`` has."""
+        leaders = [lead.time for place, lead in here.leaders.items() if place not in there.leaders]
+        if leaders:
+            self.leaders.setdefault(sign, []).extend(leaders)
+        pairs = [pair for places, pair in here.pairs.items() if places not in there.pairs]
+        if pairs:
+            self.pairs.setdefault(sign, []).extend(pairs)
 
 
 def _place_predictions(rows: Rows, at: Positions, payloads: Rows) -> None:
@@ -195,10 +222,12 @@ def _first_of_each(ids: Ids) -> NDArray[np.bool_]:
     return once
 
 
-def _rest(rows: int, *done: IntArray) -> list[int]:
-    """Return the rows that none of the others holds."""
-    left = np.ones(rows, bool)
+def _rest(ids: Ids, *done: IntArray) -> list[list[int]]:
+    """Return the rows that none of the others holds, those of one id together."""
+    left = np.ones(len(ids), bool)
     for places in done:
         left[places] = False
-    found: list[int] = np.flatnonzero(left).tolist()
-    return found
+    found: dict[bytes, list[int]] = {}
+    for place in np.flatnonzero(left).tolist():
+        found.setdefault(ids[place].tobytes(), []).append(place)
+    return list(found.values())

@@ -13,7 +13,7 @@ from monitor.events import IntArray
 from monitor.join.codec import PAGE, Codec, leaving
 from monitor.join.entry import Entry
 from monitor.join.identity import Ids
-from monitor.join.index import MISSING, Index
+from monitor.join.index import MISSING, Index, Keys
 from monitor.join.pages import Pages
 from monitor.join.payload import Rows, together
 from monitor.join.rules import Rules
@@ -96,7 +96,8 @@ class Entries:
         here, stored = found >= 0, (found <= _STORED) & (found != MISSING)
         rows = together([self.rows[found[here]], self._pages.fetch(_STORED - found[stored])], self.codec.dtype)
         proofs = np.concatenate([ids[here, 1], ids[stored, 1]])
-        return Found(rows[rows["proof"] == proofs], ids[found == RICH])
+        known = rows["proof"] == proofs
+        return Found(rows if bool(known.all()) else rows[known], ids[found == RICH])
 
     def create(self, ids: Ids, rows: Rows) -> None:
         """Enter new rows; the ids must be absent and differ from each other in their first half."""
@@ -109,9 +110,8 @@ class Entries:
         """Note that rows changed."""
         self._dirty[slots] = True
 
-    def remove(self, rows: Rows) -> None:
-        """Remove entries that are rows."""
-        keys = rows["key"]
+    def remove(self, keys: Keys) -> None:
+        """Remove entries that are rows, by the first halves of their ids."""
         found = self.index.find(keys)
         slots = found[found >= 0]
         known = self._locations[slots]
@@ -121,7 +121,7 @@ class Entries:
 
     def entry(self, id_: Ids) -> Entry:
         """Return the entry of one id, shape (1, 2), empty when there is none; ``put`` it back when it changed."""
-        slot = int(self.find(id_)[0])
+        slot = self._slot(id_)
         if slot >= 0:
             return self.codec.to_entry(self.rows[slot])
         token = id_.tobytes()
@@ -133,7 +133,7 @@ class Entries:
 
     def put(self, id_: Ids, entry: Entry) -> None:
         """Enter the entry of one id in place of what there was; an empty one is removed."""
-        slot, key = int(self.find(id_)[0]), int(id_[0, 0])
+        slot, key = self._slot(id_), int(id_[0, 0])
         row = None if key in self._crowded else self.codec.to_row(entry, self.rules)
         if slot >= 0:
             if row is not None:
@@ -199,6 +199,13 @@ class Entries:
         keys = np.array(rich, np.int64).view(np.uint64)
         keys = np.union1d(keys, np.array(sorted(self._crowded), np.uint64))
         self.index.put(keys, np.full(len(keys), RICH))
+
+    def _slot(self, id_: Ids) -> int:
+        """Return what ``find`` does, for one id."""
+        found = self.index.get(int(id_[0, 0]))
+        if found == RICH or (found >= 0 and self.rows[found]["proof"] == id_[0, 1]):
+            return found
+        return ABSENT if found == MISSING else int(self.find(id_)[0])
 
     def _enter(self, rows: Rows) -> IntArray:
         while self._room < len(rows):

@@ -13,7 +13,8 @@ MISSING: Final = -(1 << 63)
 _EMPTY: Final = np.uint64(0)
 _DELETED: Final = np.uint64(1)
 _LEAST: Final = 1024
-_FULL: Final = 0.6
+_FULL: Final = 0.75
+_ROOMY: Final = 0.65
 
 Keys = NDArray[np.uint64]
 
@@ -51,6 +52,16 @@ class Index:
         found[places < 0] = MISSING
         return found
 
+    def get(self, key: int) -> int:
+        """Return the value of one key, ``MISSING`` if there is none."""
+        last = len(self._keys) - 1
+        place = key & last
+        while (there := int(self._keys[place])) != key:
+            if there == 0:
+                return MISSING
+            place = (place + 1) & last
+        return int(self._values[place])
+
     def put(self, keys: Keys, values: IntArray) -> None:
         """Set values; keys that are new are entered."""
         places = self._places(keys)
@@ -87,7 +98,7 @@ class Index:
     def _resize(self, entries: int) -> None:
         keys, values = self.items()
         size = _LEAST
-        while entries > _FULL / 2 * size:
+        while entries > _ROOMY * size:
             size *= 2
         self._make(size)
         self._insert(keys, values)
@@ -112,11 +123,12 @@ class Index:
         open_ = np.arange(len(keys))
         while len(open_):
             here = places[open_]
-            free = self._keys[here] == _EMPTY
+            there = self._keys[here]
+            free = there <= _DELETED
             # of several keys at one free place the last one stays, the others find it taken
             self._keys[here[free]] = keys[open_[free]]
             won = self._keys[here] == keys[open_]
             self._values[here[won]] = values[open_[won]]
+            self._used += int((there[won] == _EMPTY).sum())
             open_ = open_[~won]
             places[open_] = (places[open_] + 1) & last
-        self._used += len(keys)

@@ -110,7 +110,7 @@ class Join:
         """
         chosen = self._admit("prediction", ids, positions, np.ones(len(ids), bool), len(payloads))
         if len(chosen):
-            hashes = identify([ids[place] for place in chosen.tolist()])
+            hashes = identify(ids if len(chosen) == len(ids) else [ids[place] for place in chosen.tolist()])
             self._arrivals.predictions(hashes, positions.take(chosen), payloads[chosen], self.watermark)
 
     def labels(
@@ -135,7 +135,7 @@ class Join:
         chosen = self._admit("label", ids, positions, valid, min(len(values), len(retract)))
         if len(chosen):
             values = np.where(retract, 0.0, values)[chosen]
-            hashes = identify([ids[place] for place in chosen.tolist()])
+            hashes = identify(ids if len(chosen) == len(ids) else [ids[place] for place in chosen.tolist()])
             self._arrivals.labels(hashes, positions.take(chosen), values, retract[chosen], self.watermark)
 
     def advance(self, watermark: int, most: int = 1 << 62) -> bool:
@@ -158,14 +158,14 @@ class Join:
             return True
         self._changed = True
         for bucket, ids in self._agenda.due(end):
-            start = bucket * self.rules.bucket
-            visit = Visit(self.rules, self.tally, self._output, self._entries, start, start + self.rules.bucket)
-            visit.all(ids)
-            self.watermark = start + self.rules.bucket
+            # a write that failed may be there all the same, with buckets that were done since
+            reached = max(self.watermark, (bucket + 1) * self.rules.bucket)
+            Visit(self.rules, self.tally, self._output, self._entries, self.watermark, reached).all(ids)
+            self.watermark = reached
             most -= len(ids)
-            if most <= 0:
-                self.tally.forget(self.watermark)
-                return self.watermark == end * self.rules.bucket
+            if most <= 0 and bucket + 1 < end:
+                self.tally.forget(reached)
+                return False
         self.watermark = end * self.rules.bucket
         self.tally.forget(self.watermark)
         return True

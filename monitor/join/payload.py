@@ -95,6 +95,9 @@ class Payload:
 
 def together(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
     """Return rows of one type as one array; numpy's own way compares the types field by field for every part."""
+    filled = [part for part in parts if len(part)]
+    if len(filled) == 1:
+        return filled[0]
     rows = np.empty(sum(map(len, parts)), dtype)
     start = 0
     for part in parts:

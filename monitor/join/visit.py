@@ -51,7 +51,7 @@ class Visit:
         orphans = int((~predicted & self._passes(rows["l_time"] + wait)).sum())
         self.tally.add("label", "pending", -orphans)
         self.tally.add("label", "orphan", orphans)
-        self.entries.remove(rows[leaving(rows, self.rules) < self.end])
+        self.entries.remove(rows["key"][leaving(rows, self.rules) < self.end])
 
     def _passes(self, times: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         return (times >= self.start) & (times < self.end)

@@ -79,6 +79,9 @@ class Driver:
         while any(self.done[name] < len(log) for name, log in self.case.logs.items()):
             self.step()
             dice = self.rng.random()
+            for name, log in self.case.logs.items():
+                if self.done[name] == len(log) and dice < 0.5:
+                    self.clocks.rest(*name)
             if dice < 0.3:
                 while not self.join.advance(self.clocks.watermark, most=3):
                     self.check_laws()
@@ -113,14 +116,19 @@ class Driver:
             self.join.labels(ids, at, values, np.array([row[4] for row in rows], np.int64))
 
     def checkpoint(self) -> None:
-        """Write everything at once, and what was given out with it."""
+        """Write everything at once, and what was given out with it; now and then the write fails, or only seems to."""
         self.totals.add(self.join.drain())
         puts, deletes = self.join.changes()
         puts[CLOCKS] = msgspec.msgpack.encode(self.clocks.state())
+        dice = self.rng.random()
+        if dice < 0.1:
+            return
         self.store.write(puts, deletes, sync=False)
+        self.saved = (dict(self.done), self.totals.copy())
+        if dice < 0.2:
+            return
         self.join.written()
         assert self.join.in_memory <= self.budget
-        self.saved = (dict(self.done), self.totals.copy())
 
     def check_laws(self) -> None:
         """Fail when a law of conservation is broken."""

@@ -256,6 +256,7 @@ def test_the_key_of_a_page_is_composed() -> None:
 def test_the_agenda_goes_by_bucket_over_memory_and_store() -> None:
     store = MemoryStore()
     agenda = Agenda(0, "m", 10, store)
+    agenda.at_once = 1
     a, b, c, d, e = (np.array([[number, 1]], np.uint64) for number in range(5))
     agenda.note(np.array([25, -5, 27]), np.concatenate([a, b, c]))
     store.write(*agenda.changes(), sync=False)
