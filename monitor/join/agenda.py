@@ -55,6 +55,8 @@ class Agenda:
         self._reader = reader
         self._fresh: dict[int, list[Ids]] = {}
         self._done: list[bytes] = []
+        self._tried: set[bytes] = set()
+        """Keys that a write which failed may have left behind."""
         self._least: int | None = _ANYTHING
         """No bucket in the store that is still to be done lies before this one; ``None`` when there is none at all."""
 
@@ -99,7 +101,9 @@ class Agenda:
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete."""
         puts = {self._key(bucket): encode_ids(np.concatenate(parts)) for bucket, parts in self._fresh.items()}
-        return puts, list(self._done)
+        deletes = self._done + [key for key in self._tried if key not in puts]
+        self._tried.update(puts)
+        return puts, deletes
 
     def written(self) -> None:
         """Note that the changes are in the store."""
@@ -109,6 +113,7 @@ class Agenda:
             self._least = least if self._least is None else min(self._least, least)
         self._fresh.clear()
         self._done.clear()
+        self._tried.clear()
 
     def _key(self, bucket: int) -> bytes:
         return compose(AGENDA, self._number, self._model, bucket, self.sequence)

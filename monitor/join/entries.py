@@ -144,9 +144,7 @@ class Entries:
             self._no_row(slot)
         token = id_.tobytes()
         if row is None and (entry.sessions or entry.labels):
-            self._rich[token] = entry
-            self._dirty_rich.add(token)
-            self._gone.discard(token)
+            self._keep_rich(token, entry)
             if slot == ABSENT:
                 self._others.add(key)
                 self.index.put(id_[:, 0], np.array([RICH]))
@@ -167,6 +165,8 @@ class Entries:
         puts, deletes = self._pages.changes(self.rows[self._writing], leaves[order], others)
         for token in self._dirty_rich:
             puts[self._rich_key(token)] = self.codec.encode_rich(self._rich[token])
+        # also a write that fails may be there
+        self._stored_rich |= self._dirty_rich
         return puts, deletes + [self._rich_key(token) for token in self._gone]
 
     def written(self) -> None:
@@ -177,7 +177,6 @@ class Entries:
         self._dirty[slots] = False
         self._writing = slots[:0]
         self._pages.kill(older[older >= 0])
-        self._stored_rich |= self._dirty_rich
         self._dirty_rich.clear()
         self._gone.clear()
         self._others.clear()
@@ -242,11 +241,16 @@ class Entries:
         """Make a row rich, since another id has the same first half."""
         row = self.rows[slot]
         token = np.array([row["key"], row["proof"]], "<u8").tobytes()
-        self._rich[token] = self.codec.to_entry(row)
-        self._dirty_rich.add(token)
-        self._gone.discard(token)
+        self._keep_rich(token, self.codec.to_entry(row))
         self._crowded.add(int(row["key"]))
         self._no_row(slot)
+
+    def _keep_rich(self, token: bytes, entry: Entry) -> None:
+        self._rich[token] = entry
+        self._dirty_rich.add(token)
+        if token in self._gone:
+            self._gone.discard(token)
+            self._stored_rich.add(token)
 
     def _read_rich(self, token: bytes) -> bool:
         """Have a rich entry in memory; return whether there is one."""

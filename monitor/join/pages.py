@@ -95,6 +95,8 @@ class Pages:
         """Number, first page, pages."""
         self._dead: list[bytes] = []
         self._run: Run | None = None
+        self._tried = 0
+        """Pages from ``_next`` on that a write which failed may have left behind, and a run."""
 
     def fetch(self, locations: IntArray) -> Rows:
         """Return rows by their locations.
@@ -128,17 +130,22 @@ class Pages:
         """Return what the next write must put and delete so that these rows are the latest of their keys."""
         self._forget()
         puts: dict[bytes, bytes] = {}
-        self._run = None
-        if len(rows) or len(others):
-            run = self._run = Run(self._next, rows["key"], leaves, others)
+        run = self._run = Run(self._next, rows["key"], leaves, others) if len(rows) or len(others) else None
+        made = 0 if run is None else run.pages
+        deletes = self._dead + [self._key(self._next + place) for place in range(made, self._tried)]
+        if run is not None:
             pages = self._codec.encode_pages(rows) if len(rows) else []
             puts = {self._key(run.first + place): page for place, page in enumerate(pages)}
             puts[self._run_key(self._sequence)] = run.encode()
-        return puts, list(self._dead)
+        else:
+            deletes.append(self._run_key(self._sequence))
+        self._tried = max(self._tried, made)
+        return puts, deletes
 
     def written(self) -> IntArray:
         """Note that the changes are in the store; return the locations of the rows."""
         self._dead.clear()
+        self._tried = 0
         run = self._run
         if run is None:
             return np.zeros(0, np.int64)
