@@ -23,7 +23,7 @@ from monitor.model import Model
 from monitor.outgoing import HOLD, Outgoing
 from monitor.panes import Shelf
 from monitor.partition import Partition
-from monitor.pipeline import Pipeline, no_fault
+from monitor.pipeline import Pipeline, no_fault, no_pulse
 from monitor.positions import Inputs
 from monitor.progress import CLOSING, decode_closing, restore_model
 from monitor.published import PublishedFile, hold_after
@@ -43,6 +43,7 @@ def open_pipeline(
     *,
     base: Path | None = None,
     fault: Callable[[str], None] = no_fault,
+    pulse: Callable[[], None] = no_pulse,
     store: StateStore | None = None,
 ) -> Pipeline:
     """Open the state, put every model back where it was, and seek the source to the stored positions."""
@@ -51,7 +52,7 @@ def open_pipeline(
         history = History(Path(config.state.path) / "history.sqlite")
         try:
             assembly = Assembly(config, build_models(config, base or Path()), opened, history)
-            return _restored(assembly, source, fault)
+            return _restored(assembly, source, fault, pulse)
         except BaseException:
             history.close()
             raise
@@ -61,7 +62,7 @@ def open_pipeline(
         raise
 
 
-def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None]) -> Pipeline:
+def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], pulse: Callable[[], None]) -> Pipeline:
     config, opened, models = assembly.config, assembly.store, assembly.models
     commit = opened.commit()
     stale = [key for model in models.values() for key in restore_model(model, opened)]
@@ -79,6 +80,7 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None]) 
         watch=InputWatch(source, assembly.topics()),
         published=PublishedFile(opened.directory),
         fault=fault,
+        pulse=pulse,
     )
     for name, model in models.items():
         for change in model.changes:

@@ -53,6 +53,10 @@ def no_fault(point: str) -> None:
     """Do nothing at a named point."""
 
 
+def no_pulse() -> None:
+    """Tell nobody."""
+
+
 @dataclass(slots=True)
 class Durations:
     """Seconds that the last checkpoint and evaluation took."""
@@ -75,6 +79,8 @@ class Pipeline:
     outgoing: Outgoing
     watch: InputWatch
     fault: Callable[[str], None] = no_fault
+    pulse: Callable[[], None] = no_pulse
+    """Called now and then during work that may take minutes."""
     monotonic: Callable[[], float] = time.monotonic
     last: Durations = field(default_factory=Durations)
     results: Callable[[list[WindowResult]], None] | None = None
@@ -261,7 +267,10 @@ class Pipeline:
         self._layouts = {model.layout.identity for model in self.assembly.models.values()}
 
     def _evaluate(self) -> None:
-        """Evaluate what is due; a window leaves the set only once history has it."""
+        """Evaluate what is due; a window leaves the set only once history has it.
+
+        Where there is much, what is done is noted now and then: a process that is killed for its silence goes on there.
+        """
         began = self.monotonic()
         for name, closing in self.closings.items():
             model = self.assembly.models[name]
@@ -276,6 +285,9 @@ class Pipeline:
                 self.assembly.history.upsert(results)
                 closing.due.difference_update(part)
                 closing.changed = True
+                self.pulse()
+                if first + _WINDOWS_AT_ONCE < len(due):
+                    self.assembly.store.write({compose(CLOSING, 0, name): encode_closing(closing)}, (), sync=False)
                 if self.results is not None:
                     self.results(results)
         self.last.evaluation = self.monotonic() - began

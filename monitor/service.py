@@ -29,6 +29,10 @@ class Health:
     not_ready: str | None = "starting"
     """Why the service is not ready, ``None`` when it is."""
 
+    def beat(self) -> None:
+        """Note that the pipeline's thread is at work."""
+        self.heartbeat = time.monotonic()
+
 
 @dataclass(slots=True)
 class Service:
@@ -46,7 +50,7 @@ class Service:
         """Read, count and write until ``stopping`` is set; then write once more."""
         try:
             while not self.stopping.is_set():
-                self.health.heartbeat = time.monotonic()
+                self.health.beat()
                 self.pipeline.step(_POLL)
                 if self.pipeline.due():
                     self._checkpoint()
@@ -73,7 +77,7 @@ class Service:
                 log.error("state cannot be written", problem=str(error))  # noqa: TRY400 - the sentence says it all
                 if self.stopping.wait(_RETRY):
                     return
-                self.health.heartbeat = time.monotonic()
+                self.health.beat()
             else:
                 break
         self.metrics.observe(self.pipeline.last)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
-import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -72,10 +71,10 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
 def open_when_there(config: Config, path: Path, health: Health, stopping: threading.Event) -> Pipeline | None:
     """Open the pipeline as soon as a broker answers and the topics exist; ``None`` when asked to stop before."""
     while not stopping.is_set():
-        health.heartbeat = time.monotonic()
+        health.beat()
         source = build_source(config)
         try:
-            return open_pipeline(config, source, base=folder_of(path))
+            return open_pipeline(config, source, base=folder_of(path), pulse=health.beat)
         except (SourceUnavailableError, MissingTopicError) as error:
             source.close()
             health.not_ready = f"no broker or topic to read: {error}"

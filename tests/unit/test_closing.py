@@ -41,3 +41,43 @@ def test_a_long_gap_hides_no_window_with_rows(tmp_path: Path, monkeypatch: pytes
         expected = {start for start in starts if any(start <= time < start + size for time in times)}
         assert {start for start, rows in found.items() if rows} == expected
         assert (len(found) < len(starts)) == (window == "fast"), "empty windows of the gap are left out"
+
+
+def test_much_evaluation_shows_life_and_goes_on_where_it_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a process that is taken for dead would begin anew for ever."""
+    monkeypatch.setattr("monitor.pipeline._WINDOWS_AT_ONCE", 10)
+    path = prepare(tmp_path, "p", "unused:9092")
+    rng = random.Random(1)
+    log = [Item(value(rng, str(n), BEGIN + n * 2 * MINUTE)) for n in range(300)]
+    store, beats, most = MemoryStore(), 0, 0
+
+    def pulse() -> None:
+        nonlocal beats
+        beats += 1
+        if beats == most:
+            raise KeyboardInterrupt
+
+    most = 4
+    pipeline = open_pipeline(load(path, {}), memory({"p": {0: log}}), base=tmp_path, pulse=pulse, store=store)
+    pipeline.step(0)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.checkpoint()
+    left = len(pipeline.closings["m"].due)
+    pipeline.assembly.history.close()
+    beats, most = 0, 1
+    with pytest.raises(KeyboardInterrupt):
+        open_pipeline(load(path, {}), memory({"p": {0: log}}), base=tmp_path, pulse=pulse, store=store)
+    beats, most = 0, 10_000
+    pipeline = open_pipeline(load(path, {}), memory({"p": {0: log}}), base=tmp_path, pulse=pulse, store=store)
+    assert beats == -(-(left + 10) // 10), "all but what was noted: each time, the last ten were not yet"
+    drain(pipeline)
+    windows = outcome_of(pipeline).windows
+    pipeline.close()
+    (tmp_path / "whole").mkdir()
+    path = prepare(tmp_path / "whole", "p", "unused:9092")
+    whole = open_pipeline(load(path, {}), memory({"p": {0: log}}), base=tmp_path / "whole", store=MemoryStore())
+    drain(whole)
+    assert outcome_of(whole).windows == windows
+    whole.close()
