@@ -8,9 +8,16 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 
 from tests.kafka.broker import Broker
 from tests.kafka.jars import MissingToolError
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> None:
+    """Undo what an earlier test in this process may have configured, so that messages go where tests look for them."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,10 @@ class Connection(Generic[ClientT]):
     def _end(self, client: ClientT | None, network: AskingClient | None) -> None:
         if self._dispose is None:
             if network is not None:
-                network.close()
+                try:
+                    network.close()
+                except RuntimeError as error:  # a client that failed to start has closed it already
+                    log.debug("closed twice", problem=str(error))
         elif client is not None:
             self._dispose(client)
 

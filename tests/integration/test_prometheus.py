@@ -80,9 +80,10 @@ def test_prometheus_reads_every_series_back(running: Running, prometheus: Callab
 
 def test_prometheus_learns_type_help_and_unit(running: Running, prometheus: Callable[[str], Prometheus]) -> None:
     server = prometheus(running.target)
-    known = eventually("metadata", lambda: server.api("metadata"))
-    for metric in catalogue.metrics():
-        name = metric.family if metric.kind in {"counter", "info"} else metric.name
+    metrics = {m.family if m.kind in {"counter", "info"} else m.name: m for m in catalogue.metrics()}
+    eventually("metadata of all metrics", lambda: metrics.keys() <= server.api("metadata").keys())
+    known = server.api("metadata")
+    for name, metric in metrics.items():
         (entry,) = known[name]
         assert entry["type"] == metric.kind
         assert entry["help"] == metric.help
