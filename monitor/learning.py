@@ -21,6 +21,8 @@ from monitor.events import HOUR, Batch, Column
 SAMPLE: Final = 10_000
 ENOUGH: Final = 2_000
 _EDGES_PART: Final = 14
+_LONGEST: Final = 256
+"""Characters of a category in the sample, which is written whole; a longer one gets no bin of its own."""
 
 
 class _Row(dict[str, Any]):
@@ -126,7 +128,8 @@ def id_hash(name: str) -> int:
 
 def _plain(values: Column, row: int) -> float | str | None:
     if isinstance(values, list):
-        return values[row]
+        text = values[row]
+        return text if text is None or len(text) <= _LONGEST else f"{text[:32]}…{id_hash(text):x}"
     value = float(values[row])
     return None if np.isnan(value) else value
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -416,3 +418,95 @@ def test_the_bound_of_versions_changes_what_comes_after_it_only(tmp_path: Path, 
     assert {key[1] for key in outcome.windows} == {"1", "other", "2"}
     late = [key for key in outcome.cells if key[1] == "other" and key[4] >= HALF_WAY]
     assert all(not outcome.cells[key]["rows"][0] for key in late)
+
+
+@dataclass
+class Learner(Service):
+    """The same, with a reference that is learnt from the stream over six hours."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.change(replacing(("{source: reference.json}", "{learn: 6h}")))
+
+    def at(self) -> str:
+        """Return what the model is at."""
+        with self.opened(memory(self.topics)) as pipeline:
+            learning = pipeline.assembly.models["m"].learning
+            return "learnt" if learning is None else learning.stage
+
+
+STAGES = {"edges": 30, "counts": 200, "learnt": CUT}
+"""What a learner is at, and how far it has read by then."""
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read a hundred records at a time, and find two hundred rows enough to learn from."""
+    monkeypatch.setattr("monitor.pipeline._BATCH", 100)
+    monkeypatch.setattr("monitor.learning.ENOUGH", 200)
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_was_learnt_goes_on_after_a_change_that_does_not_touch_it(tmp_path: Path, stage: str) -> None:
+    """Read in two parts, of which the second begins while edges are sought, while rows are counted, or after it."""
+    until = STAGES[stage]
+    change = replacing(("kind: psi,", "kind: psi, alert: 0.2,"))
+    (tmp_path / "whole").mkdir()
+    whole = Learner(tmp_path / "whole")
+    whole.change(change)
+    whole.run(until)
+    expected = whole.run()
+    (tmp_path / "changed").mkdir()
+    service = Learner(tmp_path / "changed")
+    service.run(until)
+    assert service.at() == stage
+    service.change(change)
+    outcome = service.run()
+    assert service.logged == []
+    assert outcome.cells == expected.cells
+    assert outcome.counters == expected.counters
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            ("features: value.features", "features: value.others"),
+            "learns its reference anew, since the mapping changed: features",
+        ),
+        (("{learn: 6h}", "{learn: 8h}"), "learns its reference anew, since the period changed"),
+    ],
+)
+def test_a_reference_is_learnt_anew_where_it_no_longer_fits(
+    tmp_path: Path, stage: str, change: tuple[str, str], sentence: str
+) -> None:
+    until = STAGES[stage]
+    service = Learner(tmp_path)
+    service.topics = {"p": {number: list(map(renamed, log)) for number, log in LOGS.items()}}
+    service.run(until)
+    assert service.at() == stage
+    service.change(replacing(change))
+    if stage == "learnt" and "period" in sentence:
+        service.run()
+        assert service.logged == [], "a reference that is there stays"
+        return
+    service.run()
+    assert service.logged[0] == sentence
+    with service.opened(memory(service.topics)) as pipeline:
+        model = pipeline.assembly.models["m"]
+        assert service.logged == []
+        assert model.reference is not None, "learnt from the rows that came after the change"
+        assert set(model.reference.columns) == {"amount", "age", "country", "score"}
+        learnt_from = model.reference.source.split("the stream, ")[1].split(" to ")[0]
+        hours = round((datetime.fromisoformat(learnt_from).timestamp() * 1e6 - BEGIN) / HOUR, 2)
+        assert hours >= until * STEP / HOUR
+
+
+def renamed(item: Item) -> Item:
+    """Return a record that carries its features under two names, with other amounts under the second."""
+    row = json.loads(item.value or b"")
+    row["others"] = {**row["features"], "amount": 7}
+    return replace(item, value=json.dumps(row).encode())

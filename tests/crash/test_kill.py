@@ -124,11 +124,13 @@ class Run:
         self._reap(process)
 
     def finish(self, total: int) -> None:
-        """Run until everything is durable, then stop in order."""
+        """Run until everything is durable, or nothing moves any more, then stop in order."""
         process = self.spawn()
-        deadline = time.monotonic() + 120 * PATIENCE
-        while self.reached()[1] < total and time.monotonic() < deadline and process.poll() is None:
+        durable, moved_at = 0, time.monotonic()
+        while durable < total and time.monotonic() < moved_at + 120 and process.poll() is None:
             time.sleep(0.1)
+            if self.reached()[1] > durable:
+                durable, moved_at = self.reached()[1], time.monotonic()
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30 * PATIENCE)
         assert process.returncode == 0, errors.decode()

@@ -148,6 +148,23 @@ def test_a_model_that_is_done_learning_does_not_make_another_forget_types(tmp_pa
     pipeline.close()
 
 
+def test_long_categories_do_not_swell_the_state(tmp_path: Path) -> None:
+    """A producer that writes pages of text, a different one in every row, into a field of words."""
+    stored: list[int] = []
+    for name, country in (("short", lambda n: f"c{n}"), ("long", lambda n: f"c{n} " + "x" * 8_000)):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = folder / "driftline.yaml"
+        path.write_text(CONFIG.format(topic="p", folder=folder, bootstrap="unused:9092", reference="{learn: 28d}"))
+        store = MemoryStore()
+        log = {key: items[:300] for key, items in fickle(country, country).items()}
+        pipeline = open_pipeline(load(path, {}), MemorySource(log, seed=1), base=folder, store=store)
+        drain(pipeline)
+        stored.append(sum(len(found) for _, found in store.scan(b"")))
+        pipeline.close()
+    assert stored[1] < 2 * stored[0]
+
+
 def test_windows_are_judged_once_the_reference_is_learnt(tmp_path: Path) -> None:
     pipeline = learn(tmp_path / "a", 4)
     results = list(pipeline.assembly.history.results(None, None))
