@@ -16,7 +16,7 @@ from monitor.config.load import load
 from monitor.decoding.decoder import Decoder
 from monitor.events import Chunk, Records
 from monitor.opening import open_pipeline
-from monitor.sources.memory import MemorySource
+from monitor.sources.memory import Item, MemorySource
 from monitor.sources.port import TopicPartition
 from tests.crash.poison import TOPIC, Mixed, Poison, mix, text_of
 from tests.crash.runs import drain
@@ -34,23 +34,27 @@ class Fragile(Decoder):
         return super().decode(records)
 
 
-SEVERAL: dict[int, tuple[int, ...]] = {0: (0, 400), 1: (700, 701)}
+SEVERAL: dict[int, tuple[int, ...]] = {0: (0, 150), 1: (200, 201)}
 """Places of fatal records: at the very beginning, alone, and two side by side."""
-ONE: dict[int, tuple[int, ...]] = {0: (400,), 1: ()}
+ONE: dict[int, tuple[int, ...]] = {0: (150,), 1: ()}
+
+
+def clean() -> dict[int, list[Item]]:
+    """Return the first ten hours of the clean stream."""
+    return {number: log[:300] for number, log in mix([]).clean.items()}
 
 
 def stream(places: Mapping[int, tuple[int, ...]] = MappingProxyType(SEVERAL)) -> Mixed:
     """Return the clean stream with fatal records at some places of each partition."""
-    mixed = mix([])
+    plain = clean()
     record = Poison(text_of({"prediction_id": FATAL.decode(), "ts": "2026-11-01T00:00:00Z"}), "crashed")
-    plain = mixed.dirty
-    fatal = Mixed(clean=mixed.clean)
+    fatal = Mixed(clean=plain)
     for partition, log in plain.items():
         out = fatal.dirty.setdefault(partition, [])
         for item in log:
             while len(out) in places[partition]:
                 fatal.letters.append((f"{TOPIC}:{partition}:{len(out)}", "crashed"))
-                out.append(type(item)(record.value, key=b"k"))
+                out.append(Item(record.value, key=b"k"))
             out.append(item)
     return fatal
 

@@ -26,9 +26,9 @@ from tests.crash.ground import prepare, write_reference
 from tests.crash.runs import Cells, Key, Outcome, drain, memory, outcome_of
 from tests.crash.stream import BEGIN, value
 
-ROWS, STEP, PARTITIONS = 1_600, MINUTE, 2
-"""Rows of a partition, a minute apart: 26 hours."""
-CUT = 811
+ROWS, STEP, PARTITIONS = 800, MINUTE, 2
+"""Rows of a partition, a minute apart: 13 hours."""
+CUT = 411
 """Where the configuration changes, in each partition: within a window of every kind."""
 HALF_WAY = BEGIN + CUT * STEP
 Change = Callable[[str], str]
@@ -72,7 +72,7 @@ class Service:
     def __post_init__(self) -> None:
         self.path = prepare(self.folder, "p", "unused:9092")
         few = ("      - {kind: rate, on: [quality]}\n", ""), ("      - {kind: ks, on: [numeric, score]}\n", "")
-        self.change(replacing(*few, ("on: [features, score]", "on: [score]"), ("1d, slide: 1h", "12h, slide: 3h")))
+        self.change(replacing(*few, ("on: [features, score]", "on: [score]"), ("1d, slide: 1h", "6h, slide: 2h")))
 
     def change(self, change: Change) -> None:
         self.path.write_text(change(self.path.read_text()))
@@ -422,11 +422,11 @@ def test_the_bound_of_versions_changes_what_comes_after_it_only(tmp_path: Path, 
 
 @dataclass
 class Learner(Service):
-    """The same, with a reference that is learnt from the stream over six hours."""
+    """The same, with a reference that is learnt from the stream over three hours."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.change(replacing(("{source: reference.json}", "{learn: 6h}")))
+        self.change(replacing(("{source: reference.json}", "{learn: 3h}")))
 
     def at(self) -> str:
         """Return what the model is at."""
@@ -477,7 +477,7 @@ def test_what_was_learnt_goes_on_after_a_change_that_does_not_touch_it(tmp_path:
             ("features: value.features", "features: value.others"),
             "learns its reference anew, since the mapping changed: features",
         ),
-        (("{learn: 6h}", "{learn: 8h}"), "learns its reference anew, since the period changed"),
+        (("{learn: 3h}", "{learn: 6h}"), "learns its reference anew, since the period changed"),
     ],
 )
 def test_a_reference_is_learnt_anew_where_it_no_longer_fits(

@@ -17,14 +17,15 @@ from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.sources.memory import MemorySource
 from monitor.sources.port import TopicPartition
-from tests.crash.fatal import DIED, FATAL, ONE, stream
-from tests.crash.poison import TOPIC, configure, harm, mix, run
+from tests.crash.fatal import DIED, FATAL, ONE, clean, stream
+from tests.crash.poison import TOPIC, configure, harm, run
 from tests.crash.runs import Outcome, drain, outcome_of
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return run(configure(tmp_path_factory.mktemp("clean")), mix([]).clean)
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Return a run over the clean stream."""
+    return run(configure(tmp_path_factory.mktemp("clean")), clean())
 
 
 class DeadError(BaseException):
@@ -58,14 +59,14 @@ def live(path: Path, *, most: int, fault: Callable[[str], None] = lambda _: None
     pytest.fail(f"not done after {most} restarts")
 
 
-def test_each_fatal_record_is_set_aside_after_a_few_deaths(tmp_path: Path, clean: Outcome) -> None:
+def test_each_fatal_record_is_set_aside_after_a_few_deaths(tmp_path: Path, undisturbed: Outcome) -> None:
     mixed = stream()
     outcome, restarts = live(configure(tmp_path), most=5 * len(mixed.letters))
-    assert harm(outcome, clean, mixed) == []
+    assert harm(outcome, undisturbed, mixed) == []
     assert restarts >= 4
 
 
-def test_a_fault_in_native_code_is_survived(tmp_path: Path, clean: Outcome) -> None:
+def test_a_fault_in_native_code_is_survived(tmp_path: Path, undisturbed: Outcome) -> None:
     """The same with processes that really die."""
     path, mixed = configure(tmp_path), stream(ONE)
     deaths = 0
@@ -78,14 +79,14 @@ def test_a_fault_in_native_code_is_survived(tmp_path: Path, clean: Outcome) -> N
     assert deaths == 4
     logs = {TopicPartition(TOPIC, number): log for number, log in mixed.dirty.items()}
     pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
-    assert harm(outcome_of(pipeline), clean, mixed) == []
+    assert harm(outcome_of(pipeline), undisturbed, mixed) == []
     pipeline.close()
 
 
 @pytest.mark.parametrize("point", ["before_apply", "before_write", "after_write", "after_commit"])
-def test_deaths_that_no_record_is_to_blame_for_set_none_aside(tmp_path: Path, clean: Outcome, point: str) -> None:
+def test_deaths_that_no_record_is_to_blame_for_set_none_aside(tmp_path: Path, undisturbed: Outcome, point: str) -> None:
     """Killed six times at the same place, the service reads on, record by record, and refuses nothing."""
-    path, mixed = configure(tmp_path), mix([])
+    path, mixed = configure(tmp_path), stream({0: (), 1: ()})
     logs = {TopicPartition(TOPIC, number): log for number, log in mixed.dirty.items()}
 
     def fault(name: str) -> None:
@@ -105,7 +106,7 @@ def test_deaths_that_no_record_is_to_blame_for_set_none_aside(tmp_path: Path, cl
     drain(pipeline)
     outcome = outcome_of(pipeline)
     pipeline.close()
-    assert harm(outcome, clean, mixed) == []
+    assert harm(outcome, undisturbed, mixed) == []
 
 
 def test_an_orderly_end_counts_against_nothing(tmp_path: Path) -> None:
@@ -119,13 +120,13 @@ def test_an_orderly_end_counts_against_nothing(tmp_path: Path) -> None:
 
 
 def test_records_are_read_in_bulk_again_once_the_place_is_passed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: Outcome
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Outcome
 ) -> None:
     monkeypatch.setattr("monitor.crashes.CAREFUL", 100)
     monkeypatch.setattr("monitor.pipeline._BATCH", 64)
     mixed = stream()
     outcome, _ = live(configure(tmp_path), most=5 * len(mixed.letters))
-    assert harm(outcome, clean, mixed) == []
+    assert harm(outcome, undisturbed, mixed) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"\0" * 600, bytes(range(256)) * 3])
