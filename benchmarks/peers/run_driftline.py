@@ -75,12 +75,20 @@ class Counting:
 
 
 def read(path: Path) -> dict[str, Column]:
-    """Return a frame as what decoding makes: float64 arrays and lists of text."""
+    """Return a frame as what decoding makes: float64 arrays and lists of text; equal texts share one object.
+
+    The peers get theirs so from pandas.
+    """
     table = pq.read_table(path)
     return {
-        name: column.to_numpy() if pa.types.is_floating(column.type) else column.to_pylist()
+        name: column.to_numpy() if pa.types.is_floating(column.type) else _shared(column.to_pylist())
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
+
+
+def _shared(texts: list[str | None]) -> list[str | None]:
+    known: dict[str | None, str | None] = {}
+    return [known.setdefault(text, text) for text in texts]
 
 
 def _bins(column: Column) -> NumericBins | CategoricalBins:
