@@ -35,6 +35,8 @@ class Verdict:
     future: IntArray
     held: IntArray
     """All that is held after the call, oldest first."""
+    at: IntArray
+    """For each of ``accepted`` the new row at which it was accepted, itself or a later one; -1 when none was."""
 
 
 @dataclass(slots=True)
@@ -70,7 +72,8 @@ class Clock:
             before = _greatest_before(times, self.greatest)
             if bool(np.all(times <= before + skew)):
                 self.greatest = int(max(self.greatest, times.max(initial=NEVER)))
-                return Verdict(np.arange(len(times)), before, _NONE, _NONE)
+                rows = np.arange(len(times))
+                return Verdict(rows, before, _NONE, _NONE, rows)
         return self._row_by_row(times, skew)
 
     def settle(self, skew: int) -> Verdict:
@@ -85,6 +88,7 @@ class Clock:
         if self.greatest == NEVER:
             rows = rows[walk.begin(rows.tolist(), times[rows].tolist()) :]
         else:
+            walk.at = 0 if len(times) else -1
             walk.believe()
         before = _greatest_before(times[rows], self.greatest)
         if len(rows):
@@ -95,6 +99,7 @@ class Clock:
             np.concatenate([first.before, before]),
             np.flatnonzero(times > bounds),
             first.held,
+            np.concatenate([first.at, rows]),
         )
 
     def _row_by_row(self, times: IntArray, skew: int) -> Verdict:
@@ -125,9 +130,12 @@ class _Walk:
         self.accepted: list[int] = []
         self.before: list[int] = []
         self.future: list[int] = []
+        self.at = -1
+        self.places: list[int] = []
 
     def step(self, index: int, time: int) -> None:
         clock = self.clock
+        self.at = index
         if time <= clock.greatest + self.skew and clock.greatest != NEVER:
             self._accept(index, time)
             if clock.held:
@@ -143,6 +151,7 @@ class _Walk:
     def begin(self, indices: list[int], times: list[int]) -> int:
         """Hold rows until there are enough to say when it is, and believe them; return how many of these it took."""
         for number, (index, time) in enumerate(zip(indices, times, strict=True), start=1):
+            self.at = index
             self._hold(index, time)
             if self.clock.balance >= CONFIRMATIONS:
                 self.believe()
@@ -180,6 +189,7 @@ class _Walk:
             np.array(self.before, np.int64),
             np.array(self.future, np.int64),
             np.array(self.names, np.int64),
+            np.array(self.places, np.int64),
         )
 
     def _hold(self, index: int, time: int) -> None:
@@ -189,6 +199,7 @@ class _Walk:
 
     def _accept(self, name: int, time: int) -> None:
         self.accepted.append(name)
+        self.places.append(self.at)
         self.before.append(self.clock.greatest)
         self.clock.greatest = max(self.clock.greatest, time)
 

@@ -70,6 +70,8 @@ class MapConfig(Section):
     """Milliseconds the model took."""
     error: str | None = None
     """Truthy, or a status of 400 and above, when serving failed."""
+    retract: str | None = None
+    """Of a label: truthy when it takes back what the label said before."""
     decode: dict[str, FieldDecoding] = Field(default_factory=dict)
     """A path whose value is itself encoded → how; applied before deeper paths are followed."""
 
@@ -95,6 +97,28 @@ class StreamConfig(Section):
     """How times are written; never guessed."""
     sample: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the ids that is kept, by hash of the id."""
+
+
+class LabelMapConfig(MapConfig):
+    """Where each role stands in a label's record; paths as in ``predictions.map``."""
+
+    time: str = "timestamp"
+    """When the label was made; by default the record's log time."""
+    label: str | None = "value.label"
+    """What was true: a class, or a number."""
+
+
+class LabelsConfig(StreamConfig):
+    """What was true, logged later, under the ids of the predictions."""
+
+    map: LabelMapConfig = LabelMapConfig()
+    """Where each role stands in a record."""
+    matures_after: Duration | None = None
+    """The age, by log time, at which a prediction is judged once and for all; by default ``join.wait``."""
+    absent_means: str | int | float | bool | None = None
+    """The label of a prediction that has none at that age, where labels only ever come for one class or value."""
+    on_duplicate: Literal["last_wins", "first_wins"] = "last_wins"
+    """Which label counts when two of them differ; the same said again is a duplicate in any case."""
 
 
 class FeatureConfig(Section):
@@ -201,10 +225,17 @@ class ModelConfig(Section):
     """What the model predicts: one of two classes, one of several, or a number."""
     positive_class: str | int | bool | None = None
     """The class that the score is the probability of."""
+    classes: Annotated[list[str | int | bool], Field(min_length=2, max_length=1000)] | None = None
+    """All classes there are; labels of a multiclass model need them. By default a binary model has ``0`` and ``1``, or
+    ``false`` and ``true``, where ``positive_class`` is one of these; otherwise any other is the other class."""
     decision: str | None = None
     """The operating threshold, such as ``score >= 0.92``; the share of rows beyond it is watched as ``flagged``."""
     predictions: StreamConfig
     """Where the model's predictions are logged."""
+    labels: LabelsConfig | None = None
+    """Where what was true is logged."""
+    join: JoinConfig = JoinConfig()
+    """How labels find their predictions."""
     features: dict[str, FeatureConfig] = Field(default_factory=dict)
     """What is to be known of single features; the others are taken from the reference."""
     reference: ReferenceConfig | None = None

@@ -8,11 +8,12 @@ from typing import Final
 
 from monitor.config.checks import Complaint, is_file
 from monitor.config.decision import Decision
-from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig
+from monitor.config.label_checks import check_labels
+from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, WindowConfig
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
 from monitor.config.root import DefaultsConfig
+from monitor.config.stream_checks import below, check_stream, paths_of
 from monitor.config.types import format_duration
-from monitor.decoding.paths import parse_path, parse_template
 from monitor.decoding.plan import compile_plan
 from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, MINUTE
@@ -31,14 +32,15 @@ def check_model(model: ModelConfig, resolved: ModelConfig, most_features: int, b
 
     What comes from ``defaults`` is checked there, except whether detectors find their windows.
     """
-    yield from (_below("predictions", complaint) for complaint in check_stream(model.predictions))
+    yield from (below("predictions", complaint) for complaint in check_stream(model.predictions))
     yield from _check_plan(model, most_features)
+    yield from check_labels(model)
     yield from _check_features(model, most_features)
     yield from _check_decision(model)
     yield from _check_slices(model)
     if model.reference is not None:
-        yield from (_below("reference", complaint) for complaint in check_reference(model.reference, base))
-    yield from (_below("windows", complaint) for complaint in check_windows(model.windows or {}))
+        yield from (below("reference", complaint) for complaint in check_reference(model.reference, base))
+    yield from (below("windows", complaint) for complaint in check_windows(model.windows or {}))
     own = model.detectors is not None
     for place, detector in enumerate(resolved.detectors or ()):
         where: Steps = ("detectors", place) if own else ()
@@ -50,52 +52,10 @@ def check_model(model: ModelConfig, resolved: ModelConfig, most_features: int, b
 def check_defaults(defaults: DefaultsConfig, base: Path) -> Iterator[Complaint]:
     """Check what every model inherits."""
     if defaults.reference is not None:
-        yield from (_below("reference", complaint) for complaint in check_reference(defaults.reference, base))
-    yield from (_below("windows", complaint) for complaint in check_windows(defaults.windows or {}))
+        yield from (below("reference", complaint) for complaint in check_reference(defaults.reference, base))
+    yield from (below("windows", complaint) for complaint in check_windows(defaults.windows or {}))
     for place, detector in enumerate(defaults.detectors or ()):
         yield from _check_thresholds(detector, ("detectors", place))
-
-
-def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
-    """Check where records come from and every path into them."""
-    if (stream.topic is None) == (stream.file is None):
-        yield Complaint((), "needs exactly one of topic and file", needs=(("topic",), ("file",)))
-    for steps, text in paths_of(stream):
-        yield from _check_path(steps, text)
-    yield from _check_path(("map", "id"), stream.map.id, template=True)
-    names = stream.feature_names
-    if names is not None and not isinstance(stream.map.features, str):
-        yield Complaint(("feature_names",), "needs map.features to be the path of a list", needs=(("map", "features"),))
-    if names is not None and len(set(names)) < len(names):
-        yield Complaint(("feature_names",), "a name is given twice", code=WRONG_VALUE)
-
-
-def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
-    """Return every path of a stream with the way to it, apart from the id's template."""
-    mapped = stream.map
-    paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
-    paths += [(("map", "decode", text), text) for text in mapped.decode]
-    for name in ("time", "version", "score", "prediction", "label", "latency", "error"):
-        if (text := getattr(mapped, name)) is not None:
-            paths.append((("map", name), text))
-    if isinstance(mapped.features, str):
-        paths.append((("map", "features"), mapped.features))
-    elif mapped.features is not None:
-        paths += [(("map", "features", name), text) for name, text in mapped.features.items()]
-    if stream.explode is not None:
-        paths.append((("explode",), stream.explode))
-    return paths
-
-
-def _check_path(steps: Steps, text: str, *, template: bool = False) -> Iterator[Complaint]:
-    try:
-        if template:
-            parse_template(text)
-        else:
-            parse_path(text)
-    except ValueError as error:
-        reason = str(error).rpartition(": ")[2]
-        yield Complaint(steps, f"not a path: {reason}", code=WRONG_VALUE)
 
 
 def _check_plan(model: ModelConfig, most: int) -> Iterator[Complaint]:
@@ -199,7 +159,7 @@ def check_windows(windows: Mapping[str, WindowConfig]) -> Iterator[Complaint]:
     """Check sizes, slides and the panes that follow from them."""
     for name, window in windows.items():
         found = tuple(_check_lengths(window))
-        yield from (_below(name, complaint) for complaint in found)
+        yield from (below(name, complaint) for complaint in found)
         if window.size > _HUGE:
             message = f"a window of {format_duration(window.size)}: it moves slowly and is costly to sum"
             yield Complaint((name, "size"), message, code=WARNING)
@@ -257,8 +217,3 @@ def _check_column(name: str, model: ModelConfig, steps: Steps) -> Iterator[Compl
         message = "watched only if the stream has a feature of this name"
         hint = did_you_mean(name, SELECTORS)
         yield Complaint(steps, message, hint if hint.startswith("did you") else "", WARNING)
-
-
-def _below(name: str, found: Complaint) -> Complaint:
-    needs = tuple((name, *steps) for steps in found.needs)
-    return Complaint((name, *found.steps), found.message, found.hint, found.code, needs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, WindowConfig
+from monitor.config.model import DetectorConfig, LabelsConfig, ModelConfig, ReferenceConfig, WindowConfig
 from monitor.config.root import Config, DefaultsConfig
 from monitor.events import DAY, HOUR, MINUTE
 
@@ -54,8 +54,17 @@ def resolve_model(model: ModelConfig, defaults: DefaultsConfig) -> ModelConfig:
             "windows": dict(windows),
             "detectors": detectors,
             "reference": reference,
+            "labels": resolve_labels(model),
         }
     )
+
+
+def resolve_labels(model: ModelConfig) -> LabelsConfig | None:
+    """Return the labels with the age at which predictions are judged; by default all the time that they wait."""
+    labels = model.labels
+    if labels is None or labels.matures_after is not None:
+        return labels
+    return labels.model_copy(update={"matures_after": model.join.wait})
 
 
 def merge_reference(own: ReferenceConfig | None, default: ReferenceConfig | None) -> ReferenceConfig:

@@ -12,7 +12,7 @@ from monitor.events import Kind
 ColumnType: TypeAlias = Literal["numeric", "categorical", "ignore"]
 CellKind: TypeAlias = Literal["numeric", "categorical", "flag", "unknown", "ignore"]
 
-ROLES: Final = ("score", "prediction", "label", "latency", "error")
+ROLES: Final = ("score", "prediction", "label", "latency", "error", "retract")
 """Columns beside the features; a feature cannot have one of these names."""
 
 
@@ -63,3 +63,16 @@ class Schema:
             classification=model.task != "regression",
             learnt={**(learnt or {}), **stated},
         )
+
+    @classmethod
+    def of_labels(cls, model: ModelConfig) -> Schema:
+        """Return the schema of a model's labels.
+
+        Raises
+        ------
+        ValueError
+            When the model has none.
+        """
+        if model.labels is None:
+            raise ValueError(f"{model.name} has no labels")
+        return cls(model.name, model.labels, {}, "label", classification=model.task != "regression")

@@ -1,8 +1,10 @@
 """Join time: one clock an input partition, decided by that partition's own log alone.
 
-A record's *join time* is its log time, kept within bounds that the records before it set: never more than ``slack``
-below the greatest join time so far, and, unless the broker stamped it, never more than ``skew`` above. So no later
-record of the input has a join time below ``greatest - slack``; the least of these over all inputs is the watermark.
+A record's *join time* is its log time within bounds that the log before it sets. The clock of an input stands where
+three records in a row agree that it is at least so late, or any one where the broker stamps; it never goes back. A join
+time lies at most ``slack`` below the clock and, unless the broker stamps, at most ``skew`` above. So one record from 2099
+moves nothing, a night without records costs two records a bound, and no later record of the input has a join time below
+the clock less ``slack``: the least of these over all inputs is the watermark.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ class InputClock:
     """Join time of one input partition."""
 
     greatest: int = NEVER
+    """Where the clock stands."""
     idle: bool = False
+    recent: list[int] = field(default_factory=lambda: [NEVER, NEVER])
+    """The last two log times, where the broker does not stamp."""
 
     def advance(self, log_times: IntArray, slack: int, skew: int | None) -> IntArray:
         """Return the join times of the next records of the log.
@@ -34,37 +39,32 @@ class InputClock:
         log_times
             Record timestamps in log order, microseconds.
         slack
-            Microseconds that a join time may lie below the greatest before it.
+            Microseconds that a join time may lie below the clock.
         skew
-            Microseconds that one record may move the clock on; ``None`` where the broker stamps.
+            Microseconds that it may lie above; ``None`` where the broker stamps.
 
         Examples
         --------
         >>> clock = InputClock()
-        >>> clock.advance(np.array([100, 95, 10, 900]), slack=10, skew=50).tolist(), clock.greatest
-        ([100, 95, 90, 150], 150)
+        >>> clock.advance(np.array([100, 95, 90, 10, 900]), slack=10, skew=50).tolist(), clock.greatest
+        ([100, 95, 90, 80, 140], 90)
         """
         if not len(log_times):
             return np.empty(0, np.int64)
-        start = int(log_times[0]) if self.greatest == NEVER else self.greatest
-        reached = np.maximum(np.maximum.accumulate(log_times), start)
+        agreed = log_times
+        if skew is not None:
+            row = np.concatenate([np.array(self.recent, np.int64), log_times])
+            agreed = np.minimum(np.minimum(row[:-2], row[1:-1]), row[2:])
+            self.recent = row[-2:].tolist()
+        reached = np.maximum(np.maximum.accumulate(agreed), self.greatest)
         before = np.empty_like(reached)
-        before[0] = start
+        before[0] = self.greatest
         before[1:] = reached[:-1]
-        if skew is not None and bool((log_times > before + skew).any()):
-            return self._one_by_one(log_times, start, slack, skew)
         self.greatest = int(reached[-1])
         bounded: IntArray = np.maximum(log_times, before - slack)
+        if skew is not None:
+            bounded = np.where(before == NEVER, bounded, np.minimum(bounded, before + skew))
         return bounded
-
-    def _one_by_one(self, log_times: IntArray, greatest: int, slack: int, skew: int) -> IntArray:
-        found: list[int] = []
-        for time in log_times.tolist():
-            bounded = max(min(time, greatest + skew), greatest - slack)
-            greatest = max(greatest, bounded)
-            found.append(bounded)
-        self.greatest = greatest
-        return np.array(found, np.int64)
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ class InputClocks:
 
     def state(self) -> dict[str, Any]:
         """Return plain values for the store."""
-        inputs = [[*name, clock.greatest, clock.idle] for name, clock in sorted(self.inputs.items())]
+        inputs = [[*name, clock.greatest, clock.idle, clock.recent] for name, clock in sorted(self.inputs.items())]
         return {"inputs": inputs, "watermark": self.watermark}
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -81,20 +81,19 @@ def _operation(side: str, rng: random.Random) -> int:
     return RETRACT if side == "label" and rng.random() < 0.15 else UPSERT
 
 
-def join_times(log: list[Record]) -> tuple[list[int], int | None]:
-    """Return the join time of every record, and the greatest."""
+def join_times(log: list[Record]) -> list[int]:
+    """Return the join time of every record."""
     times: list[int] = []
-    greatest = None
-    for record in log:
-        if greatest is None:
-            time = greatest = record.log_time
-        else:
-            time = record.log_time
-            time = min(time, greatest + SKEW)
-            time = max(time, greatest - SLACK)
-            greatest = max(time, greatest)
+    stands: int | None = None
+    for place, record in enumerate(log):
+        time = record.log_time
+        if stands is not None:
+            time = min(max(time, stands - SLACK), stands + SKEW)
         times.append(time)
-    return times, greatest
+        if place >= 2:
+            agreed = min(other.log_time for other in log[place - 2 : place + 1])
+            stands = agreed if stands is None else max(stands, agreed)
+    return times
 
 
 def brute_force(case: Scenario, watermark: int, keeps: Any) -> Expected:
@@ -117,7 +116,7 @@ def _taken_in(case: Scenario, side: str, number: int, log: list[Record], expecte
     found = []
     admitted: list[int] = []
     top: int | None = None
-    times, _ = join_times(log)
+    times = join_times(log)
     for offset, (record, time) in enumerate(zip(log, times, strict=True)):
         for row, (id_, value, op) in enumerate(record.rows):
             expected.outcomes[side, "seen"] += 1

@@ -138,9 +138,9 @@ def forgetful(self: Agenda) -> None:
     self._done.clear()
 
 
-def unbounded(self: InputClock, log_times: IntArray, greatest: int, slack: int, skew: int) -> IntArray:
+def unbounded(self: InputClock, log_times: IntArray, slack: int, skew: int | None) -> IntArray:
     """Believe every log time."""
-    self.greatest = max(greatest, int(log_times.max()))
+    self.greatest = max([self.greatest, *log_times.tolist()])
     return log_times
 
 
@@ -157,7 +157,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "nothing is withdrawn": (Differences, "add", only_new),
     "the first prediction to come leads": (Entry, "add_prediction", last_comes_first),
     "what is due is forgotten in a crash": (Agenda, "written", forgetful),
-    "join times run ahead without bound": (InputClock, "_one_by_one", unbounded),
+    "join times run ahead without bound": (InputClock, "advance", unbounded),
     "labels without bound": (entry, "MOST_LABELS", 100),
     "no quota": (Quota, "_admit", boundless),
     "a refused prediction is not accounted for": (tally, "PREDICTION_OUTCOMES", tally.PREDICTION_OUTCOMES[:-1]),

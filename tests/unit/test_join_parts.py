@@ -39,21 +39,35 @@ def test_a_clock_is_the_rule_row_by_row_whatever_the_batches(
     for part in (log[:cut], log[cut:]):
         found += clock.advance(np.array(part, np.int64), slack, skew).tolist()
     expected: list[int] = []
-    for time in log:
-        top = max(expected, default=time)
-        bounded = time if skew is None else min(time, top + skew)
-        expected.append(max(bounded, top - slack))
+    stands = NEVER
+    for place, time in enumerate(log):
+        bounded = max(time, stands - slack)
+        expected.append(bounded if skew is None or stands == NEVER else min(bounded, stands + skew))
+        run = log[max(0, place - 2) : place + 1]
+        if skew is None or len(run) == 3:
+            stands = max(stands, time if skew is None else min(run))
     assert found == expected
-    assert clock.greatest == max(expected, default=NEVER)
+    assert clock.greatest == stands
+    assert all(time >= stands - slack for time in clock.advance(np.array(log, np.int64), slack, skew))
+
+
+def test_one_wild_stamp_moves_no_clock_and_rare_records_keep_up() -> None:
+    clock = InputClock()
+    hour = 3_600_000_000
+    stamps = [place * hour for place in range(100)]
+    stamps[0] = stamps[50] = 2099 * 8766 * hour
+    times = clock.advance(np.array(stamps), slack=60_000_000, skew=hour)
+    assert clock.greatest == 97 * hour
+    assert all(abs(time - place * hour) <= 2 * hour for place, time in enumerate(times.tolist()) if place)
 
 
 def test_the_watermark_waits_for_every_input_that_is_not_idle() -> None:
     clocks = InputClocks(slack=10, skew=1000, inputs={("p", 0): InputClock(), ("l", 0): InputClock()})
-    clocks.advance("p", 0, np.array([500]), broker_stamped=False)
+    clocks.advance("p", 0, np.array([500]), broker_stamped=True)
     assert clocks.watermark == NEVER
     clocks.rest("l", 0)
     assert clocks.watermark == 490
-    assert clocks.advance("l", 0, np.array([3, 600]), broker_stamped=False).tolist() == [490, 600]
+    assert clocks.advance("l", 0, np.array([3, 600]), broker_stamped=True).tolist() == [490, 600]
     assert clocks.watermark == 490
     again = InputClocks(slack=10, skew=1000, inputs={("p", 0): InputClock(), ("l", 1): InputClock()})
     again.restore(clocks.state())

@@ -1,0 +1,88 @@
+"""Checks of a model's labels and of what says which labels there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from monitor.config.checks import Complaint
+from monitor.config.model import LabelsConfig, ModelConfig
+from monitor.config.problem import WRONG_VALUE, Steps
+from monitor.config.stream_checks import below, check_stream, paths_of
+from monitor.decoding.cells import category
+from monitor.decoding.plan import compile_plan
+from monitor.decoding.schema import Schema
+
+_OTHERS: Final = ("version", "features", "score", "prediction", "latency", "error")
+
+
+def check_labels(model: ModelConfig) -> Iterator[Complaint]:
+    """Check where labels come from, what they can be, and when predictions are judged."""
+    yield from _check_classes(model)
+    labels = model.labels
+    if labels is None:
+        if model.predictions.map.retract is not None:
+            steps: Steps = ("predictions", "map", "retract")
+            yield Complaint(steps, "only labels are retracted", "map it under labels", WRONG_VALUE)
+        return
+    stream = tuple(check_stream(labels))
+    yield from (below("labels", complaint) for complaint in stream)
+    yield from (below("labels", complaint) for complaint in _check_roles(labels))
+    if not stream:
+        yield from _check_plan(model, labels)
+    yield from _check_times(model, labels)
+    if labels.absent_means is not None and not _is_label(model, labels.absent_means):
+        kind = "a number" if model.task == "regression" else "one of classes"
+        yield Complaint(("labels", "absent_means"), f"must be {kind}", code=WRONG_VALUE)
+
+
+def _check_classes(model: ModelConfig) -> Iterator[Complaint]:
+    classes, positive = model.classes, model.positive_class
+    if classes is not None and model.task == "regression":
+        yield Complaint(("classes",), "a regression has none", code=WRONG_VALUE)
+    elif classes is not None:
+        names = [category(name) for name in classes]
+        if len(set(names)) < len(names):
+            yield Complaint(("classes",), "a class is given twice", code=WRONG_VALUE)
+        if model.task == "binary_classification" and len(names) != 2:
+            yield Complaint(("classes",), "a binary model has two", "or set task: multiclass", WRONG_VALUE)
+        if positive is not None and category(positive) not in names:
+            yield Complaint(("positive_class",), "must be one of classes", needs=(("classes",),), code=WRONG_VALUE)
+    if model.labels is not None and model.task == "binary_classification" and positive is None:
+        hint = "name the class that the score is the probability of"
+        yield Complaint(("labels",), "labels of a binary model need positive_class", hint, needs=(("positive_class",),))
+    if model.labels is not None and model.task == "multiclass" and classes is None:
+        yield Complaint(("labels",), "labels of a multiclass model need classes", "name all", needs=(("classes",),))
+
+
+def _check_roles(labels: LabelsConfig) -> Iterator[Complaint]:
+    if labels.map.label is None:
+        yield Complaint(("map", "label"), "labels need one", code=WRONG_VALUE)
+    for name in _OTHERS:
+        if getattr(labels.map, name) is not None:
+            yield Complaint(("map", name), "is not read from labels", "map it under predictions", WRONG_VALUE)
+    if labels.feature_names is not None:
+        yield Complaint(("feature_names",), "labels have no features", code=WRONG_VALUE)
+
+
+def _check_plan(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint]:
+    try:
+        compile_plan(Schema.of_labels(model), 1)
+    except ValueError as error:
+        about, _, reason = str(error).rpartition(": ")
+        at = next((way for way, text in paths_of(labels) if about and text in about), ("map",))
+        yield Complaint(("labels", *at), reason, needs=(("labels",),))
+
+
+def _check_times(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint]:
+    if model.join.wait <= 0:
+        yield Complaint(("join", "wait"), "must be above 0", code=WRONG_VALUE)
+    elif labels.matures_after is not None and not 0 < labels.matures_after <= model.join.wait:
+        hint = "raise join.wait, or judge earlier"
+        yield Complaint(("labels", "matures_after"), "must lie above 0 and not above join.wait", hint, WRONG_VALUE)
+
+
+def _is_label(model: ModelConfig, value: str | float | bool) -> bool:
+    if model.task == "regression":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return model.classes is None or category(value) in {category(name) for name in model.classes}

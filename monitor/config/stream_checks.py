@@ -1,0 +1,58 @@
+"""Checks of one stream of records: where it comes from, and every path into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor.config.checks import Complaint
+from monitor.config.model import StreamConfig
+from monitor.config.problem import WRONG_VALUE, Steps
+from monitor.decoding.paths import parse_path, parse_template
+
+
+def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
+    """Check where records come from and every path into them."""
+    if (stream.topic is None) == (stream.file is None):
+        yield Complaint((), "needs exactly one of topic and file", needs=(("topic",), ("file",)))
+    for steps, text in paths_of(stream):
+        yield from _check_path(steps, text)
+    yield from _check_path(("map", "id"), stream.map.id, template=True)
+    names = stream.feature_names
+    if names is not None and not isinstance(stream.map.features, str):
+        yield Complaint(("feature_names",), "needs map.features to be the path of a list", needs=(("map", "features"),))
+    if names is not None and len(set(names)) < len(names):
+        yield Complaint(("feature_names",), "a name is given twice", code=WRONG_VALUE)
+
+
+def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
+    """Return every path of a stream with the way to it, apart from the id's template."""
+    mapped = stream.map
+    paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
+    paths += [(("map", "decode", text), text) for text in mapped.decode]
+    for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract"):
+        if (text := getattr(mapped, name)) is not None:
+            paths.append((("map", name), text))
+    if isinstance(mapped.features, str):
+        paths.append((("map", "features"), mapped.features))
+    elif mapped.features is not None:
+        paths += [(("map", "features", name), text) for name, text in mapped.features.items()]
+    if stream.explode is not None:
+        paths.append((("explode",), stream.explode))
+    return paths
+
+
+def _check_path(steps: Steps, text: str, *, template: bool = False) -> Iterator[Complaint]:
+    try:
+        if template:
+            parse_template(text)
+        else:
+            parse_path(text)
+    except ValueError as error:
+        reason = str(error).rpartition(": ")[2]
+        yield Complaint(steps, f"not a path: {reason}", code=WRONG_VALUE)
+
+
+def below(name: str, found: Complaint) -> Complaint:
+    """Return a complaint about a part as one about the whole."""
+    needs = tuple((name, *steps) for steps in found.needs)
+    return Complaint((name, *found.steps), found.message, found.hint, found.code, needs)

@@ -1,0 +1,213 @@
+"""The join of one model at run time: its clocks, what predictions carry through it, and where its output goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import msgspec
+import numpy as np
+import structlog
+
+from monitor.config.model import ModelConfig
+from monitor.events import MINUTE, Batch, IntArray, Records
+from monitor.join.clock import NEVER, InputClock, InputClocks
+from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
+from monitor.join.output import Joined
+from monitor.join.payload import Payload, Rows
+from monitor.join.positions import Positions
+from monitor.join.rules import Rules
+from monitor.keys import compose
+from monitor.sources.port import UNKNOWN_TIME, TopicPartition
+from monitor.store.port import StateReader, StateStore
+from monitor.truth import Truth, retractions, rows_of
+
+log = structlog.get_logger(__name__)
+JOININGS: Final = b"N"
+SLACK: Final = MINUTE
+_AT_ONCE: Final = 200_000
+_FORMAT: Final = 1
+
+
+class Outcomes(Protocol):
+    """Takes what the join gives out and makes counts of it."""
+
+    @property
+    def payload(self) -> Payload:
+        """What a prediction carries through the join."""
+        ...
+
+    def pack(self, batch: Batch) -> Rows:
+        """Return what each prediction of a batch carries."""
+        ...
+
+    def take(self, joined: Joined) -> None:
+        """Count judged predictions, or take them back where the sign says so."""
+        ...
+
+
+@dataclass(slots=True)
+class Joining:
+    """Predictions and labels of one model on their way to each other.
+
+    Join time is a record's log time; where the log states none, as files do, it is the row's own time.
+    """
+
+    model: str
+    sides: Mapping[str, str]
+    """Topic → ``prediction``, ``label`` or ``both``."""
+    join: Join
+    clocks: InputClocks
+    truth: Truth
+    outcomes: Outcomes
+    counters: Counter[str] = field(default_factory=Counter)
+    """Labels that cannot be used, by reason."""
+    last_label: int | None = None
+    """Greatest time of any label, as its record states it."""
+    _number: int = 0
+    _key: bytes = b""
+    _record_times: IntArray | None = None
+    _changed: bool = False
+
+    @classmethod
+    def load(
+        cls, store: StateStore, number: int, config: ModelConfig, outcomes: Outcomes, inputs: Mapping[str, int]
+    ) -> tuple[Joining, list[str]]:
+        """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
+
+        Parameters
+        ----------
+        number
+            The shard; its inputs are joined with each other.
+        inputs
+            Topic → its partitions.
+
+        Raises
+        ------
+        CorruptStateError
+            When what is stored is damaged.
+        """
+        predictions, labels = config.predictions, config.labels
+        if labels is None:
+            raise ValueError(f"{config.name} has no labels")
+        topics = (predictions.topic or str(predictions.file), labels.topic or str(labels.file))
+        truth, name = Truth.of(config), config.name
+        rules = Rules(
+            wait=config.join.wait,
+            matures_after=config.join.wait if labels.matures_after is None else labels.matures_after,
+            absent_means=None if labels.absent_means is None else truth.value(labels.absent_means),
+            on_duplicate=labels.on_duplicate,
+            max_pending=config.join.max_pending,
+            inputs=max(inputs[topic] for topic in topics),
+            sample=config.join.sample,
+            source="|".join((topics[0], predictions.map.id, topics[1], labels.map.id)),
+        )
+        changes = []
+        try:
+            join = Join.load(store, number, name, rules, outcomes.payload)
+        except JoinChangedError:
+            drop(store, number, name)
+            changes.append("joins labels anew, since the join's settings or its topics changed; what waited is lost")
+            join = Join.load(store, number, name, rules, outcomes.payload)
+        sides = {topics[0]: "both"} if topics[0] == topics[1] else {topics[0]: "prediction", topics[1]: "label"}
+        known = {(topic, n): InputClock() for topic in sides for n in range(inputs[topic])}
+        joining = cls(name, sides, join, InputClocks(SLACK, config.skew, known), truth, outcomes)
+        joining._number, joining._key = number, compose(JOININGS, number, name)
+        joining._restore(store)
+        return joining, changes
+
+    def begin(self, records: Records) -> None:
+        """Move the clock of an input on; call for every run of records before its rows."""
+        self._record_times = None
+        if records.topic not in self.sides or not len(records):
+            return
+        self._changed = True
+        if UNKNOWN_TIME in records.log_times:
+            return
+        times = np.array(records.log_times, np.int64)
+        self._record_times = self.clocks.advance(
+            records.topic, records.partition, times, broker_stamped=records.broker_stamped
+        )
+
+    def times(self, batch: Batch, records: Records) -> IntArray:
+        """Return the join time of every row of a batch that was decoded from the records last begun."""
+        times = self._record_times
+        if times is None:
+            return self.clocks.advance(records.topic, records.partition, batch.times, broker_stamped=False)
+        return times if batch.sources is None else times[batch.sources]
+
+    def now(self, topic: str, partition: int) -> int:
+        """Return the join time of a row that is accepted while its input rests."""
+        return max(self.clocks.inputs[topic, partition].greatest, self.clocks.watermark)
+
+    def predictions(self, partition: int, batch: Batch, times: IntArray) -> None:
+        """Take in accepted predictions with their join times."""
+        if len(batch):
+            self._changed = True
+            at = Positions(partition, times, batch.offsets, rows_of(batch))
+            self.join.predictions(batch.ids, at, self.outcomes.pack(batch))
+
+    def labels(self, partition: int, batch: Batch, times: IntArray) -> None:
+        """Take in labels with their join times."""
+        if not len(batch):
+            return
+        self._changed = True
+        newest = int(batch.times.max())
+        self.last_label = newest if self.last_label is None else max(self.last_label, newest)
+        values, lost = self.truth.labels(batch)
+        self.counters.update(lost)
+        operations = np.where(retractions(batch), RETRACT, UPSERT)
+        at = Positions(partition, times, batch.offsets, rows_of(batch))
+        self.join.labels(batch.ids, at, values, operations)
+
+    def advance(self) -> bool:
+        """Judge what has come of age, as far as the inputs allow; return whether nothing is left to do."""
+        if self.clocks.watermark == NEVER:
+            return True
+        done = self.join.advance(self.clocks.watermark, _AT_ONCE)
+        self.drain()
+        return done
+
+    def drain(self) -> None:
+        """Count what the join gave out."""
+        joined = self.join.drain()
+        if len(joined):
+            self.outcomes.take(joined)
+
+    def rest(self, inputs: TopicPartition) -> None:
+        """Mark an input as idle until its next record; what follows takes effect once it is written."""
+        clock = self.clocks.inputs.get((inputs.topic, inputs.partition))
+        if clock is not None and not clock.idle:
+            self._changed = True
+            self.clocks.rest(inputs.topic, inputs.partition)
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete; drain first."""
+        puts, deletes = self.join.changes()
+        if self._changed:
+            puts[self._key] = msgspec.msgpack.encode(self._state())
+        return puts, deletes
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        self.join.written()
+        self._changed = False
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "clocks": self.clocks.state(),
+            "counters": sorted(self.counters.items()),
+            "last_label": self.last_label,
+        }
+
+    def _restore(self, store: StateReader) -> None:
+        data = store.get(self._key)
+        if data is None:
+            return
+        state: dict[str, Any] = msgspec.msgpack.decode(data)
+        self.clocks.restore(state["clocks"])
+        self.counters = Counter(dict(state["counters"]))
+        self.last_label = state["last_label"]
