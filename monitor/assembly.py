@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,29 +30,53 @@ class Assembly:
     history: History
 
     def topics(self) -> dict[str, tuple[Model, ...]]:
-        """Return the input logs and the models that read each."""
-        topics: dict[str, tuple[Model, ...]] = {}
-        for model in self.models.values():
-            name = stream_name(model.config.predictions)
-            topics[name] = (*topics.get(name, ()), model)
+        """Return the input logs and the models that read each, for predictions or labels."""
+        topics = self.predictions()
+        for topic, models in self.labels().items():
+            known = topics.get(topic, ())
+            topics[topic] = (*known, *(model for model in models if model not in known))
         return topics
+
+    def predictions(self) -> dict[str, tuple[Model, ...]]:
+        """Return the logs of predictions and the models that read each."""
+        return _by_topic((stream_name(model.config.predictions), model) for model in self.models.values())
+
+    def labels(self) -> dict[str, tuple[Model, ...]]:
+        """Return the logs of labels and the models that read each."""
+        return _by_topic(
+            (stream_name(model.config.labels), model)
+            for model in self.models.values()
+            if model.config.labels is not None
+        )
 
     def decoders(self) -> dict[str, Decoder]:
         """Return a decoder a topic, for the columns that the models count now."""
+        predictions, labels = self.predictions(), self.labels()
         return {
             topic: Decoder(
-                [Schema.of(model.config, columns_of(model), model.types) for model in models], self.config.limits
+                [
+                    *(Schema.of(model.config, columns_of(model), model.types) for model in predictions.get(topic, ())),
+                    *(Schema.of_labels(model.config) for model in labels.get(topic, ())),
+                ],
+                self.config.limits,
             )
-            for topic, models in self.topics().items()
+            for topic in self.topics()
         }
 
     def note_types(self, decoders: Mapping[str, Decoder]) -> None:
         """Take over what decoding has learnt, apart from what the configuration states."""
-        for topic, models in self.topics().items():
+        for topic, models in self.predictions().items():
             for model in models:
                 if model.features is None:
                     learnt, features = decoders[topic].learnt(model.config.name), model.config.features
                     model.types = {n: t for n, t in learnt.items() if n not in features or features[n].type is None}
+
+
+def _by_topic(pairs: Iterable[tuple[str, Model]]) -> dict[str, tuple[Model, ...]]:
+    topics: dict[str, tuple[Model, ...]] = {}
+    for name, model in pairs:
+        topics[name] = (*topics.get(name, ()), model)
+    return topics
 
 
 def columns_of(model: Model) -> Mapping[str, ColumnType] | None:

@@ -26,12 +26,13 @@ class InputWatch:
 
     source: Source
     topics: Mapping[str, tuple[Model, ...]]
-    """Topic → the models that read it."""
+    """Topic → the models that read their predictions from it."""
     monotonic: Callable[[], float] = time.monotonic
     ends: dict[TopicPartition, int] = field(default_factory=dict)
     """Offset after the last record of every input, as last asked for."""
     _asked: float = float("-inf")
     _active: dict[tuple[int, str], float] = field(default_factory=dict)
+    _moved: dict[TopicPartition, tuple[int, float]] = field(default_factory=dict)
     _paused: set[TopicPartition] = field(default_factory=set)
 
     def newly_idle(
@@ -51,6 +52,19 @@ class InputWatch:
             return []
         self.refresh(positions)
         return [(partition, name) for partition, name in quiet if self._caught_up(partition, positions)]
+
+    def resting(self, positions: Mapping[TopicPartition, int], timeout: float) -> list[TopicPartition]:
+        """Return the inputs that had no record for ``timeout`` seconds and have none left to read."""
+        now, quiet = self.monotonic(), []
+        for name, offset in positions.items():
+            known = self._moved.get(name)
+            if known is None or known[0] != offset:
+                self._moved[name] = (offset, now)
+            elif now - known[1] > timeout:
+                quiet.append(name)
+        if quiet:
+            self.refresh(positions)
+        return [name for name in quiet if name in self.ends and self.ends[name] <= positions[name]]
 
     def refresh(self, positions: Mapping[TopicPartition, int]) -> None:
         """Ask for the ends of the inputs, at most every few seconds."""
@@ -75,6 +89,7 @@ class InputWatch:
         if len(positions) < 2:
             return
         self.refresh(positions)
+        positions = {name: offset for name, offset in positions.items() if name.topic in self.topics}
         reached = {name: self._reached(name.topic, partitions[name.partition]) for name in positions}
         lagging = [reached[name] for name in positions if self.ends.get(name, 0) > positions[name]]
         slowest = min(lagging, default=None)

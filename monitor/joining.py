@@ -47,6 +47,14 @@ class Outcomes(Protocol):
         """Count judged predictions, or take them back where the sign says so."""
         ...
 
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete."""
+        ...
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        ...
+
 
 @dataclass(slots=True)
 class Joining:
@@ -170,6 +178,13 @@ class Joining:
         self.drain()
         return done
 
+    def finish(self) -> None:
+        """Take the inputs as complete: none of them holds the others up; what has not come of age stays open."""
+        for topic, partition in self.clocks.inputs:
+            self.rest(TopicPartition(topic, partition))
+        while not self.advance():
+            pass
+
     def drain(self) -> None:
         """Count what the join gave out."""
         joined = self.join.drain()
@@ -186,6 +201,9 @@ class Joining:
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete; drain first."""
         puts, deletes = self.join.changes()
+        more, dropped = self.outcomes.changes()
+        puts.update(more)
+        deletes = deletes + dropped
         if self._changed:
             puts[self._key] = msgspec.msgpack.encode(self._state())
         return puts, deletes
@@ -193,6 +211,7 @@ class Joining:
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.join.written()
+        self.outcomes.written()
         self._changed = False
 
     def _state(self) -> dict[str, Any]:

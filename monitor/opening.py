@@ -17,6 +17,7 @@ from monitor.dead_letters import build_sink
 from monitor.evaluate import Evaluator
 from monitor.history import History
 from monitor.inputs import InputWatch
+from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.layout import Layout
 from monitor.model import Model
@@ -68,7 +69,10 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
     stale = [key for model in models.values() for key in restore_model(model, opened)]
     inputs = Inputs(config, source, opened)
     partitions = _partitions(assembly, inputs)
-    ids = inputs.seek(assembly.topics(), partitions)
+    ids = inputs.seek(assembly.topics(), assembly.predictions(), partitions)
+    joinings = _joinings(assembly, inputs)
+    for partition in partitions.values():
+        partition.joinings = joinings
     pipeline = Pipeline(
         assembly=assembly,
         source=source,
@@ -76,8 +80,9 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
         partitions=partitions,
         closings={name: _closing(opened, model, partitions.values()) for name, model in models.items()},
         evaluator=Evaluator(partitions),
+        joinings=joinings,
         outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
-        watch=InputWatch(source, assembly.topics()),
+        watch=InputWatch(source, assembly.predictions()),
         published=PublishedFile(opened.directory),
         fault=fault,
         pulse=pulse,
@@ -100,6 +105,21 @@ def _partitions(assembly: Assembly, inputs: Inputs) -> dict[int, Partition]:
         number: Partition.load(number, models, store, Shelf(number, store, layouts, lengths, budget))
         for number in numbers
     }
+
+
+def _joinings(assembly: Assembly, inputs: Inputs) -> dict[str, Joining]:
+    """Return the join of every model that has labels."""
+    counts = inputs.source.partitions(assembly.topics())
+    joinings = {}
+    for name, model in assembly.models.items():
+        if model.config.labels is not None:
+            outcomes = outcomes_of(model, assembly.store)
+            joining, changes = Joining.load(
+                assembly.store, assembly.config.state.shards.index, model.config, outcomes, counts
+            )
+            joinings[name] = joining
+            model.changes += changes
+    return joinings
 
 
 def _hold_back(pipeline: Pipeline, commit: int, begun_anew: Iterable[TopicPartition]) -> dict[bytes, bytes]:

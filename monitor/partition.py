@@ -14,8 +14,9 @@ import numpy as np
 from monitor.coverage import Coverage
 from monitor.events import Batch, Chunk, IntArray, Records, Reject
 from monitor.held import HeldRow, decode_held, encode_held, reject_of
+from monitor.joining import Joining
 from monitor.keys import compose
-from monitor.model import Model
+from monitor.model import Model, stream_name
 from monitor.panes import Reader, Shelf
 from monitor.rows import ENOUGH, RowBuffer, count
 from monitor.sightings import Strangers
@@ -44,6 +45,8 @@ class Partition:
     """Models that had rows since the last write."""
     coverage: Coverage = field(default_factory=Coverage)
     strangers: Strangers = field(default_factory=Strangers)
+    joinings: Mapping[str, Joining] = field(default_factory=dict)
+    """Model → its join, where it has labels."""
     _held: dict[str, list[HeldRow]] = field(default_factory=dict)
     _buffers: dict[str, RowBuffer] = field(default_factory=dict)
     _restated: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
@@ -66,8 +69,13 @@ class Partition:
         self.counters.update(chunk.counts)
         for reject in chunk.rejects:
             self._refuse(reject)
+        for joining in self.joinings.values():
+            joining.begin(chunk.records)
         for batch in chunk.batches:
-            self._take(batch, chunk.records)
+            if batch.kind == "label":
+                self._take_labels(batch, chunk.records)
+            else:
+                self._take(batch, chunk.records)
 
     def flush(self) -> None:
         """Count every buffered row into its pane."""
@@ -81,9 +89,13 @@ class Partition:
             return
         verdict = clock.settle(self.models[model].config.skew)
         held = self._held.pop(model)
+        joining = self.joinings.get(model)
+        now = None
+        if joining is not None:
+            now = np.array([joining.now(stream_name(self.models[model].config.predictions), self.number)])
         for name, before in zip(verdict.accepted.tolist(), verdict.before.tolist(), strict=True):
             row = held[-1 - name]
-            self._accept(row.batch, np.array([before]), row)
+            self._accept(row.batch, np.array([before]), row, now)
         self._changed = True
 
     def rest(self, model: str) -> None:
@@ -125,19 +137,22 @@ class Partition:
         if clock.idle:
             clock.idle = False
         self.seen.add(batch.model)
+        joining = self.joinings.get(batch.model)
+        times = None if joining is None else joining.times(batch, records)
         stamps = batch.log_times if records.broker_stamped else None
         held = self._held.get(batch.model, [])
         verdict = clock.advance(batch.times, stamps, model.config.skew)
         if len(verdict.accepted) == len(batch) and not held and not len(verdict.held):
-            self._accept(batch, verdict.before, records)
+            self._accept(batch, verdict.before, records, times)
             return
         for rows in _runs(verdict.accepted):
             names, before = verdict.accepted[rows], verdict.before[rows]
+            joined = None if times is None else times[verdict.at[rows]]
             if names[0] < 0:
                 row = held[-1 - int(names[0])]
-                self._accept(row.batch, before, row)
+                self._accept(row.batch, before, row, joined)
             else:
-                self._accept(batch.take(names), before, records)
+                self._accept(batch.take(names), before, records, joined)
         for name in verdict.future.tolist():
             row = held[-1 - name] if name < 0 else HeldRow.of(batch, name, records)
             self._refuse(row.reject)
@@ -146,8 +161,23 @@ class Partition:
                 held[-1 - name] if name < 0 else HeldRow.of(batch, name, records) for name in verdict.held.tolist()
             ]
 
-    def _accept(self, batch: Batch, before: IntArray, origin: Records | HeldRow) -> None:
-        """Take accepted rows in, in the order in which they count; ``origin`` is where they were decoded or held."""
+    def _take_labels(self, batch: Batch, records: Records) -> None:
+        self.counters[batch.model, "labels"] += len(batch)
+        joining = self.joinings[batch.model]
+        joining.labels(self.number, batch, joining.times(batch, records))
+
+    def _accept(
+        self, batch: Batch, before: IntArray, origin: Records | HeldRow, joined: IntArray | None = None
+    ) -> None:
+        """Take accepted rows in, in the order in which they count.
+
+        Parameters
+        ----------
+        origin
+            Where they were decoded or held.
+        joined
+            Their join times; a row that was held joins when it is accepted.
+        """
         model = self.models[batch.model]
         self.coverage.note(batch.model, batch.times)
         windows = model.windows
@@ -163,7 +193,10 @@ class Partition:
             self._refuse_late(batch, np.flatnonzero(beyond), origin)
             kept = np.flatnonzero(~beyond)
             batch, tiers, late, before = batch.take(kept), tiers[kept], late[kept], before[kept]
+            joined = None if joined is None else joined[kept]
         batch = model.admit(self.strangers.admit(batch), before)
+        if joined is not None:
+            self.joinings[batch.model].predictions(self.number, batch, joined)
         lates = int(late.sum())
         self.counters[batch.model, "late"] += lates
         self.counters[batch.model, "on_time"] += len(batch) - lates

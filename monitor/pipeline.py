@@ -32,6 +32,7 @@ from monitor.evaluate import Evaluator
 from monitor.events import Records
 from monitor.findings import WindowResult
 from monitor.inputs import InputWatch
+from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.learnt import advance_learning
 from monitor.model import Model
@@ -76,6 +77,7 @@ class Pipeline:
     partitions: dict[int, Partition]
     closings: dict[str, Closing]
     evaluator: Evaluator
+    joinings: dict[str, Joining]
     outgoing: Outgoing
     watch: InputWatch
     fault: Callable[[str], None] = no_fault
@@ -148,6 +150,7 @@ class Pipeline:
             self._close(model)
         for partition, name in idle:
             partition.rest(name)
+        self._join()
         self.fault("before_write")
         self._write()
         self.fault("after_write")
@@ -198,10 +201,22 @@ class Pipeline:
                 continue
             horizon = last + model.windows.longest + model.windows.lateness
             self._close(model, at=horizon)
+        for joining in self.joinings.values():
+            joining.finish()
         self._write()
         self._publish()
         self._evaluate()
         self._write()
+
+    def _join(self) -> None:
+        """Judge what came of age; an input that came to rest holds nothing up once that is written."""
+        positions = self.positions()
+        for name, joining in self.joinings.items():
+            joining.advance()
+            timeout = self.assembly.models[name].config.idle_timeout / 1e6
+            mine = {at: offset for at, offset in positions.items() if at.topic in joining.sides}
+            for at in self.watch.resting(mine, timeout):
+                joining.rest(at)
 
     def _publish(self) -> None:
         """Hand dead letters on; remember it where damage to the state cannot reach."""
@@ -241,6 +256,11 @@ class Pipeline:
         queued, acknowledged = self.outgoing.changes()
         puts.update(queued)
         deletes.extend(acknowledged)
+        for joining in self.joinings.values():
+            joining.drain()
+            changed, dropped = joining.changes()
+            puts.update(changed)
+            deletes.extend(dropped)
         for name, closing in self.closings.items():
             if closing.changed:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
@@ -261,6 +281,8 @@ class Pipeline:
         self.entering = ({}, [])
         for partition in self.partitions.values():
             partition.written()
+        for joining in self.joinings.values():
+            joining.written()
         self.outgoing.written()
         for closing in self.closings.values():
             closing.changed = False

@@ -48,10 +48,15 @@ class Inputs:
         every = sorted(counted.union(range(max(found.values()))))
         return [number for number in every if number % shards.count == shards.index]
 
-    def seek(self, topics: Mapping[str, tuple[Model, ...]], partitions: Mapping[int, Partition]) -> dict[bytes, bytes]:
+    def seek(
+        self,
+        topics: Mapping[str, tuple[Model, ...]],
+        predictions: Mapping[str, tuple[Model, ...]],
+        partitions: Mapping[int, Partition],
+    ) -> dict[bytes, bytes]:
         """Assign every input from its stored position, or from ``kafka.start`` where it was never read.
 
-        A model holds no window open where its topic has no partition.
+        A model holds no window open where its topic of predictions has no partition.
 
         Returns
         -------
@@ -81,7 +86,7 @@ class Inputs:
         for input_, offset in positions.items():
             partitions[input_.partition].offsets[input_.topic] = offset
             partitions[input_.partition].touch()
-        for topic, models in topics.items():
+        for topic, models in predictions.items():
             for partition in partitions.values():
                 if TopicPartition(topic, partition.number) not in positions:
                     for model in models:

@@ -2,9 +2,9 @@
 
 A record's *join time* is its log time within bounds that the log before it sets. The clock of an input stands where
 three records in a row agree that it is at least so late, or any one where the broker stamps; it never goes back. A join
-time lies at most ``slack`` below the clock and, unless the broker stamps, at most ``skew`` above. So one record from 2099
-moves nothing, a night without records costs two records a bound, and no later record of the input has a join time below
-the clock less ``slack``: the least of these over all inputs is the watermark.
+time lies at most ``slack`` below the clock and, unless the broker stamps, at most ``skew`` above. So one record from
+2099 moves nothing, a night without records only bounds two records too low, and no later record of the input has a join
+time below the clock less ``slack``: the least of these over all inputs is the watermark.
 """
 
 from __future__ import annotations
