@@ -179,6 +179,42 @@ UNKNOWN_FIELD: Final = Metric(
     ("model", "feature"), "seconds",
 )  # fmt: skip
 
+JOIN_ROWS: Final = Metric(
+    "driftline_join_rows", "gauge", "model",
+    "What became so far of all predictions and labels that were to be joined. Side `prediction`: `joined`, `pending`, "
+    "`expired`, `duplicate`, `unsampled`, `overflow`. Side `label`: `joined`, `pending`, `orphan`, `duplicate`, "
+    "`superseded`, `conflict`, `retracted`, `unsampled`, `overflow`, `invalid`. Each side adds up to all that came.",
+    ("model", "side", "outcome"), "rows",
+)  # fmt: skip
+MATURED: Final = Metric(
+    "driftline_predictions_matured", "gauge", "model",
+    "Predictions by how they were judged at `matures_after`: `labelled`, `absent` (the configured value of no label), "
+    "`unlabelled`; `waiting` are younger.",
+    ("model", "outcome"),
+)  # fmt: skip
+LABELS: Final = Metric("driftline_labels_total", "counter", "model", "Labels that came.", ("model",), "labels")
+LABELS_REJECTED: Final = Metric(
+    "driftline_labels_rejected_total", "counter", "model",
+    "Labels that cannot be used: `label_missing`, `label_bad` or `label_unknown_class`.", ("model", "reason"),
+)  # fmt: skip
+LAST_LABEL: Final = Metric(
+    "driftline_last_label_timestamp_seconds", "gauge", "model", "Greatest time of any label.", ("model",), "seconds"
+)
+LABEL_DELAY: Final = Metric(
+    "driftline_label_delay_seconds", "summary", "model",
+    "Quantiles of the time from a prediction to its label, among all that are joined; at most twice too high.",
+    ("model", "quantile"), "seconds",
+)  # fmt: skip
+LABEL_COVERAGE: Final = Metric(
+    "driftline_label_coverage_ratio", "gauge", "model",
+    "Share of the predictions of at least this age that have a label, among those that may still get one.",
+    ("model", "age"), "ratio",
+)  # fmt: skip
+JOIN_WATERMARK: Final = Metric(
+    "driftline_join_watermark_timestamp_seconds", "gauge", "model",
+    "Log time up to which predictions are judged and let go.", ("model",), "seconds",
+)  # fmt: skip
+
 _WINDOW: Final = ("model", "version", "window", "slice")
 SAMPLES: Final = Metric(
     "driftline_window_samples", "gauge", "window", "Rows in the last closed window; absent when it was empty.", _WINDOW

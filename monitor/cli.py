@@ -45,6 +45,7 @@ def run(config: ConfigPath = Path("driftline.yaml")) -> None:
 def replay(
     config: ConfigPath = Path("driftline.yaml"),
     predictions: Annotated[Path | None, typer.Option(help="Read these JSON Lines instead of the topic.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Read labels from these JSON Lines.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="First event time or log time, RFC 3339.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="The time after the last, RFC 3339.")] = None,
     json: Annotated[
@@ -56,7 +57,7 @@ def replay(
     from monitor.commands.replay import ReplayOptions
     from monitor.commands.replay import replay as command
 
-    options = ReplayOptions(predictions=predictions, start=start, end=end, json=json, fail_on=fail_on)
+    options = ReplayOptions(predictions=predictions, labels=labels, start=start, end=end, json=json, fail_on=fail_on)
     raise typer.Exit(command(config, os.environ, options))
 
 

@@ -19,10 +19,12 @@ from monitor.join.output import Joined
 from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
 from monitor.join.rules import Rules
+from monitor.join.tally import quantiles_of
 from monitor.keys import compose
 from monitor.sources.port import UNKNOWN_TIME, TopicPartition
 from monitor.store.port import StateReader, StateStore
-from monitor.truth import Truth, retractions, rows_of
+from monitor.truth import REASONS, Truth, retractions, rows_of
+from monitor.views import JoinView
 
 log = structlog.get_logger(__name__)
 JOININGS: Final = b"N"
@@ -197,6 +199,19 @@ class Joining:
         if clock is not None and not clock.idle:
             self._changed = True
             self.clocks.rest(inputs.topic, inputs.partition)
+
+    def view(self) -> JoinView:
+        """Return what may be shown."""
+        coverage = self.join.coverage()
+        cells = zip(coverage.ages.tolist(), coverage.predictions.tolist(), coverage.labelled.tolist(), strict=True)
+        return JoinView(
+            rows=dict(self.join.counters),
+            rejected={reason: self.counters[reason] for reason in REASONS},
+            last_label=self.last_label,
+            watermark=None if self.join.watermark == NEVER else self.join.watermark,
+            delays=quantiles_of(self.join.tally.delays),
+            coverage=tuple(cells),
+        )
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete; drain first."""

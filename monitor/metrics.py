@@ -19,9 +19,11 @@ from prometheus_client.registry import Collector
 from monitor import catalogue
 from monitor.catalogue import Metric
 from monitor.decoding.reasons import REJECTS
+from monitor.events import DAY, HOUR
+from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUTCOMES
 from monitor.labels import label
 from monitor.series import SeriesSet, window_series
-from monitor.views import ModelView, View, ViewHolder, WindowView
+from monitor.views import JoinView, ModelView, View, ViewHolder, WindowView
 
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
@@ -35,7 +37,9 @@ _SERVICE: Final = {
     "gaps": catalogue.GAPS,
     "dead_letter_overflow": catalogue.DEAD_LETTERS_OVERFLOW,
 }
-_KNOWN: Final = frozenset({"on_time", "late", *_SERVICE})
+_KNOWN: Final = frozenset({"on_time", "late", "labels", *_SERVICE})
+_AGES: Final = {"0s": 0, "1h": HOUR, "6h": 6 * HOUR, "1d": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
+"""Least age of the predictions whose coverage is told → microseconds."""
 
 
 class Costs(Protocol):
@@ -213,8 +217,30 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
     series.add(catalogue.LAST_PREDICTION, _seconds(model.last_prediction), name)
     for stranger in model.strangers:
         series.add(catalogue.UNKNOWN_FIELD, _seconds(stranger.first_seen), name, label(stranger.name))
+    if model.join is not None:
+        _add_join(series, name, model.join)
     if model.learning is not None:
         series.add(catalogue.LEARNING, model.learning.progress, name)
+
+
+def _add_join(series: SeriesSet, name: str, join: JoinView) -> None:
+    for side, outcomes in (("prediction", PREDICTION_OUTCOMES), ("label", LABEL_OUTCOMES)):
+        for outcome in outcomes:
+            series.add(catalogue.JOIN_ROWS, join.rows.get((side, outcome), 0), name, side, outcome)
+    for outcome in MATURITY_OUTCOMES:
+        series.add(catalogue.MATURED, join.rows.get(("maturity", outcome), 0), name, outcome)
+    series.add(catalogue.LABELS, join.rows.get(("label", "seen"), 0), name)
+    for reason, number in join.rejected.items():
+        series.add(catalogue.LABELS_REJECTED, number, name, reason)
+    series.add(catalogue.LAST_LABEL, _seconds(join.last_label), name)
+    series.add(catalogue.JOIN_WATERMARK, _seconds(join.watermark), name)
+    for quantile, seconds in join.delays.items():
+        series.add(catalogue.LABEL_DELAY, seconds, name, f"{quantile:g}")
+    for age, bound in _AGES.items():
+        older = [(rows, labelled) for at, rows, labelled in join.coverage if at >= bound]
+        rows = sum(number for number, _ in older)
+        if rows:
+            series.add(catalogue.LABEL_COVERAGE, sum(labelled for _, labelled in older) / rows, name, age)
 
 
 def _add_counters(series: SeriesSet, view: View) -> None:

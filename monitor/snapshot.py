@@ -68,6 +68,7 @@ class Snapshots:
             seen_at=pipeline.seen_at.get(name),
             clocks=tuple(_clock(partition, model) for partition in partitions),
             strangers=_strangers(model, partitions),
+            join=None if (joining := pipeline.joinings.get(name)) is None else joining.view(),
             changes=tuple(model.changes),
             windows=self._windows.get(name, ()),
         )

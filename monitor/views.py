@@ -85,6 +85,24 @@ class StrangerView:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinView:
+    """How a model's labels find its predictions."""
+
+    rows: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(``prediction``, ``label`` or ``maturity``; outcome) → rows so far; ``seen`` is all that came."""
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """Why labels could not be used → how many so far."""
+    last_label: int | None = None
+    """Greatest time of any label, as its record states it."""
+    watermark: int | None = None
+    """Join time up to which everything is worked off."""
+    delays: Mapping[float, float] = field(default_factory=dict)
+    """Quantile, 0 to 1 → seconds from a prediction to its label, among those that are joined."""
+    coverage: tuple[tuple[int, int, int], ...] = ()
+    """(age in microseconds, predictions, those labelled), youngest first, of predictions that may still be joined."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
     """One monitored model."""
 
@@ -101,6 +119,8 @@ class ModelView:
     """Wall clock when this process last took rows of the model in; ``None`` when it has had none."""
     clocks: tuple[ClockView, ...] = ()
     strangers: tuple[StrangerView, ...] = ()
+    join: JoinView | None = None
+    """Set where there are labels."""
     changes: tuple[str, ...] = ()
     """What the configuration changed since the state was last open, in sentences."""
     windows: tuple[WindowView, ...] = ()

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from monitor.collector import collect_seldom
 from monitor.config.load import folder_of, load
+from monitor.config.model import ModelConfig
 from monitor.config.root import Config
 from monitor.config.types import parse_moment
 from monitor.findings import Finding, WindowResult
@@ -31,11 +32,16 @@ _ORDER = {"ok": 0, "insufficient": 0, "warn": 1, "drift": 2}
 _SHOWN = 50
 
 
+class ReplayError(ValueError):
+    """What the command line asks for does not fit the configuration."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
     """What the command line said."""
 
     predictions: Path | None = None
+    labels: Path | None = None
     start: str | None = None
     end: str | None = None
     json: Path | None = None
@@ -49,7 +55,7 @@ def replay(config_path: Path, environ: Mapping[str, str], options: ReplayOptions
     last = None if options.end is None else parse_moment(options.end)
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="driftline-replay-") as directory:
-        config = isolated(config, directory, options.predictions)
+        config = isolated(config, directory, options.predictions, options.labels)
         source = build_source(config, follow=False)
         pipeline = open_pipeline(config, source, base=folder_of(config_path))
         collect_seldom()
@@ -63,30 +69,48 @@ def replay(config_path: Path, environ: Mapping[str, str], options: ReplayOptions
     return FOUND if options.fail_on is not None and worst >= _ORDER[options.fail_on] else 0
 
 
-def isolated(config: Config, directory: str, predictions: Path | None) -> Config:
-    """Return the configuration with a state of its own, no dead letters and, if given, another input."""
-    models = config.models
-    if predictions is not None:
-        models = [
-            model.model_copy(
-                update={"predictions": model.predictions.model_copy(update={"topic": None, "file": str(predictions)})}
-            )
-            for model in models
-        ]
+def isolated(config: Config, directory: str, predictions: Path | None, labels: Path | None = None) -> Config:
+    """Return the configuration with a state of its own, no dead letters and, if given, other inputs.
+
+    Where predictions come from a file and labels from a topic, they are left out, unless there is a file of them.
+    """
     return config.model_copy(
         update={
-            "models": models,
+            "models": [_elsewhere(model, predictions, labels) for model in config.models],
             "state": config.state.model_copy(update={"path": directory}),
             "kafka": config.kafka.model_copy(update={"dead_letters": None}),
         }
     )
 
 
+def _elsewhere(model: ModelConfig, predictions: Path | None, labels: Path | None) -> ModelConfig:
+    """Return a model that reads these files.
+
+    Raises
+    ------
+    ReplayError
+        When a file of labels is given that cannot be read with the model's mapping.
+    """
+    found: dict[str, Any] = {}
+    if predictions is not None:
+        found["predictions"] = model.predictions.model_copy(update={"topic": None, "file": str(predictions)})
+    if labels is not None and model.labels is not None:
+        if model.labels.map.time == "timestamp":
+            raise ReplayError(f"{model.name}: labels in a file have no log time; say where it stands: labels.map.time")
+        found["labels"] = model.labels.model_copy(update={"topic": None, "file": str(labels)})
+    elif predictions is not None and model.labels is not None and model.labels.topic is not None:
+        found["labels"] = None
+    return model.model_copy(update=found)
+
+
 def _run(pipeline: Pipeline, source: Source, first: int | None, last: int | None, console: Console) -> None:
     inputs = sorted(pipeline.positions())
     ends = source.end_offsets(inputs)
     if last is not None:
-        files = {str(model.config.predictions.file) for model in pipeline.assembly.models.values()}
+        streams = [
+            s for model in pipeline.assembly.models.values() for s in (model.config.predictions, model.config.labels)
+        ]
+        files = {str(stream.file) for stream in streams if stream is not None and stream.file is not None}
         ends = {name: end if name.topic in files else _until(source, name, last, end) for name, end in ends.items()}
     if first is not None:
         for name, offset in source.start_offsets(inputs, first).items():

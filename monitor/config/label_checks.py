@@ -61,6 +61,9 @@ def _check_roles(labels: LabelsConfig) -> Iterator[Complaint]:
     for name in _OTHERS:
         if getattr(labels.map, name) is not None:
             yield Complaint(("map", name), "is not read from labels", "map it under predictions", WRONG_VALUE)
+    if labels.file is not None and labels.map.time == "timestamp":
+        hint = "say where the time of the label stands"
+        yield Complaint(("map", "time"), "a file states no log times", hint, needs=(("map", "time"),))
     if labels.feature_names is not None:
         yield Complaint(("feature_names",), "labels have no features", code=WRONG_VALUE)
 

@@ -214,7 +214,8 @@ def blind_spots(model: ModelConfig) -> list[str]:
         found.append("the flagged share: decision is not set")
     if mapped.version is None:
         found.append("differences between versions: map.version is not set")
-    found.append("concept drift and calibration: labels are not read yet")
+    if model.labels is None:
+        found.append("whether the model is right: labels are not set")
     what = "anything"
     if model.detectors_on("volume"):
         what = "anything but their number of rows"
