@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from monitor.events import HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
-from monitor.views import ClockView, InputView, LearningView, ModelView, StrangerView, View, WindowView
+from monitor.views import ClockView, InputView, JoinView, LearningView, ModelView, StrangerView, View, WindowView
 
 NOW = 1_793_491_200_000_000
 """2026-11-01T00:00:00Z."""
@@ -48,12 +48,20 @@ def window(*findings: Finding, n: int = 1000, name: str = "fast", slice: str = "
     return WindowView(result, **fields)
 
 
+JOIN: Final = JoinView(
+    rows={("prediction", "joined"): 700, ("prediction", "pending"): 300, ("maturity", "waiting"): 1000,
+          ("label", "seen"): 705, ("label", "joined"): 700, ("label", "invalid"): 5},
+    rejected={"label_unknown_class": 5}, last_label=NOW - HOUR, watermark=NOW - 2 * MINUTE, delays={0.5: 64.0},
+    coverage=((MINUTE, 100, 10), (2 * HOUR, 900, 690)),
+)  # fmt: skip
+
+
 def model(*windows: WindowView, name: str = "fraud", **fields: Any) -> ModelView:
     """Return a model that had rows a moment ago."""
     plain = ModelView(
         name=name, owner="payments", versions=("7",), references={"7": "a1b2"}, last_prediction=NOW - MINUTE,
         strangers=(StrangerView("added", NOW - HOUR, 1, 12, 3),), seen_at=NOW,
-        clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows,
+        clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows, join=JOIN,
     )  # fmt: skip
     return replace(plain, **fields)
 

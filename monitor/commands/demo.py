@@ -14,7 +14,7 @@ from rich.live import Live
 from monitor.config.root import Config, LogConfig
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import create_topic
-from monitor.demo.play import TOPIC, Play
+from monitor.demo.play import LABELS, TOPIC, Play
 from monitor.demo.screen import clock, closing, live, sentence
 from monitor.demo.stream import DemoStream
 from monitor.events import DAY
@@ -46,7 +46,8 @@ def demo(*, bootstrap: str | None, seed: int) -> int:
         if bootstrap is None:
             pipeline = play.embedded(config, source)
         else:
-            create_topic([bootstrap], TOPIC)
+            for topic in (TOPIC, LABELS):
+                create_topic([bootstrap], topic)
             pipeline = play.attach(config, build_source(config))
         site = Site(config, pipeline)
         console.print(f"Metrics: http://127.0.0.1:{site.server.port}/metrics")

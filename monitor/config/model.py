@@ -219,6 +219,13 @@ class CostConfig(OutcomeCosts):
     """What it costs besides for each 1 of the ``amount`` at stake."""
 
 
+class DropConfig(Section):
+    """How much worse than the baseline a figure may surely be."""
+
+    drop: Annotated[float, Field(gt=0)]
+    """In units of the figure, in the direction that is worse."""
+
+
 class PerformanceConfig(Section):
     """How the model's performance is judged once labels come."""
 
@@ -230,6 +237,9 @@ class PerformanceConfig(Section):
     """What figures are compared with: the first predictions that matured, the version before, or numbers by metric."""
     learn: Duration | None = None
     """How long the first predictions are learnt from for ``baseline: reference``; by default as ``reference.learn``."""
+    alert_when: dict[str, DropConfig] = Field(default_factory=dict)
+    """Metric → the change from which on, with its whole 95 % interval, the status is ``drift``; half of it warns. By
+    default 0.05 of a share, a tenth of the baseline's value of anything else."""
     amount: str | None = None
     """A numeric feature that says what is at stake, so that figures can be weighted by it."""
     amount_unit: Annotated[float, Field(gt=0)] = 0.01

@@ -8,22 +8,27 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
+from scipy.special import expit, logit
 
 from monitor.events import DAY, HOUR, FloatArray, IntArray
 
-Change: TypeAlias = Literal["covariate shift", "missing values", "new category", "score shift"]
+Change: TypeAlias = Literal[
+    "covariate shift", "missing values", "new category", "score shift", "flipped concept", "lost calibration"
+]
 
 RAISE: Final = 1.25
 MISSING_SHARE: Final = 0.25
 NEW_CAR: Final = 21
 NEW_CAR_SHARE: Final = 0.08
 LOST_SHARE: Final = 0.75
+FLIPPED_LEVEL: Final = 4
+SHARPENED: Final = 2.0
 _FIRST_HOUR: Final = 9
 _LASTS: Final = 39 * HOUR
 """Until midnight, so that one whole day lies within."""
 _EVERY: Final = 2
-DAYS_OF_CHANGE: Final = 8
-"""Four changes, one every second day."""
+DAYS_OF_CHANGE: Final = 12
+"""Six changes, one every second day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,13 @@ class Injection:
 
 
 def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
-    """Return the four changes of a stream that begins at ``start``; the first comes after ``quiet_days``.
+    """Return the six changes of a stream that begins at ``start``; the first comes after ``quiet_days``.
 
     >>> [change.column for change in injections(0, 30)]
-    ['salary', 'hvalue', 'car', 'score']
+    ['salary', 'hvalue', 'car', 'score', 'accuracy', 'calibration']
     """
     outcome = frozenset({"score", "prediction", "flagged"})
-    begins = [start + (quiet_days + _EVERY * place) * DAY + _FIRST_HOUR * HOUR for place in range(4)]
+    begins = [start + (quiet_days + _EVERY * place) * DAY + _FIRST_HOUR * HOUR for place in range(6)]
     return (
         Injection(
             "salaries rise",
@@ -96,6 +101,26 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
             frozenset({("score", name) for name in ("psi", "ks", "jensen_shannon", "wasserstein")}),
             outcome,
         ),
+        Injection(
+            "one segment turns",
+            "accuracy",
+            "flipped concept",
+            begins[4],
+            begins[4] + _LASTS,
+            f"those at level_{FLIPPED_LEVEL} who would default pay, and the others default; no input or score moves",
+            frozenset({("accuracy", "accuracy")}),
+            frozenset({"accuracy"}),
+        ),
+        Injection(
+            "scores too sure",
+            "calibration",
+            "lost calibration",
+            begins[5],
+            begins[5] + _LASTS,
+            "a new serving image doubles the log-odds; every decision stays as it was",
+            frozenset({("calibration", "ece")}),
+            outcome | {"calibration"},
+        ),
     )
 
 
@@ -118,6 +143,27 @@ def change_inputs(
     commission = columns["commission"].copy()
     commission[_some(rows, LOST_SHARE, rng)] = 0.0
     return {**columns, "commission": commission}
+
+
+def change_chance(
+    change: Injection, columns: Mapping[str, FloatArray], chance: FloatArray, rows: IntArray
+) -> FloatArray:
+    """Return each applicant's true chance of default after the change."""
+    if change.kind != "flipped concept":
+        return chance
+    turned = rows[columns["elevel"][rows] == FLIPPED_LEVEL]
+    changed = chance.copy()
+    changed[turned] = 1.0 - chance[turned]
+    return changed
+
+
+def change_scores(change: Injection, scores: FloatArray, rows: IntArray) -> FloatArray:
+    """Return what is logged in place of the scores."""
+    if change.kind != "lost calibration":
+        return scores
+    changed = scores.copy()
+    changed[rows] = np.round(expit(SHARPENED * logit(scores[rows])), 6)
+    return changed
 
 
 def _some(rows: IntArray, share: float, rng: Generator) -> IntArray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 from kafka import KafkaAdminClient, KafkaProducer  # type: ignore[import-untyped]  # kafka-python has no type hints
 from kafka.errors import TopicAlreadyExistsError  # type: ignore[import-untyped]  # kafka-python has no type hints
@@ -41,6 +42,13 @@ def encode_label(label: DemoLabel) -> bytes:
     b'{"id":"loan-028-00000","at":1780272000000,"label":1}'
     """
     return json.dumps({"id": label.id, "at": label.time // 1000, "label": label.label}, separators=(",", ":")).encode()
+
+
+def label_records(stream: DemoStream) -> Iterator[DemoRecord]:
+    """Yield the labels as records of a topic whose partitions are chosen as those of the predictions are."""
+    for label in stream.labels():
+        key = label.id.encode()
+        yield DemoRecord(crc32(key) % PARTITIONS, label.time, key, encode_label(label))
 
 
 def create_topic(servers: Sequence[str], topic: str, partitions: int = PARTITIONS) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import groupby
+from heapq import merge
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,8 @@ from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.demo.ledger import Ledger
-from monitor.demo.output import produce
-from monitor.demo.stream import PARTITIONS, DemoStream
+from monitor.demo.output import label_records, produce
+from monitor.demo.stream import PARTITIONS, DemoRecord, DemoStream
 from monitor.events import HOUR, Batch, Records
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
@@ -26,6 +27,7 @@ from monitor.sources.memory import Item, MemorySource
 from monitor.sources.port import Source, TopicPartition
 
 TOPIC: Final = "loan.predictions"
+LABELS: Final = "loan.labels"
 CONFIG: Final = """\
 # The demo's configuration. Everything not said here is a default.
 version: 1
@@ -34,6 +36,7 @@ models:
   - name: loan-scorer
     owner: lending
     task: binary_classification
+    positive_class: 1
     decision: "score >= 0.5"
     predictions:
       topic: {topic}
@@ -41,6 +44,12 @@ models:
       time_format: rfc3339
       map: {{id: value.prediction_id, time: value.ts, version: value.model_version, features: value.features,
             score: value.score, prediction: value.prediction, latency: value.latency_ms}}
+    labels:
+      topic: {labels}
+      time_format: epoch_ms
+      matures_after: 7d
+      map: {{id: value.id, time: value.at, label: value.label}}
+    join: {{wait: 21d}}
     reference: {{source: reference.json}}
     windows:
       hourly: {{size: 1h, lateness: 5m, min_samples: 100, restate_for: 1d}}
@@ -81,7 +90,7 @@ class Play:
         """Write the configuration and the reference; return the configuration as it was read back."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "driftline.yaml"
-        text = CONFIG.format(topic=TOPIC, folder=self.folder, port=self.port, bootstrap=self.bootstrap)
+        text = CONFIG.format(topic=TOPIC, labels=LABELS, folder=self.folder, port=self.port, bootstrap=self.bootstrap)
         path.write_text(text, encoding="utf-8")
         config = load(path, {}, needs_references=False)
         model = config.models[0]
@@ -101,6 +110,7 @@ class Play:
         """Return a pipeline over an embedded source, which gets empty partitions."""
         for number in range(PARTITIONS):
             source.append(TopicPartition(TOPIC, number))
+            source.append(TopicPartition(LABELS, number))
         return self.attach(config, source)
 
     def attach(self, config: Config, source: Source) -> Pipeline:
@@ -119,10 +129,11 @@ class Play:
 
     def feed(self, pipeline: Pipeline, source: MemorySource) -> None:
         """Play the stream hour by hour; returns when every window is closed."""
-        for _, hour in groupby(self.stream.records(), key=lambda record: record.timestamp // HOUR):
-            for record in hour:
+        logs = (zip(repeat(TOPIC), self.stream.records()), zip(repeat(LABELS), label_records(self.stream)))
+        for _, hour in groupby(merge(*logs, key=_written), key=lambda record: _written(record) // HOUR):
+            for topic, record in hour:
                 item = Item(record.value, key=record.key, log_time=record.timestamp)
-                source.append(TopicPartition(TOPIC, record.partition), item)
+                source.append(TopicPartition(topic, record.partition), item)
                 self.records += 1
             while pipeline.step(0):
                 pass
@@ -130,17 +141,22 @@ class Play:
         pipeline.finish()
 
     def through(self, pipeline: Pipeline) -> None:
-        """Produce the stream into the topic and read it back; returns when every window is closed."""
+        """Produce the stream into its topics and read it back; returns when every window is closed."""
         servers = [self.bootstrap]
-        writer = threading.Thread(target=produce, args=(self.stream.records(), servers, TOPIC), daemon=True)
-        writer.start()
-        total = len(self.stream)
-        while self.records < total:
-            self.records += pipeline.step(0.2)
-            if pipeline.due():
-                pipeline.checkpoint()
-        writer.join()
+        with ThreadPoolExecutor(2) as writers:
+            writing = [
+                writers.submit(produce, self.stream.records(), servers, TOPIC),
+                writers.submit(produce, label_records(self.stream), servers, LABELS),
+            ]
+            while not all(one.done() for one in writing) or self.records < sum(one.result() for one in writing):
+                self.records += pipeline.step(0.2)
+                if pipeline.due():
+                    pipeline.checkpoint()
         pipeline.finish()
+
+
+def _written(entry: tuple[str, DemoRecord]) -> int:
+    return entry[1].timestamp
 
 
 def _records(rows: list[bytes]) -> Records:

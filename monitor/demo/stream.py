@@ -1,11 +1,12 @@
-"""The demo's stream: thirty quiet days of a loan scorer, then four changes, as the records of a topic."""
+"""The demo's stream: thirty quiet days of a loan scorer, then six changes, as the records of two topics."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from heapq import heappop, heappush
+from itertools import takewhile
 from operator import attrgetter
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -15,7 +16,15 @@ import numpy as np
 from numpy.random import Generator
 
 from monitor.demo.applicants import Applicants, applicants, rng_of
-from monitor.demo.injections import DAYS_OF_CHANGE, Injection, change_features, change_inputs, injections
+from monitor.demo.injections import (
+    DAYS_OF_CHANGE,
+    Injection,
+    change_chance,
+    change_features,
+    change_inputs,
+    change_scores,
+    injections,
+)
 from monitor.demo.scorer import THRESHOLD, Scorer, default_chance
 from monitor.events import DAY, HOUR, MINUTE, SECOND, FloatArray, IntArray
 
@@ -27,6 +36,8 @@ LATENESS: Final = 5 * MINUTE
 """Nothing but the few late records comes further behind than this."""
 LATE_SHARE: Final = 0.002
 REFERENCE_DAYS: Final = 28
+LABEL_DAYS: Final = 14
+"""Labels are told of for so long after the last application."""
 _TRAINING_DAY: Final = -500
 _TRAINING_ROWS: Final = 10_000
 _PROMPT: Final = 2 * SECOND
@@ -111,6 +122,7 @@ class DemoStream:
         self.end = START + self.days * DAY
         self.rows_per_day = rows_per_day
         self.injections: tuple[Injection, ...] = injections(START, quiet_days)
+        self._day = lru_cache(maxsize=4)(self._make_day)
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -153,20 +165,27 @@ class DemoStream:
 
     def labels(self) -> Iterator[DemoLabel]:
         """Yield what became of the loans, as it becomes known: half within two days, nearly all within two weeks."""
+        last = self.end + LABEL_DAYS * DAY
+        yield from takewhile(lambda label: label.time < last, self._labels())
+
+    def _labels(self) -> Iterator[DemoLabel]:
         waiting: list[DemoLabel] = []
         for day in range(self.days):
             while waiting and waiting[0].time < self.start + day * DAY:
                 yield heappop(waiting)
             today = self._day(day, int(self.sizes[day]))
             rng = rng_of(self.seed, day, 4)
-            defaults = rng.random(len(today)) < default_chance(today.columns)
+            chance = default_chance(today.columns)
+            for change in self.injections:
+                chance = change_chance(change, today.columns, chance, change.rows(today.times))
+            defaults = rng.random(len(today)) < chance
             known = today.times + (rng.lognormal(np.log(2 * DAY), 0.8, len(today)) // 1000).astype(np.int64) * 1000
             for place, (time, label) in enumerate(zip(known.tolist(), defaults.tolist(), strict=True)):
                 heappush(waiting, DemoLabel(time, _name(day, place), int(label)))
         while waiting:
             yield heappop(waiting)
 
-    def _day(self, day: int, rows: int) -> Applicants:
+    def _make_day(self, day: int, rows: int) -> Applicants:
         """Return the applicants of one day, changes made."""
         today = applicants(self.seed, day, rows, self.start + day * DAY)
         rng = rng_of(self.seed, day, 2)
@@ -191,7 +210,10 @@ class DemoStream:
         inputs = today.columns
         for change in self.injections:
             inputs = dict(change_inputs(change, inputs, change.rows(today.times), rng))
-        return self.scorer.score(inputs)
+        scores = self.scorer.score(inputs)
+        for change in self.injections:
+            scores = change_scores(change, scores, change.rows(today.times))
+        return scores
 
     def _written(self, day: int) -> list[DemoRecord]:
         today = self._day(day, int(self.sizes[day]))

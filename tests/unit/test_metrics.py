@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from monitor import catalogue, held, metrics
 from monitor.config.root import MetricsConfig
 from monitor.decoding.reasons import OUTCOMES
-from monitor.events import MINUTE
+from monitor.events import HOUR, MINUTE
 from monitor.labels import MAX_BYTES, label
 from monitor.metrics import make_registry
 from monitor.series import window_series
@@ -358,3 +358,20 @@ def test_catalogue_names_follow_the_conventions() -> None:
 def test_the_reference_page_is_up_to_date() -> None:
     command = "python -m monitor.catalogue > docs/reference/metrics.md"
     assert PAGE.read_text() == catalogue.reference_page(), f"out of date; run: {command}"
+
+
+def test_a_join_tells_where_all_its_rows_are() -> None:
+    series, _ = scrape(view(model()))
+    rows = {"model": "fraud", "side": "label"}
+    assert value(series, "driftline_join_rows", **rows, outcome="orphan") == 0
+    assert value(series, "driftline_join_rows", **rows, outcome="invalid") == 5
+    assert value(series, "driftline_predictions_matured", model="fraud", outcome="waiting") == 1000
+    assert value(series, "driftline_labels_total", model="fraud") == 705
+    assert value(series, "driftline_labels_rejected_total", model="fraud", reason="label_unknown_class") == 5
+    assert value(series, "driftline_last_label_timestamp_seconds", model="fraud") == (NOW - HOUR) / 1e6
+    assert value(series, "driftline_label_delay_seconds", model="fraud", quantile="0.5") == 64
+    assert value(series, "driftline_label_coverage_ratio", model="fraud", age="0s") == pytest.approx(0.7)
+    assert value(series, "driftline_label_coverage_ratio", model="fraud", age="1h") == pytest.approx(690 / 900)
+    assert value(series, "driftline_label_coverage_ratio", model="fraud", age="1d") is None
+    without, _ = scrape(view(model(join=None)))
+    assert not of(without, "driftline_join_rows")

@@ -1,0 +1,60 @@
+"""What the configuration may say of labels, and what each mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.config.problem import WARNING
+from monitor.events import DAY
+from tests.config_files import examined, loaded, minimal
+
+BINARY = "positive_class: 1\n"
+LABELS = "labels: {topic: l}\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "message"),
+    [
+        (LABELS, "labels", "labels of a binary model need positive_class"),
+        ("task: multiclass\n" + LABELS, "labels", "labels of a multiclass model need classes"),
+        (BINARY + "labels: {}", "labels", "needs exactly one of topic and file"),
+        (BINARY + "labels: {topic: l, map: {label: value..x}}", "labels.map.label", "not a path"),
+        (BINARY + "labels: {topic: l, map: {label: null}}", "labels.map.label", "labels need one"),
+        (BINARY + "labels: {topic: l, map: {score: value.s}}", "labels.map.score", "is not read from labels"),
+        (BINARY + "labels: {topic: l, map: {id: row.a}}", "labels.map", "there are no rows without explode"),
+        (BINARY + "labels: {file: l.jsonl}", "labels.map.time", "a file states no log times"),
+        (BINARY + "labels: {topic: l, matures_after: 15d}", "labels.matures_after", "not above join.wait"),
+        (BINARY + "labels: {topic: l, matures_after: 0s}", "labels.matures_after", "must lie above 0"),
+        (BINARY + LABELS + "join: {wait: 0s}", "join.wait", "must be above 0"),
+        ("task: regression\nlabels: {topic: l, absent_means: none}", "labels.absent_means", "must be a number"),
+        (
+            "positive_class: a\nclasses: [a, b]\nlabels: {topic: l, absent_means: c}",
+            "labels.absent_means",
+            "must be one of classes",
+        ),
+        (BINARY + "classes: [0, 1, 2]", "classes", "a binary model has two"),
+        (BINARY + "classes: [1, '1']", "classes", "a class is given twice"),
+        ("positive_class: c\nclasses: [a, b]", "positive_class", "must be one of classes"),
+        ("task: regression\nclasses: [a, b]", "classes", "a regression has none"),
+    ],
+)
+def test_each_mistake_is_told_once_where_it_stands(tmp_path: Path, model: str, path: str, message: str) -> None:
+    found = [problem for problem in examined(tmp_path, minimal(model=model)).problems if problem.code != WARNING]
+    assert [problem.path for problem in found] == [f"models[0].{path}"]
+    assert message in found[0].message
+
+
+def test_predictions_have_nothing_to_retract(tmp_path: Path) -> None:
+    text = minimal("topic: t, map: {retract: value.gone}")
+    assert "only labels are retracted" in str(examined(tmp_path, text).problems[0])
+
+
+def test_predictions_are_judged_after_all_their_wait_unless_it_is_said(tmp_path: Path) -> None:
+    for said, expected in (("", 14 * DAY), (", matures_after: 3d", 3 * DAY)):
+        model = loaded(tmp_path, minimal(model=f"{BINARY}labels: {{topic: l{said}}}")).models[0]
+        assert model.labels is not None
+        assert model.labels.matures_after == expected
+        assert model.labels.map.time == "timestamp"
+        assert model.labels.map.label == "value.label"
