@@ -21,6 +21,7 @@ from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.layout import Layout
 from monitor.model import Model
+from monitor.outcomes import outcomes_of
 from monitor.outgoing import HOLD, Outgoing
 from monitor.panes import Shelf
 from monitor.partition import Partition

@@ -13,7 +13,6 @@ import numpy as np
 from detectors.counts import Counts
 from monitor.events import IntArray
 from monitor.keys import compose, parse, prefix
-from monitor.layout import Layout
 from monitor.sightings import Sightings
 
 PANES: Final = b"P"
@@ -33,10 +32,29 @@ class Reader(Protocol):
         ...
 
 
+class PaneLayout(Protocol):
+    """What panes need to know of the vectors they hold; ``Layout`` is one."""
+
+    @property
+    def size(self) -> int:
+        """Cells of a vector."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that decides what the cells mean."""
+        ...
+
+    def remap(self, description: bytes, vector: IntArray) -> IntArray:
+        """Carry a vector of an older layout over, from what described that layout."""
+        ...
+
+
 class PaneKey(NamedTuple):
     """One pane of a partition."""
 
     model: str
+    """Or the part of one: whatever has a layout of its own."""
     version: str
     tier: int
     start: int
@@ -71,14 +89,14 @@ class Pane:
         return self.on_time.nbytes + (0 if self.late is None else self.late.nbytes)
 
 
-def encode_pane(pane: Pane, layout: Layout) -> bytes:
+def encode_pane(pane: Pane, layout: PaneLayout) -> bytes:
     """Return the pane as bytes that name their layout and carry a checksum."""
     on_time = Counts(layout.identity, pane.on_time).to_bytes()
     late = b"" if pane.late is None else Counts(layout.identity, pane.late).to_bytes()
     return _HEAD.pack(len(on_time), len(late)) + on_time + late + pane.seen.to_bytes()
 
 
-def decode_pane(data: bytes, layout: Layout, description: Callable[[str], bytes]) -> Pane:
+def decode_pane(data: bytes, layout: PaneLayout, description: Callable[[str], bytes]) -> Pane:
     """Return a pane from its bytes; one written under an older layout is carried over column by column."""
     first, second = _HEAD.unpack_from(data)
     end = _HEAD.size + first
@@ -105,11 +123,13 @@ class Shelf:
         self,
         partition: int,
         reader: Reader,
-        layouts: Mapping[str, Layout],
+        layouts: Mapping[str, PaneLayout],
         lengths: Mapping[str, tuple[int, ...]],
         budget: int = 32 << 20,
+        namespace: bytes = PANES,
     ) -> None:
         self.partition = partition
+        self.namespace = namespace
         self.reader = reader
         self.layouts = layouts
         self.lengths = lengths
@@ -123,14 +143,14 @@ class Shelf:
         self._index: dict[tuple[str, str, int], set[int]] = {}
         for model, known in lengths.items():
             tiers = {length: tier for tier, length in enumerate(known)}
-            for name, _ in reader.scan(prefix(PANES, partition, model)):
+            for name, _ in reader.scan(prefix(namespace, partition, model)):
                 _, _, _, version, length, start = parse(name)
                 self._enter(PaneKey(model, version, tiers[length], start))
 
     def key(self, key: PaneKey) -> bytes:
         """Return the pane's key in the store."""
         length = self.lengths[key.model][key.tier]
-        return compose(PANES, self.partition, key.model, key.version, length, key.start)
+        return compose(self.namespace, self.partition, key.model, key.version, length, key.start)
 
     def find(self, key: PaneKey) -> Pane | None:
         """Return a pane, from memory or from the store."""
@@ -200,6 +220,12 @@ class Shelf:
         self.dirty.discard(key)
         self.dropped.add(key)
         self._index[key[:3]].discard(key.start)
+
+    def drop_all(self, model: str) -> None:
+        """Forget all panes of a model for good."""
+        for known in [known for known in self._index if known[0] == model]:
+            for start in sorted(self._index[known]):
+                self.drop(PaneKey(*known, start))
 
     def relayout(self, model: str) -> None:
         """Bring the model's panes in memory under its new layout; the old ones must have been written."""

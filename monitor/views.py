@@ -71,6 +71,68 @@ class WindowView:
 
 
 @dataclass(frozen=True, slots=True)
+class FigureView:
+    """A figure with its 95 % interval; NaN where it does not exist."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Rows that it rests on."""
+    bound: float = 0.0
+    """How far bins may have moved it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityPoint:
+    """One bin of the reliability diagram."""
+
+    score: float
+    """Mean score."""
+    rate: float
+    """Share of positives."""
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceView:
+    """What labels say of the latest judged window of one version and slice.
+
+    ``running`` is as known now and moves as labels come; ``matured`` rests on predictions that are old enough to have
+    been judged for good; ``estimated`` needs no labels and must never be taken for either.
+    """
+
+    result: WindowResult
+    name: str
+    """The window's name in the configuration."""
+    predictions: int
+    labelled: int
+    """Predictions with a label now."""
+    matured: int
+    """Predictions judged for good, those without label left out."""
+    unlabelled: int
+    """Predictions that came of age without a label."""
+    running: Mapping[str, FigureView] = field(default_factory=dict)
+    final: Mapping[str, FigureView] = field(default_factory=dict)
+    """The same from matured predictions alone."""
+    changes: Mapping[str, FigureView] = field(default_factory=dict)
+    """``final`` less the baseline."""
+    calibration: Mapping[str, FigureView] = field(default_factory=dict)
+    estimated: Mapping[str, FigureView] = field(default_factory=dict)
+    light: str | None = None
+    """``holds``, ``unproven`` or ``broken``: whether labels bear the estimates out; ``None`` without estimates."""
+    unsupported: float | None = None
+    """Share of the predictions whose scores the baseline does not know."""
+    coverage: FigureView | None = None
+    """Share of the predictions that have a label."""
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Labels by predictions, of ``running``."""
+    reliability: tuple[ReliabilityPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StrangerView:
     """A field that records carry beside the known features."""
 
@@ -126,6 +188,8 @@ class ModelView:
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays
     good as long."""
+    performance: tuple[PerformanceView, ...] = ()
+    """The same of what labels say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ class BinaryTable:
         score: FloatArray,
         label: IntArray,
         *,
-        decided: BoolArray | None = None,
+        decided: BoolArray | IntArray | None = None,
         amount: FloatArray | None = None,
         weight: IntArray | None = None,
         group: IntArray | None = None,
@@ -172,8 +172,8 @@ class BinaryTable:
         label
             0 or 1, ``[n]``; rows without a label are for the caller to leave out.
         decided
-            Which rows the user of the model flagged; None: those at or above ``decision``, a row without score is then
-            in no confusion matrix.
+            Which rows the user of the model flagged, -1 where that is not known; None: those at or above ``decision``.
+            A row whose decision is not known, or follows from no score, is in no confusion matrix.
         amount
             What is at stake, ``[n]``; counted as missing where it is NaN, negative or above 2⁴⁰ units.
         weight
@@ -252,6 +252,10 @@ class BinaryTable:
             there |= amounts_at(cells, place + 1)
         return self._decision_figures(there, alpha)
 
+    def code(self, score: FloatArray) -> IntArray:
+        """Return the bin of each score in [0, 1]."""
+        return self._lookup.bins(score)
+
     def by_bin(self, tables: IntArray) -> ByBin:
         """Return rows, positives and sums of scores in each bin, for calibration."""
         cells = self.cells(tables)
@@ -288,18 +292,23 @@ class BinaryTable:
         return found
 
     def _count(
-        self, rows: Rows, score: FloatArray, label: IntArray, decided: BoolArray | None, amount: FloatArray | None
+        self,
+        rows: Rows,
+        score: FloatArray,
+        label: IntArray,
+        decided: BoolArray | IntArray | None,
+        amount: FloatArray | None,
     ) -> None:
         rows.count("rows")
         scored = (score >= 0) & (score <= 1)
         if not scored.all():
             kind = np.where(np.isnan(score), 0, 1)
             rows.only(~scored).count("unscored", (2 * label + kind)[~scored])
-        known = scored if decided is None else np.ones(len(score), np.bool_)
+        known = scored if decided is None else decided >= 0
         threshold = np.inf if self.decision is None else self.decision
         outcome = 2 * label + (score >= threshold if decided is None else decided)
         rows.only(known).count("confusion", outcome[known])
-        place = self._lookup.bins(score[scored])
+        place = self.code(score[scored])
         by_label = place + label[scored] * (len(self.edges) + 1)
         _add_scores(rows.only(scored), score[scored], label[scored], place, by_label)
         if amount is not None and self.amount is not None:

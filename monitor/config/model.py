@@ -199,6 +199,68 @@ class JoinConfig(Section):
     """Share of the ids that is joined, by hash of the id."""
 
 
+class OutcomeCosts(Section):
+    """A number for each outcome of a decision; a gain is negative."""
+
+    true_negative: float = 0.0
+    """Not flagged, and rightly so."""
+    false_positive: float = 0.0
+    """Flagged without need."""
+    false_negative: float = 0.0
+    """Missed."""
+    true_positive: float = 0.0
+    """Flagged, and rightly so."""
+
+
+class CostConfig(OutcomeCosts):
+    """What one prediction of each outcome costs."""
+
+    per_amount: OutcomeCosts = OutcomeCosts()
+    """What it costs besides for each 1 of the ``amount`` at stake."""
+
+
+class DropConfig(Section):
+    """How much worse than the baseline a figure may surely be."""
+
+    drop: Annotated[float, Field(gt=0)]
+    """In units of the figure, in the direction that is worse."""
+
+
+class PerformanceConfig(Section):
+    """How the model's performance is judged once labels come."""
+
+    metrics: list[str] | None = None
+    """Figures that findings are made of; by default those usual for the task. All are computed."""
+    window: str | None = None
+    """Name of the window; by default every window of whole hours."""
+    baseline: Literal["reference", "previous_version"] | dict[str, float] = "reference"
+    """What figures are compared with: the first predictions that matured, the version before, or numbers by metric."""
+    learn: Duration | None = None
+    """How long the first predictions are learnt from for ``baseline: reference``; by default as ``reference.learn``."""
+    alert_when: dict[str, DropConfig] = Field(default_factory=dict)
+    """Metric → the change from which on, with its whole 95 % interval, the status is ``drift``; half of it warns. By
+    default 0.05 of a share, a tenth of the baseline's value of anything else."""
+    amount: str | None = None
+    """A numeric feature that says what is at stake, so that figures can be weighted by it."""
+    amount_unit: Annotated[float, Field(gt=0)] = 0.01
+    """The smallest difference between two amounts."""
+    cost: CostConfig | None = None
+    """What outcomes cost, for the mean cost of a prediction."""
+    min_labels: Annotated[int, Field(ge=1)] = 100
+    """With fewer labels in a window its figures are ``insufficient``."""
+    estimate_without_labels: bool = True
+    """Whether performance is estimated from scores before labels come, as figures of their own."""
+
+
+class CalibrationConfig(Section):
+    """How far scores may be from the rates that they foretell."""
+
+    bins: Annotated[int, Field(ge=2, le=100)] = 15
+    """Bins of equal mass in the baseline."""
+    alert_ece: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Expected calibration error from which the status is ``drift``, if its interval lies above chance."""
+
+
 class SliceConfig(Section):
     """Counts kept apart for the commonest values of some columns.
 
@@ -236,6 +298,10 @@ class ModelConfig(Section):
     """Where what was true is logged."""
     join: JoinConfig = JoinConfig()
     """How labels find their predictions."""
+    performance: PerformanceConfig = PerformanceConfig()
+    """How predictions are judged by their labels."""
+    calibration: CalibrationConfig = CalibrationConfig()
+    """How scores are judged by their labels."""
     features: dict[str, FeatureConfig] = Field(default_factory=dict)
     """What is to be known of single features; the others are taken from the reference."""
     reference: ReferenceConfig | None = None

@@ -1,0 +1,15 @@
+"""What came of predictions: joined with their labels, counted by hour, judged by window.
+
+``outcomes_of`` is what the join hands its output to.
+"""
+
+from monitor.model import Model
+from monitor.outcomes.outcomes import ModelOutcomes
+from monitor.store.port import StateReader
+
+__all__ = ["ModelOutcomes", "outcomes_of"]
+
+
+def outcomes_of(model: Model, store: StateReader, number: int = 0) -> ModelOutcomes:
+    """Return a model's outcomes as they were last written; ``number`` is the shard."""
+    return ModelOutcomes.load(model, store, number)

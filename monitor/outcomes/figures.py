@@ -1,0 +1,181 @@
+"""Figures of tables by task: performance, calibration, estimates before labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.calibration import error, losses, murphy, slope, squared
+from detectors.calibration.figure import Figure
+from detectors.calibration.reliability import Reliability, bias, reliability
+from detectors.calibration.sums import ScoreBins, equal_mass
+from detectors.estimate.calibrator import Calibrator
+from detectors.estimate.cbpe import cbpe
+from detectors.estimate.estimated import Estimates
+from detectors.estimate.validity import validity
+from detectors.performance import Estimate
+from monitor.events import FloatArray, IntArray
+from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+
+_UNIT: Final = 1 << 31
+_LEVEL: Final = 0.05
+USUAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "binary_classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
+    "multiclass": ("accuracy", "f1_macro", "kappa"),
+    "regression": ("mae", "rmse", "bias", "r2"),
+}
+"""Task → figures that findings are made of when none are named."""
+_SMALL_IS_GOOD: Final = (
+    *("log_loss", "brier", "fpr", "fnr", "false_positive_rate", "false_negative_rate", "cost", "false_discovery_rate"),
+    *("mae", "mse", "rmse", "mape", "smape", "huber", "quantile_loss"),
+)
+
+
+def small_is_good(metric: str) -> bool:
+    """Return whether a model is the better the smaller the figure.
+
+    >>> small_is_good("log_loss"), small_is_good("quantile_loss_0.9"), small_is_good("recall")
+    (True, True, False)
+    """
+    return metric.startswith(_SMALL_IS_GOOD)
+
+
+def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
+    """Return every figure of tables ``[J, size]`` with 95 % intervals."""
+    if isinstance(judge, BinaryJudge):
+        found = judge.table.metrics(tables[:, :-1])
+        return {"accuracy": found["prevalence"]} if judge.top else found
+    if isinstance(judge, MulticlassJudge):
+        return judge.table.metrics(tables[:, : judge.table.size])
+    if isinstance(judge, RegressionJudge):
+        return judge.table.metrics(tables)
+    raise TypeError(f"no figures of a {type(judge).__name__}")
+
+
+def confusion(judge: Judge, tables: IntArray) -> IntArray:
+    """Return labels by predictions, ``[J, K, K or K + 1]``; of no classes for a regression."""
+    if isinstance(judge, BinaryJudge):
+        return judge.table.cells(tables[:, :-1])["confusion"]
+    if isinstance(judge, MulticlassJudge):
+        return judge.table.cells(tables[:, : judge.table.size])["confusion"]
+    return np.zeros((len(tables), 0, 0), np.int64)
+
+
+def scores_of(judge: Judge, tables: IntArray) -> tuple[BinaryJudge, IntArray] | None:
+    """Return the part of tables that scores are counted in; ``None`` where none are."""
+    if isinstance(judge, BinaryJudge):
+        return judge, tables
+    if isinstance(judge, MulticlassJudge) and judge.confidence is not None:
+        return judge.confidence, tables[:, judge.table.size :]
+    return None
+
+
+def fine_bins(judge: BinaryJudge, tables: IntArray) -> ScoreBins:
+    """Return the sums in the fine score bins."""
+    by_bin = judge.table.by_bin(tables[:, :-1])
+    return ScoreBins.of_sums(
+        by_bin.n, by_bin.positives, by_bin.score_sum, by_bin.score_square_sum, by_bin.positive_score_sum
+    )
+
+
+def said_by_bin(judge: BinaryJudge, said: IntArray) -> IntArray:
+    """Return predictions by decision and score bin, ``[J, 2, B]``."""
+    return said[:, : 2 * judge.bins].reshape(len(said), 2, judge.bins)
+
+
+def said_of_scores(judge: Judge, said: IntArray) -> IntArray:
+    """Return the cells of predictions that belong to ``scores_of``."""
+    return said[:, len(judge.table.classes) + 1 :] if isinstance(judge, MulticlassJudge) else said
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Figures of how scores and rates agree, in bins of equal mass of the baseline."""
+
+    figures: Mapping[str, Figure]
+    diagram: Reliability
+    p_value: FloatArray
+    """Of Spiegelhalter's test."""
+
+
+def calibration(judge: BinaryJudge, tables: IntArray, baseline: IntArray | None, count: int) -> Calibration:
+    """Return the calibration of tables ``[J, size]``.
+
+    Parameters
+    ----------
+    baseline
+        The table whose rows decide where the bins are cut; ``None``: each table by itself.
+    count
+        Bins.
+
+    Notes
+    -----
+    Brier score, its parts and Spiegelhalter's test are exact over the fine bins; slope and intercept carry the bound of
+    what bins hide. Intervals are those of each function of ``detectors.calibration``.
+    """
+    fine = fine_bins(judge, tables)
+    groups = equal_mass(fine.n if baseline is None else fine_bins(judge, baseline).n[0], count)
+    bins = fine.merge(groups)
+    parts = murphy.murphy(fine)
+    recalibration = slope.recalibration(slope.LogitBins.of_scores(fine))
+    test = losses.spiegelhalter(_losses(fine, tables))
+    found = {
+        "ece": error.expected(bins),
+        "ece_of_chance": error.noise_floor(bins),
+        "ece_adaptive": error.adaptive(fine, count),
+        "ece_squared_debiased": squared.paired(bins),
+        "mce": error.maximal(bins),
+        "calibration_bias": bias(bins),
+        "brier": parts.brier,
+        "brier_reliability": parts.reliability,
+        "brier_resolution": parts.resolution,
+        "brier_uncertainty": parts.uncertainty,
+        "calibration_slope": recalibration.slope,
+        "calibration_intercept": recalibration.intercept,
+        "spiegelhalter_z": test.z,
+    }
+    return Calibration(found, reliability(bins), test.p_value)
+
+
+def calibrator_of(judge: BinaryJudge, matured: IntArray) -> Calibrator | None:
+    """Return the isotonic calibrator of one matured table ``[1, size]``; ``None`` without labelled scores."""
+    bins = fine_bins(judge, matured)
+    if not bins.n.sum():
+        return None
+    return Calibrator.isotonic(bins.n[0], bins.positives[0])
+
+
+def estimates(judge: BinaryJudge, said: IntArray, calibrator: Calibrator, recent: IntArray) -> Estimates:
+    """Return what labels would show if scores still mean what they meant, from predictions ``[J, said]`` alone.
+
+    Parameters
+    ----------
+    recent
+        Matured tables ``[J, size]`` of late, which decide the light.
+    """
+    bins = judge.bins
+    rows = said_by_bin(judge, said).reshape(len(said), 2 * bins)
+    flagged = np.repeat([False, True], bins)
+    found = cbpe(rows, calibrator, flagged, np.tile(np.arange(bins), 2))
+    seen = fine_bins(judge, recent)
+    light = validity(seen.n.astype(np.int64), seen.positives.astype(np.int64), calibrator).light
+    if judge.top:
+        found = Estimates(found.method, {"accuracy": found.figures["precision"]}, found.unsupported, found.light)
+    return found.under(light)
+
+
+def as_estimate(figure: Figure) -> Estimate:
+    """Return a figure of calibration as one of performance; its interval is of 95 %."""
+    return Estimate(figure.value, figure.low, figure.high, figure.n, np.asarray(figure.bound, np.float64), _LEVEL)
+
+
+def _losses(fine: ScoreBins, tables: IntArray) -> losses.Losses:
+    """Return the sums that Spiegelhalter's test needs; the others are zero."""
+    none = np.zeros(len(tables))
+    positives, score, square = (part.sum(axis=1) for part in (fine.positives, fine.score, fine.score_sq))
+    both = none if fine.positive_score is None else fine.positive_score.sum(axis=1)
+    lean = positives - score - 2 * both + 2 * square
+    return losses.Losses(fine.total, none, none, none, none, none.astype(np.int64), lean, tables[:, -1] / _UNIT)

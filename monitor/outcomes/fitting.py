@@ -1,0 +1,144 @@
+"""Which bins outcomes are counted in: from the reference where there is one, else such as suit any score.
+
+They are chosen once and kept in the state. Bins that moved when a reference is learnt would leave predictions behind
+that were made before and are labelled after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from scipy.special import expit
+
+from detectors.bins import NumericBins
+from detectors.performance import BinaryTable, Costs, MulticlassTable, RegressionTable
+from monitor.config.decision import Decision
+from monitor.config.model import ModelConfig, OutcomeCosts
+from monitor.events import FloatArray
+from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+from monitor.truth import Truth
+
+FEW: Final = 6
+"""Edges of the score within a slice, the decision among them."""
+_UNIFORM: Final = np.arange(1, 128) / 128
+_LOGISTIC: Final = expit(np.arange(-40, 41) / 4.0)
+_STEPS: Final[FloatArray] = np.exp2(np.arange(-80, 49) / 8.0)
+_STEPS_OF_SLICE: Final[FloatArray] = np.exp2(np.arange(-3.0, 1.0))
+
+
+def judge_for(config: ModelConfig, coders: Mapping[str, Any]) -> Judge | None:
+    """Return how a model's outcomes are counted; ``None`` while the size of a regression's numbers is not known."""
+    score = config.predictions.map.score
+    if config.task == "binary_classification":
+        return BinaryJudge(_binary_table(config, fine_edges(config, coders)), basis_of(config))
+    if config.task == "multiclass":
+        confidence = None
+        if score is not None:
+            table = BinaryTable(fine_edges(config, coders), None)
+            confidence = BinaryJudge(table, f"{score}|{config.predictions.map.prediction}", top=True)
+        classes = Truth.of(config).classes or ()
+        return MulticlassJudge(MulticlassTable(classes, tops=()), confidence) if len(classes) > 1 else None
+    return _regression(coders, _STEPS)
+
+
+def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]) -> Judge | None:
+    """Return how outcomes are counted within slices: the same in few cells."""
+    if isinstance(whole, BinaryJudge):
+        return BinaryJudge(BinaryTable(few_edges(whole.table.edges, config, coders), None, tops=()), whole.basis)
+    if isinstance(whole, MulticlassJudge):
+        edges = few_edges(_grid(), config, coders) if whole.confidence is None else whole.confidence.table.edges
+        return BinaryJudge(BinaryTable(few_edges(edges, config, coders), None, tops=()), whole.identity, top=True)
+    return _regression(coders, _STEPS_OF_SLICE)
+
+
+def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
+    """Return about 200 edges or more in (0, 1]: those of the reference's score and a logistic grid, with the decision.
+
+    >>> from monitor.config.model import ModelConfig
+    >>> config = ModelConfig(name="m", predictions={"topic": "t"}, decision="score >= 0.3")
+    >>> edges = fine_edges(config, {})
+    >>> len(edges), 0.3 in edges
+    (208, True)
+    """
+    bins = coders.get("score")
+    edges = np.append(_grid(), thresholds_of(config))
+    if isinstance(bins, NumericBins):
+        edges = np.append(edges, bins.edges)
+    edges = np.unique(edges)
+    return edges[(edges > 0) & (edges <= 1)]
+
+
+def few_edges(fine: FloatArray, config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
+    """Return some of the fine edges for use in slices, the decision among them."""
+    bins = coders.get("score")
+    source = bins.edges if isinstance(bins, NumericBins) and len(bins.edges) > FEW else fine
+    known = thresholds_of(config)
+    places = (np.arange(1, FEW + 1) / (FEW + 1) * len(source)).astype(np.int64)
+    chosen = [float(edge) for edge in source[places] if 0 < edge <= 1]
+    chosen = sorted({*known, *chosen[: FEW - len(known)]})
+    return np.array(chosen[:FEW] or [0.5])
+
+
+def thresholds_of(config: ModelConfig) -> list[float]:
+    """Return the operating threshold as an edge: rows at it or above it are on one side.
+
+    >>> from monitor.config.model import ModelConfig
+    >>> thresholds_of(ModelConfig(name="m", predictions={"topic": "t"}, decision="score > 0.5"))[0] > 0.5
+    True
+    """
+    if config.decision is None:
+        return [0.5] if config.task == "binary_classification" else []
+    decision = Decision.parse(config.decision)
+    threshold = decision.threshold
+    if decision.op in {">", "<="}:
+        threshold = float(np.nextafter(threshold, np.inf))
+    return [threshold] if 0 < threshold <= 1 else []
+
+
+def basis_of(config: ModelConfig) -> str:
+    """Return what decides which rows are flagged, what their score is, and which classes there are."""
+    mapped, performance = config.predictions.map, config.performance
+    amount = (performance.amount, performance.amount_unit) if performance.amount is not None else None
+    return repr(
+        (config.task, config.decision, mapped.score, mapped.prediction, config.positive_class, config.classes, amount)
+    )
+
+
+def with_costs(judge: Judge, config: ModelConfig) -> Judge:
+    """Return the same with the configured costs; they change no cell."""
+    if not isinstance(judge, BinaryJudge):
+        return judge
+    return replace(judge, table=replace(judge.table, costs=_costs(config)))
+
+
+def _binary_table(config: ModelConfig, edges: FloatArray) -> BinaryTable:
+    settings = config.performance
+    return BinaryTable(edges, None, None if settings.amount is None else settings.amount_unit, _costs(config))
+
+
+def _costs(config: ModelConfig) -> Costs | None:
+    cost = config.performance.cost
+    return None if cost is None else Costs(_by_outcome(cost), _by_outcome(cost.per_amount))
+
+
+def _by_outcome(cost: OutcomeCosts) -> tuple[float, float, float, float]:
+    return cost.true_negative, cost.false_positive, cost.false_negative, cost.true_positive
+
+
+def _regression(coders: Mapping[str, Any], steps: FloatArray) -> RegressionJudge | None:
+    """Return a table on the scale of the reference's predictions; sums of errors reach from 2⁻⁴⁷ to 2¹⁵ of it."""
+    bins = coders.get("prediction")
+    if not isinstance(bins, NumericBins) or not len(bins.edges):
+        return None
+    centre = float(np.median(bins.edges))
+    spread = float(np.ptp(bins.edges)) or abs(centre) or 1.0
+    scale = float(2.0 ** np.round(np.log2(spread / 4)))
+    edges = np.concatenate([-scale * steps[::-1], [0.0], scale * steps])
+    return RegressionJudge(RegressionTable(centre, scale, scale, edges))
+
+
+def _grid() -> FloatArray:
+    return np.unique(np.concatenate([_UNIFORM, _LOGISTIC]))

@@ -1,0 +1,255 @@
+"""How one task's predictions, and what became of them, are counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.calibration.fixed import narrow
+from detectors.performance import BinaryTable, MulticlassTable, RegressionTable
+from monitor.events import FloatArray, IntArray
+from monitor.join.payload import Rows
+
+BoolArray = NDArray[np.bool_]
+
+
+class Judge(Protocol):
+    """Turns rows into vectors of counts that are linear in rows; a row of weight -1 leaves as it came."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that decides what the cells mean."""
+        ...
+
+    @property
+    def said(self) -> int:
+        """Cells of what was predicted, before labels."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Cells of what came of it."""
+        ...
+
+    def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
+        """Count predictions into one vector a group, ``[groups, said]``."""
+        ...
+
+    def usable(self, labels: FloatArray) -> BoolArray:
+        """Return which labels are of this task."""
+        ...
+
+    def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
+        """Count labelled rows into one vector a group, ``[groups, size]``."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class BinaryJudge:
+    """Scores and decisions of a binary model, or of whether the class that was named is right.
+
+    What was predicted: rows by decision and score bin, then those without score by decision, then those with neither.
+    What came of it: the cells of the table, and Σ (1 - 2p)² p (1 - p) in units of 2⁻³¹ for
+    Spiegelhalter's test.
+    """
+
+    table: BinaryTable
+    basis: str = ""
+    """What else decides the meaning, such as the rule by which rows are flagged."""
+    top: bool = False
+    """Whether the score is that of the class that was named, and the outcome whether it is the true one."""
+
+    @property
+    def bins(self) -> int:
+        """Score bins."""
+        return len(self.table.edges) + 1
+
+    @property
+    def said(self) -> int:
+        """Twice the bins, and three."""
+        return 2 * self.bins + 3
+
+    @property
+    def size(self) -> int:
+        """The table's cells and one."""
+        return self.table.size + 1
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of the table and the basis."""
+        return _hash("binary", self.table.identity, self.basis, self.top)
+
+    def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
+        """Count predictions by decision and score bin."""
+        score, decided = self._decided(rows)
+        scored = (score >= 0) & (score <= 1)
+        cell = np.where(decided < 0, 2 * self.bins + 2, 2 * self.bins + decided)
+        cell[scored] = self.table.code(score[scored]) + np.maximum(decided[scored], 0) * self.bins
+        counted = np.bincount(group * self.said + cell, minlength=groups * self.said)
+        return counted.reshape(groups, self.said)
+
+    def usable(self, labels: FloatArray) -> BoolArray:
+        """Return which labels are 0 or 1; of a named class any number is."""
+        found: BoolArray = np.isfinite(labels) if self.top else (labels == 0) | (labels == 1)
+        return found
+
+    def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
+        """Count labelled rows."""
+        score, decided = self._decided(rows)
+        truth = (labels == rows["predicted"]) if self.top else labels
+        label = truth.astype(np.int64)
+        amount = None if self.table.amount is None else rows["amount"].astype(np.float64)
+        cells = self.table.tally(
+            score, label, decided=decided, amount=amount, weight=weight, group=group, groups=groups
+        )
+        inside = (score >= 0) & (score <= 1)
+        p = np.where(inside, score, 0.0)
+        spread = np.zeros(groups, np.int64)
+        np.add.at(spread, group, weight * narrow((1 - 2 * p) ** 2 * p * (1 - p)))
+        return np.concatenate([cells, spread[:, np.newaxis]], axis=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"kind": "binary", "table": self.table.to_dict(), "basis": self.basis, "top": self.top}
+
+    def _decided(self, rows: Rows) -> tuple[FloatArray, IntArray]:
+        score = rows["score"].astype(np.float64) if "score" in (rows.dtype.names or ()) else np.full(len(rows), np.nan)
+        if self.top:
+            return score, np.where(rows["predicted"] >= 0, 1, 0).astype(np.int64)
+        return score, rows["decided"].astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class MulticlassJudge:
+    """Classes that were named, and the score of the class that was named where it is logged.
+
+    What was predicted: rows by class, those of none last, then as ``confidence`` has it. What came of it: the confusion
+    matrix, then the cells of ``confidence``.
+    """
+
+    table: MulticlassTable
+    confidence: BinaryJudge | None = None
+
+    @property
+    def said(self) -> int:
+        """Classes and one, and those of the score."""
+        return len(self.table.classes) + 1 + (0 if self.confidence is None else self.confidence.said)
+
+    @property
+    def size(self) -> int:
+        """Cells of both tables."""
+        return self.table.size + (0 if self.confidence is None else self.confidence.size)
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of both tables."""
+        return _hash("multiclass", self.table.identity, self.confidence and self.confidence.identity)
+
+    def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
+        """Count predictions by class."""
+        number = len(self.table.classes)
+        named = rows["predicted"].astype(np.int64)
+        cell = np.where((named >= 0) & (named < number), named, number)
+        counted = np.bincount(group * (number + 1) + cell, minlength=groups * (number + 1)).reshape(groups, number + 1)
+        if self.confidence is None:
+            return counted
+        return np.concatenate([counted, self.confidence.say(rows, group, groups)], axis=1)
+
+    def usable(self, labels: FloatArray) -> BoolArray:
+        """Return which labels are numbers of classes."""
+        found: BoolArray = (labels >= 0) & (labels < len(self.table.classes)) & (labels == np.floor(labels))
+        return found
+
+    def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
+        """Count labelled rows."""
+        label, named = labels.astype(np.int64), rows["predicted"].astype(np.int64)
+        cells = self.table.tally(label, named, weight=weight, group=group, groups=groups)
+        if self.confidence is None:
+            return cells
+        return np.concatenate([cells, self.confidence.tally(rows, labels, weight, group, groups)], axis=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        confidence = None if self.confidence is None else self.confidence.to_dict()
+        return {"kind": "multiclass", "table": self.table.to_dict(), "confidence": confidence}
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionJudge:
+    """Numbers that were predicted.
+
+    What was predicted: rows with a number, rows without.
+    """
+
+    table: RegressionTable
+
+    @property
+    def said(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def size(self) -> int:
+        """The table's cells."""
+        return self.table.size
+
+    @property
+    def identity(self) -> str:
+        """That of the table."""
+        return self.table.identity
+
+    def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
+        """Count predictions."""
+        missing = np.isnan(rows["predicted"]).astype(np.int64)
+        return np.bincount(group * 2 + missing, minlength=groups * 2).reshape(groups, 2)
+
+    def usable(self, labels: FloatArray) -> BoolArray:
+        """Return which labels are finite."""
+        found: BoolArray = np.isfinite(labels)
+        return found
+
+    def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
+        """Count labelled rows."""
+        predicted = rows["predicted"].astype(np.float64)
+        return self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"kind": "regression", "table": self.table.to_dict()}
+
+
+def judge_of(data: Mapping[str, Any]) -> Judge:
+    """Return the judge that ``to_dict`` took apart.
+
+    Raises
+    ------
+    ValueError
+        When its kind is unknown.
+    """
+    kind = data["kind"]
+    if kind == "binary":
+        return _binary(data)
+    if kind == "multiclass":
+        confidence = None if data["confidence"] is None else _binary(data["confidence"])
+        return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence)
+    if kind == "regression":
+        return RegressionJudge(RegressionTable.from_dict(data["table"]))
+    raise ValueError(f"no judge of kind {kind!r}")
+
+
+def _binary(data: Mapping[str, Any]) -> BinaryJudge:
+    return BinaryJudge(BinaryTable.from_dict(data["table"]), data["basis"], data["top"])
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.blake2b(repr((1, *parts)).encode(), digest_size=8).hexdigest()

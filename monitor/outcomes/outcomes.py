@@ -1,0 +1,321 @@
+"""From joined predictions and labels to tables by the hour of the prediction.
+
+Two tables an hour and version: *running*, as known now, and *matured*, in which every prediction is judged once. Both
+are sums over rows, so they are a function of the records read, whatever the order in which they were read; a pair that
+no longer holds comes with sign -1 and leaves as it came. A row counts in a part (the whole, a slicing) only if it was
+coded by the bins that the part has now: what was predicted before bins changed would leave what it never entered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from monitor.decoding.sampling import kept
+from monitor.events import DAY, HOUR, Batch, IntArray
+from monitor.join.output import ABSENT, UNLABELLED, Joined
+from monitor.join.payload import Payload, Rows
+from monitor.keys import compose, parse, prefix
+from monitor.model import OTHER, Model
+from monitor.outcomes.carried import Carried, field_of
+from monitor.outcomes.fitting import basis_of, judge_for, slice_judge_for, with_costs
+from monitor.outcomes.judges import Judge, judge_of
+from monitor.outcomes.parts import BLOCK, SlicedPart, WholePart, model_of, runs
+from monitor.panes import PaneKey, PaneLayout, Shelf
+from monitor.slices import ROWS
+from monitor.store.port import StateReader
+
+log = structlog.get_logger(__name__)
+OUTCOMES: Final = b"O"
+STATES: Final = b"U"
+HOURLY, DAILY, BASELINE = range(3)
+LENGTHS: Final = (HOUR, DAY, 0)
+"""Panes by tier; the last is the baseline, which has no length."""
+_FORMAT: Final = 1
+_MOST_VERSIONS: Final = 60_000
+_CELLS_AT_ONCE: Final = 2_000_000
+_NOT_COUNTED: Final = "label_not_counted"
+"""Pairs that no table took, since the label does not fit the task or the bins were not known."""
+
+
+@dataclass(slots=True)
+class ModelOutcomes:
+    """The outcomes of one model; one thread owns it. Nothing leaves memory before ``changes`` is written.
+
+    Predictions are counted as they come, so a prediction that was logged twice counts twice before it is judged.
+    """
+
+    model: Model
+    number: int
+    carried: Carried
+    shelf: Shelf
+    layouts: dict[str, PaneLayout]
+    lengths: dict[str, tuple[int, ...]]
+    whole: WholePart | None = None
+    sliced: dict[str, SlicedPart] = field(default_factory=dict)
+    """Payload field → slicing."""
+    versions: list[str] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+    touched: set[tuple[str, int]] = field(default_factory=set)
+    """(version, hour) whose counts changed since somebody last looked."""
+    rolled: int = -(1 << 62)
+    """Hours before this were rolled up into days."""
+    state_key: bytes = b""
+    _codings: list[dict[str, str]] = field(default_factory=list)
+    _slice_judge: Judge | None = None
+    _places: dict[str, int] = field(default_factory=dict)
+    _seen: object = None
+    _changed: bool = False
+
+    @classmethod
+    def load(cls, model: Model, store: StateReader, number: int = 0, budget: int = 32 << 20) -> ModelOutcomes:
+        """Return the outcomes as they were last written, or none.
+
+        Raises
+        ------
+        CorruptCountsError
+            When what is stored is damaged.
+        """
+        name = model.config.name
+        stored = {parse(key)[2] for key, _ in store.scan(prefix(OUTCOMES, number))}
+        lengths: dict[str, tuple[int, ...]] = {part: LENGTHS for part in stored if model_of(part) == name}
+        layouts: dict[str, PaneLayout] = {}
+        shelf = Shelf(number, store, layouts, lengths, budget, OUTCOMES)
+        outcomes = cls(model, number, Carried(model.config), shelf, layouts, lengths)
+        outcomes.state_key = compose(STATES, number, name)
+        data = store.get(outcomes.state_key)
+        if data is not None:
+            outcomes._restore(msgspec.msgpack.decode(data))
+        outcomes._refresh()
+        return outcomes
+
+    @property
+    def payload(self) -> Payload:
+        """What a prediction carries through the join."""
+        return self.carried.payload
+
+    def pack(self, batch: Batch) -> Rows:
+        """Return what each prediction of a batch carries, and count the batch."""
+        self._refresh()
+        versions = self._numbers(batch.versions)
+        slicings = [part.slicing for part in self.sliced.values()]
+        coders = self.model.layout.coders
+        rows = self.carried.pack(batch, len(self._codings) - 1, versions, slicings, coders)
+        if len(rows) and self.whole is not None:
+            sample = self.model.config.join.sample
+            counted = rows if sample == 1 else rows[kept(batch.ids, sample)]
+            self._say(counted)
+        return rows
+
+    def take(self, joined: Joined) -> None:
+        """Count judged predictions, or take them back where the sign says so."""
+        self._refresh()
+        if self.whole is None:
+            self._lose(len(joined))
+            return
+        judged = joined.bases != UNLABELLED
+        good = ~judged | self.whole.judge.usable(joined.labels)
+        coded = self._coded("")[joined.payloads["coding"]]
+        if not (good & coded).all():
+            self._lose(int((~(good & coded)).sum()))
+            joined, judged = joined.take(good & coded), judged[good & coded]
+        if len(joined):
+            self._take_whole(joined, judged)
+            for field_, part in self.sliced.items():
+                self._take_slices(joined.take(judged), field_, part)
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete."""
+        puts, deletes = self.shelf.changes()
+        if self._changed:
+            puts[self.state_key] = msgspec.msgpack.encode(self._state())
+        return puts, deletes
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        self.shelf.written()
+        for name in self.lengths.keys() - self.layouts.keys():
+            del self.lengths[name]
+        self._changed = False
+
+    def _take_whole(self, joined: Joined, judged: NDArray[np.bool_]) -> None:
+        part = self.whole
+        if part is None:
+            return
+        keys = self._groups(joined.payloads)
+        for rows, place, found in runs(keys, max(1, _CELLS_AT_ONCE // part.size)):
+            some, groups = judged[rows], len(found)
+            chosen, where = rows[some], place[some]
+            tables = part.judge.tally(
+                joined.payloads[chosen], joined.labels[chosen], joined.signs[chosen],
+                where * 2 + joined.kinds[chosen], 2 * groups,
+            )  # fmt: skip
+            vectors = np.zeros((groups, part.size), np.int64)
+            vectors[:, part.judge.said : -3] = tables.reshape(groups, -1)
+            bases = joined.bases[rows]
+            for cell, basis in ((0, UNLABELLED), (1, ABSENT)):
+                part.ends(vectors)[:, cell] = np.bincount(place[bases == basis], minlength=groups)
+            part.ends(vectors)[:, 2] = np.bincount(place, minlength=groups)
+            self._add(part.name, found, vectors)
+            self.touched.update(self._hours(found))
+
+    def _take_slices(self, joined: Joined, name: str, part: SlicedPart) -> None:
+        codes = joined.payloads[name].astype(np.int64) - 1
+        inside = (codes >= 0) & (codes < part.slicing.size) & self._coded(part.key)[joined.payloads["coding"]]
+        if not inside.all():
+            joined, codes = joined.take(inside), codes[inside]
+        if not len(joined):
+            return
+        keys = self._groups(joined.payloads) * part.blocks + codes // BLOCK
+        for rows, place, found in runs(keys, max(1, _CELLS_AT_ONCE // part.size)):
+            groups = len(found) * BLOCK
+            group = (place * BLOCK + codes[rows] % BLOCK) * 2 + joined.kinds[rows]
+            tables = part.judge.tally(joined.payloads[rows], joined.labels[rows], joined.signs[rows], group, 2 * groups)
+            vectors = np.zeros((groups, part.slice_size), np.int64)
+            vectors[:, part.judge.said :] = tables.reshape(groups, -1)
+            self._add_blocks(part, found, vectors)
+
+    def _say(self, rows: Rows) -> None:
+        part = self.whole
+        if part is None:
+            return
+        keys = self._groups(rows)
+        for chosen, place, found in runs(keys, max(1, _CELLS_AT_ONCE // part.size)):
+            vectors = np.zeros((len(found), part.size), np.int64)
+            part.said(vectors)[:] = part.judge.say(rows[chosen], place, len(found))
+            part.ends(vectors)[:, 2] = np.bincount(place, minlength=len(found))
+            self._add(part.name, found, vectors)
+            self.touched.update(self._hours(found))
+        for name, sliced in self.sliced.items():
+            codes = rows[name].astype(np.int64) - 1
+            blocks = keys * sliced.blocks + codes // BLOCK
+            for chosen, place, found in runs(blocks, max(1, _CELLS_AT_ONCE // sliced.size)):
+                groups = len(found) * BLOCK
+                vectors = np.zeros((groups, sliced.slice_size), np.int64)
+                group = place * BLOCK + codes[chosen] % BLOCK
+                sliced.said(vectors)[:] = sliced.judge.say(rows[chosen], group, groups)
+                self._add_blocks(sliced, found, vectors)
+
+    def _add(self, name: str, keys: IntArray, vectors: IntArray) -> None:
+        for (version, hour), vector in zip(self._hours(keys), vectors, strict=True):
+            self.shelf.add(self.place(name, version, hour), vector, late=False)
+
+    def _add_blocks(self, part: SlicedPart, keys: IntArray, vectors: IntArray) -> None:
+        blocks = vectors.reshape(len(keys), part.size)
+        hours = self._hours(keys // part.blocks)
+        for (version, hour), block, vector in zip(hours, (keys % part.blocks).tolist(), blocks, strict=True):
+            self.shelf.add(self.place(part.name(block), version, hour), vector, late=False)
+
+    def place(self, name: str, version: str, hour: int) -> PaneKey:
+        """Return the pane that counts an hour: its own, or the day that it was rolled up into."""
+        day = hour // DAY * DAY
+        if day < self.rolled:
+            return PaneKey(name, version, DAILY, day)
+        return PaneKey(name, version, HOURLY, hour)
+
+    def _groups(self, rows: Rows) -> IntArray:
+        """Return hour and version of each row as one number."""
+        groups: IntArray = rows["time"] // HOUR * (_MOST_VERSIONS + 1) + rows["version"]
+        return groups
+
+    def _hours(self, keys: IntArray) -> Iterator[tuple[str, int]]:
+        """Yield version and start of the hours that ``_groups`` numbered."""
+        hours, versions = np.divmod(keys, _MOST_VERSIONS + 1)
+        for version, hour in zip(versions.tolist(), (hours * HOUR).tolist(), strict=True):
+            yield self.versions[version], hour
+
+    def _lose(self, rows: int) -> None:
+        if rows:
+            self.counters[_NOT_COUNTED] += rows
+            self._changed = True
+
+    def _numbers(self, names: list[str]) -> IntArray:
+        """Return the number of each version; names never lose theirs."""
+        for name in sorted(set(names) - self._places.keys()):
+            known = name if len(self.versions) < _MOST_VERSIONS else OTHER
+            if known not in self._places:
+                self._places[known] = len(self.versions)
+                self.versions.append(known)
+            self._places[name] = self._places[known]
+            self._changed = True
+        return np.fromiter(map(self._places.__getitem__, names), np.int64, len(names))
+
+    def _coded(self, key: str) -> NDArray[np.bool_]:
+        """Return by coding whether its rows are coded as a part is now."""
+        now = self._codings[-1].get(key)
+        return np.array([now is not None and coding.get(key) == now for coding in self._codings])
+
+    def _refresh(self) -> None:
+        """Take over the columns that the model counts now."""
+        layout = self.model.layout
+        if layout is self._seen:
+            return
+        self._seen = layout
+        config = self.model.config
+        if self.whole is None:
+            judge = judge_for(config, layout.coders)
+            self.whole = None if judge is None else WholePart(config.name, judge)
+        self.sliced = {}
+        for slicing in layout.slicings if self.whole is not None else ():
+            name = field_of(slicing.columns)
+            if name in self.payload.fields and (judge := self._judge_of_slices()) is not None:
+                codings = layout.crosses[slicing.columns, ROWS].codings
+                self.sliced[name] = SlicedPart(config.name, slicing, judge, codings)
+        coding = {part.key: part.identity for part in self.sliced.values()}
+        if self.whole is not None:
+            coding[""] = self.whole.identity
+        if not self._codings or self._codings[-1] != coding:
+            self._codings.append(coding)
+            self._changed = True
+        self._place_parts()
+
+    def _judge_of_slices(self) -> Judge | None:
+        if self._slice_judge is None and self.whole is not None:
+            self._slice_judge = slice_judge_for(self.model.config, self.whole.judge, self.model.layout.coders)
+            self._changed = True
+        return self._slice_judge
+
+    def _place_parts(self) -> None:
+        """Have the shelf hold the parts there are, and drop those that are no more."""
+        self.layouts.clear()
+        if self.whole is not None:
+            self.layouts[self.whole.name] = self.whole
+        for part in self.sliced.values():
+            self.layouts.update((name, part) for name in part.names())
+        self.lengths.update((name, LENGTHS) for name in self.layouts)
+        for name in self.lengths.keys() - self.layouts.keys():
+            self.shelf.drop_all(name)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "basis": basis_of(self.model.config),
+            "whole": None if self.whole is None else self.whole.judge.to_dict(),
+            "slices": None if self._slice_judge is None else self._slice_judge.to_dict(),
+            "versions": self.versions,
+            "codings": self._codings,
+            "counters": sorted(self.counters.items()),
+            "rolled": self.rolled,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        config = self.model.config
+        self.versions = list(state["versions"])
+        self._places = {name: place for place, name in enumerate(self.versions)}
+        self._codings = [dict(coding) for coding in state["codings"]]
+        self.counters = Counter(dict(state["counters"]))
+        self.rolled = state["rolled"]
+        if state["basis"] == basis_of(config):
+            if state["whole"] is not None:
+                self.whole = WholePart(config.name, with_costs(judge_of(state["whole"]), config))
+            if state["slices"] is not None:
+                self._slice_judge = judge_of(state["slices"])
+        elif state["whole"] is not None:
+            self.model.changes.append("judges predictions anew, since what decides over right and wrong changed")

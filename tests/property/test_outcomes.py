@@ -1,0 +1,63 @@
+"""Tables of outcomes are a function of the logs, whatever the order in which they are read and whatever crashes."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.outcomes.parts import MATURED, RUNNING
+from monitor.store.memory import MemoryStore
+from tests.outcomes_ground import Life, Row, config_of, logs_of
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**32))
+def test_any_course_of_events_comes_to_the_same_tables(logs: int, course: int) -> None:
+    straight = Life(config_of(), logs_of(80, logs))
+    straight.run()
+    winding = Life(config_of(), logs_of(80, logs), MemoryStore())
+    winding.run(random.Random(course))
+    assert winding.tables() == straight.tables()
+    winding.start()
+    assert winding.tables() == straight.tables()
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32))
+def test_retractions_bring_the_tables_back_exactly(seed: int) -> None:
+    logs = logs_of(120, seed, ugly=False, hours=4)
+    bare = Life(config_of(), {"p": logs["p"], "l": [logs["l"][-1]]})
+    bare.run()
+    last = max(row.time for row in logs["l"][:-1])
+    taken_back = [Row(row.id, last + 1, truth=row.truth, retract=True) for row in logs["l"][:-1]]
+    labels = [*logs["l"][:-1], *taken_back, logs["l"][-1]]
+    life = Life(config_of(), {"p": logs["p"], "l": labels})
+    life.run(random.Random(seed))
+    assert running_of(life) == running_of(bare)
+    assert sum(map(any, running_of(life).values())) == 1, "only the last label stands"
+
+
+def running_of(life: Life) -> dict[tuple[str, str, int, int], list[int]]:
+    part = life.outcomes.whole
+    assert part is not None
+    return {
+        name: part.table(np.array(vector), RUNNING).tolist()
+        for name, vector in life.tables().items()
+        if name[0] == part.name
+    }
+
+
+def test_every_prediction_matures_once() -> None:
+    logs = logs_of(300, 4)
+    life = Life(config_of(), logs)
+    life.run(random.Random(1))
+    part = life.outcomes.whole
+    assert part is not None
+    vectors = np.array([vector for name, vector in life.tables().items() if name[0] == part.name])
+    matured = part.table(vectors, MATURED)[:, 0].sum() + part.ends(vectors)[:, 0].sum()
+    outcomes = life.joining.join.counters
+    judged = sum(outcomes["maturity", name] for name in ("labelled", "absent", "unlabelled"))
+    assert matured == judged > 100
