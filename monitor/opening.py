@@ -114,7 +114,7 @@ def _joinings(assembly: Assembly, inputs: Inputs) -> dict[str, Joining]:
     joinings = {}
     for name, model in assembly.models.items():
         if model.config.labels is not None:
-            outcomes = outcomes_of(model, assembly.store)
+            outcomes = outcomes_of(model, assembly.store, assembly.config.state.shards.index)
             joining, changes = Joining.load(
                 assembly.store, assembly.config.state.shards.index, model.config, outcomes, counts
             )
