@@ -24,7 +24,7 @@ from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUT
 from monitor.labels import label
 from monitor.outcome_series import outcome_series
 from monitor.series import SeriesSet, window_series
-from monitor.views import JoinView, ModelView, View, ViewHolder, WindowView
+from monitor.views import JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
 
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""

@@ -72,7 +72,11 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
     inputs = Inputs(config, source, opened)
     partitions = _partitions(assembly, inputs)
     ids = inputs.seek(assembly.topics(), assembly.predictions(), partitions)
-    outcomes = {name: outcomes_of(model, opened) for name, model in models.items() if model.config.labels is not None}
+    outcomes = {
+        name: outcomes_of(model, opened, config.state.shards.index)
+        for name, model in models.items()
+        if model.config.labels is not None
+    }
     joinings = _joinings(assembly, inputs, outcomes)
     for partition in partitions.values():
         partition.joinings = joinings

@@ -81,19 +81,19 @@ def _operation(side: str, rng: random.Random) -> int:
     return RETRACT if side == "label" and rng.random() < 0.15 else UPSERT
 
 
-def join_times(log: list[Record]) -> list[int]:
-    """Return the join time of every record."""
+def join_times(log: list[int], slack: int = SLACK, skew: int = SKEW) -> tuple[list[int], int | None]:
+    """Return the join time of every record of a log that the broker does not stamp, and where its clock stands."""
     times: list[int] = []
     stands: int | None = None
-    for place, record in enumerate(log):
-        time = record.log_time
+    for place, stamp in enumerate(log):
+        time = stamp
         if stands is not None:
-            time = min(max(time, stands - SLACK), stands + SKEW)
+            time = min(max(time, stands - slack), stands + skew)
         times.append(time)
         if place >= 2:
-            agreed = min(other.log_time for other in log[place - 2 : place + 1])
+            agreed = min(log[place - 2 : place + 1])
             stands = agreed if stands is None else max(stands, agreed)
-    return times
+    return times, stands
 
 
 def brute_force(case: Scenario, watermark: int, keeps: Any) -> Expected:
@@ -105,7 +105,7 @@ def brute_force(case: Scenario, watermark: int, keeps: Any) -> Expected:
     for id_ in sorted({row[1] for side in rows.values() for row in side}):
         predictions = sorted((p, value) for p, name, value, _ in rows["prediction"] if name == id_)
         labels = sorted((p, op, value) for p, name, value, op in rows["label"] if name == id_)
-        _one_id(case.rules, watermark, predictions, labels, expected)
+        one_id(case.rules, watermark, predictions, labels, expected)
     alive = {s: n for s, n in expected.spans.items() if (s + 1) * case.rules.cell + case.rules.wait >= watermark}
     expected.spans = alive
     expected.outcomes = Counter({name: count for name, count in expected.outcomes.items() if count})
@@ -116,7 +116,7 @@ def _taken_in(case: Scenario, side: str, number: int, log: list[Record], expecte
     found = []
     admitted: list[int] = []
     top: int | None = None
-    times = join_times(log)
+    times, _ = join_times([record.log_time for record in log])
     for offset, (record, time) in enumerate(zip(log, times, strict=True)):
         for row, (id_, value, op) in enumerate(record.rows):
             expected.outcomes[side, "seen"] += 1
@@ -135,7 +135,8 @@ def _taken_in(case: Scenario, side: str, number: int, log: list[Record], expecte
     return found
 
 
-def _one_id(rules: Rules, watermark: int, predictions: Any, labels: Any, expected: Expected) -> None:
+def one_id(rules: Rules, watermark: int, predictions: Any, labels: Any, expected: Expected) -> None:
+    """Add what the predictions ``(position, number)`` and labels ``(position, operation, value)`` of one id come to."""
     leaders = []
     for place, (position, number) in enumerate(predictions):
         if any(position[0] - other[0][0] <= rules.wait for other in predictions[:place]):

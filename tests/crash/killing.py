@@ -1,0 +1,137 @@
+"""A service that is killed again and again while its topics fill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from kafka import KafkaProducer  # type: ignore[import-untyped]  # the library has no types
+
+Entry: TypeAlias = "tuple[int | None, bytes | None]"
+KILLS = 22
+SOAK = "SOAK" in os.environ
+PATIENCE = 10 if SOAK else 1
+"""How many times longer everything may take."""
+READY = 30.0 * PATIENCE
+
+
+@dataclass
+class Feed:
+    """Produces the log in portions at an even pace, from a thread of its own; ``release`` lets one portion flow."""
+
+    bootstrap: str
+    logs: Mapping[tuple[str, int], Sequence[Entry]]
+    """(topic, partition) → log time in milliseconds, if it is to be stated, and value."""
+    portions: int
+    seconds: float
+    """How long a portion takes."""
+    thread: threading.Thread = field(init=False)
+    gate: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def start(self) -> None:
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def release(self) -> None:
+        self.gate.release()
+
+    def finish(self) -> None:
+        """Let all the rest flow, and wait for it."""
+        self.seconds = 0.0
+        self.gate.release(self.portions)
+        self.thread.join()
+
+    def _run(self) -> None:
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=5, compression_type="lz4")
+        total = max(len(log) for log in self.logs.values())
+        size = -(-total // self.portions)
+        for start in range(0, total, size):
+            self.gate.acquire()
+            began = time.monotonic()
+            for index in range(start, min(start + size, total)):
+                if index % 20 == 0:
+                    time.sleep(max(0.0, began + self.seconds * (index - start) / size - time.monotonic()))
+                for (topic, number), log in self.logs.items():
+                    if index < len(log):
+                        time_, value = log[index]
+                        producer.send(topic, value, key=b"k", partition=number, timestamp_ms=time_)
+        producer.flush()
+        producer.close()
+
+
+@dataclass
+class Run:
+    """Starts the victim again and again, and counts what each kill cost."""
+
+    config: Path
+    progress: Path
+    mutant: bool = False
+    kills: int = 0
+    unsaved: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.progress.write_bytes(bytes(24))
+
+    def spawn(self, *point: str) -> subprocess.Popen[bytes]:
+        flags = ["--mutant"] if self.mutant else []
+        command = [sys.executable, "-m", "tests.crash.victim", str(self.config), str(self.progress), *point, *flags]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def reached(self) -> tuple[int, int, int]:
+        """Return records applied, records durable and checkpoints, as the victims noted them."""
+        applied, durable, checkpoints = struct.unpack("<qqq", self.progress.read_bytes())
+        return applied, durable, checkpoints
+
+    def kill_after(self, feed: Feed, seconds: float) -> None:
+        """Start, wait until it turns, let records flow, kill -9 when rows are unsaved."""
+        process = self.spawn()
+        before = self.reached()[2]
+        deadline = time.monotonic() + READY
+        while self.reached()[2] <= before + 1 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.01)
+        assert self.reached()[2] > before, "no checkpoint in time"
+        feed.release()
+        time.sleep(seconds)
+        deadline = time.monotonic() + 3
+        while self.reached()[0] <= self.reached()[1] and time.monotonic() < deadline:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        self._reap(process)
+
+    def kill_at(self, point: str, number: int) -> None:
+        """Start and let it kill itself at a named point."""
+        process = self.spawn(point, str(number))
+        try:
+            process.wait(READY)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        self._reap(process)
+
+    def finish(self, total: int) -> None:
+        """Run until everything is durable, or nothing moves any more, then stop in order."""
+        process = self.spawn()
+        durable, moved_at = 0, time.monotonic()
+        while durable < total and time.monotonic() < moved_at + 120 and process.poll() is None:
+            time.sleep(0.1)
+            if self.reached()[1] > durable:
+                durable, moved_at = self.reached()[1], time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30 * PATIENCE)
+        assert process.returncode == 0, errors.decode()
+        assert self.reached()[1] == total
+
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
+        _, errors = process.communicate()
+        assert process.returncode == -signal.SIGKILL, errors.decode()
+        applied, durable, _ = self.reached()
+        self.kills += 1
+        self.unsaved.append(applied - durable)

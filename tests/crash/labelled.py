@@ -1,0 +1,153 @@
+"""Predictions and labels for the crash test of the join, and what they come to, by brute force."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from monitor.events import DAY, HOUR, MINUTE, SECOND
+from monitor.join.rules import Rules
+from tests.crash.stream import BEGIN
+from tests.property.join_oracle import RETRACT, UPSERT, Expected, join_times, one_id
+
+PREDICTIONS, LABELS = "predictions", "labels"
+PARTITIONS = {PREDICTIONS: 2, LABELS: 3}
+SPAN = 2 * DAY
+SLACK, SKEW = MINUTE, HOUR
+_HELD = 16
+"""Rows that event time begins with."""
+
+
+class Said(NamedTuple):
+    """One record: when it was written, its value, and what it says if it can be read."""
+
+    time: int
+    value: bytes | None
+    id: str | None = None
+    content: Any = None
+    """Of a prediction (version, event time, score), of a label (operation, value)."""
+
+
+Logs = Mapping[tuple[str, int], Sequence[Said]]
+
+
+def logs_of(count: int, seed: int) -> dict[tuple[str, int], list[Said]]:
+    """Return the logs of ``count`` predictions over two days and their labels, by (stream, partition).
+
+    Four in five are labelled, some twice, some with a contradiction or a retraction; some labels come first, some are
+    of nobody, some of no class that there is. Either log has records that cannot be read.
+    """
+    rng = random.Random(seed)
+    found: dict[tuple[str, int], list[Said]] = {(s, n): [] for s, number in PARTITIONS.items() for n in range(number)}
+    for index in range(count):
+        time = BEGIN + rng.randrange(SPAN // 1000) * 1000
+        name = f"i{rng.randrange(count) if rng.random() < 0.02 else index}"
+        found[PREDICTIONS, crc32(name.encode()) % 2].append(_prediction(rng, name, time))
+        for said in _labels(rng, name, time):
+            found[LABELS, crc32(b"l" + name.encode()) % 3].append(said)
+    for log in found.values():
+        log += [Said(BEGIN + rng.randrange(SPAN // 1000) * 1000, b"{broken") for _ in range(len(log) // 300)]
+        log.sort(key=lambda said: said.time)
+        for place in range(0, len(log) - 1, 97):  # logs are not quite in order
+            log[place], log[place + 1] = log[place + 1], log[place]
+    return found
+
+
+def _prediction(rng: random.Random, name: str, time: int) -> Said:
+    event, version, score = time - rng.randrange(2 * MINUTE // 1000) * 1000, rng.choice("112"), round(rng.random(), 4)
+    row = {"prediction_id": name, "ts": event, "version": version, "score": score, "features": {"country": "DE"}}
+    return Said(time, json.dumps(row).encode(), name, (version, event, score))
+
+
+def _labels(rng: random.Random, name: str, time: int) -> Iterator[Said]:
+    if rng.random() < 0.2:
+        return
+    at = time + round(rng.expovariate(1 / HOUR)) // 1000 * 1000 if rng.random() > 0.03 else time - 5 * MINUTE
+    truth = rng.choice("01")
+    yield _label(name, at, truth)
+    fate = rng.random()
+    if fate < 0.05:
+        yield _label(name, at + 30 * SECOND, truth)
+    elif fate < 0.1:
+        yield _label(name, at + 2 * HOUR, str(1 - int(truth)))
+    elif fate < 0.13:
+        yield _label(name, at + HOUR, truth, gone=True)
+    elif fate < 0.14:
+        yield _label(f"nobody-{name}", at, truth)
+    elif fate < 0.15:
+        yield _label(name, at + MINUTE, "7")
+
+
+def _label(name: str, at: int, truth: str, *, gone: bool = False) -> Said:
+    value = {"id": name, "truth": int(truth), **({"gone": True} if gone else {})}
+    operation = RETRACT if gone else UPSERT
+    number = 0.0 if gone else float(truth) if truth in "01" else math.nan
+    return Said(at, json.dumps(value).encode(), name, (operation, number))
+
+
+@dataclass
+class Joined:
+    """What a run without a crash comes to."""
+
+    expected: Expected
+    watermark: int
+    tables: dict[tuple[str, str, int, int, int], int] = field(default_factory=dict)
+    """(table, version, hour, score bin, label) → rows."""
+
+
+def brute_force(logs: Logs, rules: Rules, edges: Sequence[float]) -> Joined:
+    """Return what the logs come to once all of them are read."""
+    rows: dict[str, dict[str, list[Any]]] = {PREDICTIONS: defaultdict(list), LABELS: defaultdict(list)}
+    table: list[Any] = []
+    stands = []
+    expected = Expected()
+    for (stream, number), log in logs.items():
+        times, clock = join_times([said.time for said in log], SLACK, SKEW)
+        assert clock is not None
+        stands.append(clock)
+        if stream == PREDICTIONS:
+            _hold(log, times)
+        side = stream.removesuffix("s")
+        for offset, (said, time) in enumerate(zip(log, times, strict=True)):
+            if said.id is None:
+                continue
+            expected.outcomes[side, "seen"] += 1
+            position = (time, number, offset, 0)
+            if stream == PREDICTIONS:
+                rows[stream][said.id].append((position, len(table)))
+                table.append(said.content)
+            elif said.content[0] == UPSERT and math.isnan(said.content[1]):
+                expected.outcomes[side, "invalid"] += 1
+            else:
+                rows[stream][said.id].append((position, *said.content))
+    watermark = (min(stands) - SLACK) // rules.bucket * rules.bucket
+    for name in sorted(rows[PREDICTIONS].keys() | rows[LABELS].keys()):
+        one_id(rules, watermark, sorted(rows[PREDICTIONS][name]), sorted(rows[LABELS][name]), expected)
+    joined = Joined(expected, watermark)
+    counted: Counter[tuple[str, str, int, int, int]] = Counter()
+    for number, label, _ in expected.running.elements():
+        counted["running", *_cell(table[number], edges), int(label)] += 1
+    for number, basis, label, _ in expected.matured.elements():
+        if basis == "labelled":
+            counted["matured", *_cell(table[number], edges), int(label)] += 1
+    joined.tables = dict(counted)
+    return joined
+
+
+def _hold(log: Sequence[Said], times: list[int]) -> None:
+    """Let the rows that event time begins with join when the last of them confirms it."""
+    first = [offset for offset, said in enumerate(log) if said.id is not None][:_HELD]
+    for offset in first:
+        times[offset] = times[first[-1]]
+
+
+def _cell(content: tuple[str, int, float], edges: Sequence[float]) -> tuple[str, int, int]:
+    version, event, score = content
+    return version, event // HOUR * HOUR, bisect.bisect_right(edges, score)
