@@ -49,8 +49,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]]
             labels.append((time + rng.randrange(4 * HOUR), {"id": f"i{number}", "truth": truth}))
             rows.append((time, score, truth))
     labels.sort(key=lambda label: label[0])
-    labels.append((BEGIN + 6 * DAY, {"id": "none", "truth": 1}))
-    predictions.append(json.dumps({"prediction_id": "end", "ts": BEGIN + 6 * DAY, "score": 0.5, "version": "1"}))
+    for number in range(20):  # time moves on once several records agree
+        time = BEGIN + 6 * DAY + number
+        labels.append((time, {"id": "none", "truth": 1}))
+        predictions.append(json.dumps({"prediction_id": f"e{number}", "ts": time, "score": 0.5, "version": "1"}))
     (folder / "p.jsonl").write_text("\n".join(predictions) + "\n")
     (folder / "l.jsonl").write_text("\n".join(json.dumps({"at": at, **label}) for at, label in labels) + "\n")
     config = folder / "driftline.yaml"
