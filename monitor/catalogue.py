@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["counter", "gauge", "histogram", "summary", "info"]
-Scope = Literal["service", "input", "model", "window", "feature"]
+Scope = Literal["service", "input", "model", "window", "feature", "outcome"]
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BYTES: Final = tuple(float(1 << power) for power in range(10, 28, 2))
@@ -35,6 +35,8 @@ class Metric:
         Detector whose statistic this is.
     buckets
         Upper bounds of a histogram, without infinity.
+    bound_of
+        The metric that this one is an end of the 95 % interval of.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Metric:
     export: str = ""
     detector: str = ""
     buckets: tuple[float, ...] = ()
+    bound_of: str = ""
 
     @property
     def family(self) -> str:
@@ -298,6 +301,96 @@ QUALITY: Final = Metric(
     (*_FEATURE, "kind"), "ratio", export="quality",
 )  # fmt: skip
 
+OUTCOME_LABELS: Final = ("model", "version", "window", "slice", "basis")
+_OUTCOME: Final = OUTCOME_LABELS[:-1]
+
+
+def _figures(prefix: str, labels: tuple[str, ...], texts: dict[str, tuple[str, str]]) -> dict[str, Metric]:
+    found = {}
+    for metric, (name, text) in texts.items():
+        unit = "ratio" if name.endswith("_ratio") else ""
+        found[metric] = Metric(f"driftline_{prefix}{name}", "gauge", "outcome", text, labels, unit)
+    return found
+
+
+def bounds(metric: Metric) -> tuple[Metric, Metric]:
+    """Return the metrics of the lower and the upper end of a figure's 95 % interval."""
+    low, high = (
+        Metric(f"{metric.name}_{end}", metric.kind, metric.scope, f"The {end} end of the 95 % interval.",
+               metric.labels, bound_of=metric.name)
+        for end in ("lower", "upper")
+    )  # fmt: skip
+    return low, high
+
+
+_OF_DECISIONS: Final = {
+    "accuracy": ("accuracy_ratio", "Share of right decisions, or of right classes."),
+    "precision": ("precision_ratio", "Share of positives among what was flagged."),
+    "recall": ("recall_ratio", "Share of the positives that was flagged."),
+    "f1": ("f1_ratio", "Harmonic mean of precision and recall."),
+    "specificity": ("specificity_ratio", "Share of the negatives that was not flagged."),
+    "roc_auc": ("auc_ratio", "Area under the ROC curve."),
+    "average_precision": ("average_precision_ratio", "Average precision, the area under precision and recall."),
+}
+FIGURES: Final = _figures("", OUTCOME_LABELS, {
+    **_OF_DECISIONS,
+    "mcc": ("matthews_correlation", "Matthews correlation of decisions with labels."),
+    "false_positive_rate": ("false_positive_ratio", "Share of the negatives that was flagged."),
+    "false_negative_rate": ("false_negative_ratio", "Share of the positives that was not flagged."),
+    "ks": ("score_ks_ratio", "Kolmogorov-Smirnov distance of the positives' scores from the negatives'."),
+    "log_loss": ("log_loss", "Mean logarithmic loss of the scores, natural logarithm."),
+    "brier": ("brier_score", "Mean squared difference of score and label."),
+    "cost": ("prediction_cost", "Mean cost of a prediction by the configured costs."),
+    "f1_macro": ("f1_macro_ratio", "Mean over the classes of F1."),
+    "f1_weighted": ("f1_weighted_ratio", "Mean over the classes of F1, each by its labels."),
+    "kappa": ("cohen_kappa", "Agreement of classes with labels beyond chance."),
+    "mae": ("mae", "Mean size of the error, in units of the label."),
+    "rmse": ("rmse", "Root of the mean squared error, in units of the label."),
+    "bias": ("bias", "Mean of prediction less label."),
+    "r2": ("r2", "Share of the labels' variance that predictions explain."),
+    "mape": ("mape_ratio", "Mean size of the error as a share of the label."),
+})  # fmt: skip
+"""Figure → metric. ``basis`` is ``running`` (labels as known now) or ``matured`` (predictions judged for good)."""
+CALIBRATION: Final = _figures("", _OUTCOME, {
+    "ece": ("calibration_ece_ratio", "Expected calibration error in bins of equal mass."),
+    "ece_of_chance": ("calibration_ece_chance_ratio", "What a calibrated model would show as that error, by chance."),
+    "mce": ("calibration_mce_ratio", "Largest calibration error of a bin with 100 rows or more."),
+    "calibration_slope": ("calibration_slope", "Slope of labels on the scores' log odds; 1 when calibrated."),
+    "calibration_intercept": ("calibration_intercept", "Intercept of the same; 0 when calibrated."),
+})  # fmt: skip
+ESTIMATES: Final = _figures("estimated_", _OUTCOME, {
+    name: (metric, f"{text} Estimated from scores, before labels come.")
+    for name, (metric, text) in _OF_DECISIONS.items()
+})  # fmt: skip
+ESTIMATE_LIGHT: Final = Metric(
+    "driftline_estimate_light", "gauge", "outcome",
+    "Whether late labels bear the estimates out: 1 they do, 0 too few to tell, -1 they contradict them.", _OUTCOME,
+)  # fmt: skip
+OUTCOME_ROWS: Final = Metric(
+    "driftline_outcome_rows", "gauge", "outcome",
+    "Predictions of the window by state: `predicted`, `labelled`, `matured` (judged for good), `unlabelled` (came of "
+    "age without a label).",
+    (*_OUTCOME, "state"), "rows",
+)  # fmt: skip
+OUTCOME_COVERAGE: Final = Metric(
+    "driftline_window_label_coverage_ratio", "gauge", "outcome", "Share of the window's predictions with a label.",
+    _OUTCOME, "ratio",
+)  # fmt: skip
+OUTCOME_END: Final = Metric(
+    "driftline_outcome_window_end_timestamp_seconds", "gauge", "outcome",
+    "Event time at which the last judged window ended.", _OUTCOME, "seconds",
+)  # fmt: skip
+DROP_RATIO: Final = Metric(
+    "driftline_performance_drop_ratio", "gauge", "outcome",
+    "By how much a matured figure is worse than the baseline, divided by the drop that is allowed.",
+    (*_OUTCOME, "metric"), "ratio",
+)  # fmt: skip
+DROP_DETECTED: Final = Metric(
+    "driftline_performance_drop_detected", "gauge", "outcome",
+    "1 when a matured figure is surely worse than the baseline by more than the drop that is allowed.",
+    (*_OUTCOME, "metric"),
+)  # fmt: skip
+
 BY_DETECTOR: Final = {metric.detector: metric for metric in (*STATISTICS, NEW_COLUMN)}
 _SCOPES: Final[dict[Scope, str]] = {
     "service": "The service",
@@ -305,6 +398,7 @@ _SCOPES: Final[dict[Scope, str]] = {
     "model": "Each model",
     "window": "The last closed window of each version and slice",
     "feature": "Each feature of that window",
+    "outcome": "What labels say of the last judged window of each version and slice",
 }
 
 
@@ -316,6 +410,10 @@ def metrics() -> Iterator[Metric]:
                 yield from STATISTICS
             else:
                 yield value
+    for figures in (FIGURES, CALIBRATION, ESTIMATES):
+        for metric in figures.values():
+            yield metric
+            yield from bounds(metric)
 
 
 def reference_page() -> str:
@@ -331,12 +429,14 @@ def reference_page() -> str:
         "A label value longer than 128 bytes, or with characters that cannot be printed, is shortened or escaped and",
         "ends in `~` and a hash.",
         "",
-        "Metrics with a word in the last column are exported when `metrics.export` names it.",
+        "Metrics with a word in the last column are exported when `metrics.export` names it. Of what labels say, every",
+        "figure comes with its 95 % interval under the same name and `_lower` and `_upper`. `basis` is `running`, from",
+        "the labels known now, or `matured`, from predictions that are old enough to have been judged for good.",
     ]
     for scope, title in _SCOPES.items():
         lines += ["", f"## {title}", "", "| metric | type | labels | meaning | export |", "|---|---|---|---|---|"]
         for metric in metrics():
-            if metric.scope == scope:
+            if metric.scope == scope and not metric.bound_of:
                 labels = ", ".join(f"`{label}`" for label in metric.labels)
                 export = f"`{metric.export}`" if metric.export else "always"
                 lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} | {export} |")

@@ -22,8 +22,9 @@ from monitor.decoding.reasons import REJECTS
 from monitor.events import DAY, HOUR
 from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUTCOMES
 from monitor.labels import label
+from monitor.outcome_series import outcome_series
 from monitor.series import SeriesSet, window_series
-from monitor.views import JoinView, ModelView, View, ViewHolder, WindowView
+from monitor.views import JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
 
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
@@ -117,19 +118,22 @@ class ViewCollector(Collector):
         if view is None:
             return
         every = _state_series(view, 1 << 62)
-        windows = self._series_of_windows(view, max(self._max_series // 2, self._max_series - every.size))
-        room = self._max_series - windows.size
+        outcomes = outcome_series(_judged(view, int(self._now() * 1e6)), self._max_series // 4)
+        rest = self._max_series - outcomes.size
+        windows = self._series_of_windows(view, max(self._max_series // 2, rest - every.size))
+        room = rest - windows.size
         state = every if every.size <= room else _state_series(view, room)
-        dropped = state.dropped + windows.dropped
+        dropped = state.dropped + windows.dropped + outcomes.dropped
         self._dropped_total += dropped
         own = _service_series(view)
-        own.add(catalogue.SERIES, state.size + windows.size, "exported")
+        own.add(catalogue.SERIES, state.size + windows.size + outcomes.size, "exported")
         own.add(catalogue.SERIES, dropped, "dropped")
         own.add(catalogue.SERIES_LIMIT, self._max_series)
         own.add(catalogue.SERIES_DROPPED, self._dropped_total)
         yield from own.families()
         yield from state.families()
         yield from windows.families()
+        yield from outcomes.families()
 
     def _series_of_windows(self, view: View, limit: int) -> SeriesSet:
         now = int(self._now() * 1e6)
@@ -169,6 +173,15 @@ def _audible(model: ModelView, view: View, now: int) -> Iterator[WindowView]:
     for window in model.windows:
         if silence <= SILENT_WINDOWS * (window.result.end - window.result.start):
             yield window
+
+
+def _judged(view: View, now: int) -> Iterator[PerformanceView]:
+    """Yield the judged windows of models that had rows not too long ago."""
+    for model in view.models:
+        silence = now - (view.started_at if model.seen_at is None else model.seen_at)
+        for judged in model.performance:
+            if silence <= SILENT_WINDOWS * (judged.result.end - judged.result.start):
+                yield judged
 
 
 def _service_series(view: View) -> SeriesSet:

@@ -21,7 +21,8 @@ from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.layout import Layout
 from monitor.model import Model
-from monitor.outcomes import outcomes_of
+from monitor.outcomes import ModelOutcomes, outcomes_of
+from monitor.outcomes.evaluation import Evaluation
 from monitor.outgoing import HOLD, Outgoing
 from monitor.panes import Shelf
 from monitor.partition import Partition
@@ -71,7 +72,12 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
     inputs = Inputs(config, source, opened)
     partitions = _partitions(assembly, inputs)
     ids = inputs.seek(assembly.topics(), assembly.predictions(), partitions)
-    joinings = _joinings(assembly, inputs)
+    outcomes = {
+        name: outcomes_of(model, opened, config.state.shards.index)
+        for name, model in models.items()
+        if model.config.labels is not None
+    }
+    joinings = _joinings(assembly, inputs, outcomes)
     for partition in partitions.values():
         partition.joinings = joinings
     pipeline = Pipeline(
@@ -82,6 +88,7 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
         closings={name: _closing(opened, model, partitions.values()) for name, model in models.items()},
         evaluator=Evaluator(partitions),
         joinings=joinings,
+        evaluations={name: Evaluation(one) for name, one in outcomes.items()},
         outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
         watch=InputWatch(source, assembly.predictions()),
         published=PublishedFile(opened.directory),
@@ -108,18 +115,15 @@ def _partitions(assembly: Assembly, inputs: Inputs) -> dict[int, Partition]:
     }
 
 
-def _joinings(assembly: Assembly, inputs: Inputs) -> dict[str, Joining]:
-    """Return the join of every model that has labels."""
+def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOutcomes]) -> dict[str, Joining]:
+    """Return the join of every model that has labels, with what counts its output."""
     counts = inputs.source.partitions(assembly.topics())
     joinings = {}
-    for name, model in assembly.models.items():
-        if model.config.labels is not None:
-            outcomes = outcomes_of(model, assembly.store, assembly.config.state.shards.index)
-            joining, changes = Joining.load(
-                assembly.store, assembly.config.state.shards.index, model.config, outcomes, counts
-            )
-            joinings[name] = joining
-            model.changes += changes
+    for name, taker in outcomes.items():
+        model = assembly.models[name]
+        joining, changes = Joining.load(assembly.store, assembly.config.state.shards.index, model.config, taker, counts)
+        joinings[name] = joining
+        model.changes += changes
     return joinings
 
 

@@ -36,6 +36,7 @@ from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.learnt import advance_learning
 from monitor.model import Model
+from monitor.outcomes.evaluation import Evaluation
 from monitor.outgoing import HOLD, Outgoing, key_of
 from monitor.panes import LAYOUTS
 from monitor.partition import Partition
@@ -78,6 +79,8 @@ class Pipeline:
     closings: dict[str, Closing]
     evaluator: Evaluator
     joinings: dict[str, Joining]
+    evaluations: dict[str, Evaluation]
+    """Model → the judge of what labels say of it."""
     outgoing: Outgoing
     watch: InputWatch
     fault: Callable[[str], None] = no_fault
@@ -206,6 +209,8 @@ class Pipeline:
         self._write()
         self._publish()
         self._evaluate()
+        for name in self.evaluations:
+            self._judge(name, all_=True)
         self._write()
 
     def _join(self) -> None:
@@ -312,7 +317,22 @@ class Pipeline:
                     self.assembly.store.write({compose(CLOSING, 0, name): encode_closing(closing)}, (), sync=False)
                 if self.results is not None:
                     self.results(results)
+            self._judge(name)
         self.last.evaluation = self.monotonic() - began
+
+    def _judge(self, name: str, *, all_: bool = False) -> None:
+        """Judge the windows whose labels changed, now and then; all that are closed where the input is complete."""
+        evaluation = self.evaluations.get(name)
+        if evaluation is None:
+            return
+        evaluation.upkeep(self.joinings[name].join.watermark, self.assembly.config.state.history)
+        results = evaluation.judge(self.closings[name].next_start, self.monotonic(), all_=all_)
+        if results:
+            self.assembly.history.upsert(results)
+            if self.results is not None:
+                self.results(results)
+        evaluation.done()
+        self.pulse()
 
     def _roll_up(self) -> None:
         """Roll panes up once nothing is due: rows that come later cannot reach the finer ones any more."""

@@ -12,7 +12,7 @@ from monitor.model import Model
 from monitor.partition import Partition
 from monitor.pipeline import Pipeline
 from monitor.sightings import MOST_NAMES
-from monitor.views import ClockView, InputView, LearningView, ModelView, StrangerView, View, WindowView
+from monitor.views import ClockView, InputView, LearningView, ModelView, PerformanceView, StrangerView, View, WindowView
 from monitor.watermark import NEVER
 
 
@@ -25,6 +25,7 @@ class Snapshots:
     now: Callable[[], float] = time.time
     started_at: int = field(init=False)
     _windows: dict[str, tuple[WindowView, ...]] = field(default_factory=dict)
+    _performance: dict[str, tuple[PerformanceView, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.started_at = round(self.now() * 1e6)
@@ -71,7 +72,19 @@ class Snapshots:
             join=None if (joining := pipeline.joinings.get(name)) is None else joining.view(),
             changes=tuple(model.changes),
             windows=self._windows.get(name, ()),
+            performance=self._judged(name, pipeline),
         )
+
+    def _judged(self, name: str, pipeline: Pipeline) -> tuple[PerformanceView, ...]:
+        """Return what labels say; the same tuple as before while nothing changed."""
+        evaluation = pipeline.evaluations.get(name)
+        if evaluation is None:
+            return ()
+        views = tuple(view for _, view in sorted(evaluation.latest.items(), key=lambda item: item[0]))
+        known = self._performance.get(name, ())
+        if len(views) != len(known) or any(one is not other for one, other in zip(views, known, strict=True)):
+            self._performance[name] = views
+        return self._performance.get(name, ())
 
     @staticmethod
     def _learning(model: Model, partitions: Sequence[Partition]) -> LearningView | None:

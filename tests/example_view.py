@@ -6,9 +6,21 @@ import math
 from dataclasses import replace
 from typing import Any, Final
 
+from monitor import catalogue
 from monitor.events import HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
-from monitor.views import ClockView, InputView, JoinView, LearningView, ModelView, StrangerView, View, WindowView
+from monitor.views import (
+    ClockView,
+    FigureView,
+    InputView,
+    JoinView,
+    LearningView,
+    ModelView,
+    PerformanceView,
+    StrangerView,
+    View,
+    WindowView,
+)
 
 NOW = 1_793_491_200_000_000
 """2026-11-01T00:00:00Z."""
@@ -66,6 +78,29 @@ def model(*windows: WindowView, name: str = "fraud", **fields: Any) -> ModelView
     return replace(plain, **fields)
 
 
+def judged(*findings: Finding, slice: str = "", **fields: Any) -> PerformanceView:  # noqa: A002
+    """Return what labels say of a window of a day, with every figure that is exported."""
+    figure = FigureView(0.8, 0.7, 0.9, 500)
+    known = tuple(
+        finding(name, detector)
+        for names, detectors in (
+            (catalogue.FIGURES, ("performance", "performance_matured", "performance_change")),
+            (catalogue.CALIBRATION, ("calibration",)),
+        )
+        for name in names
+        for detector in detectors
+    )
+    result = WindowResult(
+        "fraud", "7", slice, "daily:outcomes", NOW - 24 * HOUR, NOW, 1200, 700, findings or known
+    )  # fmt: skip
+    figures = dict.fromkeys(catalogue.FIGURES, figure)
+    plain = PerformanceView(
+        result, "daily", 700, 500, 400, 20, running=figures, final=figures, light="holds", coverage=figure,
+        calibration=dict.fromkeys(catalogue.CALIBRATION, figure), estimated=dict.fromkeys(catalogue.ESTIMATES, figure),
+    )  # fmt: skip
+    return replace(plain, **fields)
+
+
 def view(*models: ModelView, **fields: Any) -> View:
     """Return a view of these models."""
     counters = {
@@ -100,4 +135,5 @@ def full_view() -> View:
     slices = [window(finding(), slice=text) for text in UGLY]
     learning = model(name="new", windows=(), owner=None, references={}, learning=LearningView("edges", 500, 0.25))
     ugly = model(name="odd", versions=UGLY)
-    return view(model(whole, *slices), learning, ugly, dead_letters_pending=2)
+    told = (judged(), *(judged(slice=text) for text in UGLY))
+    return view(model(whole, *slices, performance=told), learning, ugly, dead_letters_pending=2)

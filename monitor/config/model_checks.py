@@ -10,6 +10,7 @@ from monitor.config.checks import Complaint, is_file
 from monitor.config.decision import Decision
 from monitor.config.label_checks import check_labels
 from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, WindowConfig
+from monitor.config.performance_checks import check_performance
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
 from monitor.config.root import DefaultsConfig
 from monitor.config.stream_checks import below, check_stream, paths_of
@@ -35,6 +36,7 @@ def check_model(model: ModelConfig, resolved: ModelConfig, most_features: int, b
     yield from (below("predictions", complaint) for complaint in check_stream(model.predictions))
     yield from _check_plan(model, most_features)
     yield from check_labels(model)
+    yield from check_performance(model, resolved)
     yield from _check_features(model, most_features)
     yield from _check_decision(model)
     yield from _check_slices(model)

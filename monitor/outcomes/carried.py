@@ -11,14 +11,13 @@ import numpy as np
 
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
+from monitor.config.performance_checks import MOST_SLICINGS
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
 from monitor.layout import Coder
 from monitor.slices import Slicing
 from monitor.truth import Truth
 
-MOST_SLICINGS: Final = 56
-"""Slicings that fit into a payload."""
 _HALF: Final = 0.5
 
 

@@ -25,6 +25,7 @@ from monitor.join.payload import Payload, Rows
 from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
 from monitor.outcomes.carried import Carried, field_of
+from monitor.outcomes.due import Due
 from monitor.outcomes.fitting import basis_of, judge_for, slice_judge_for, with_costs
 from monitor.outcomes.judges import Judge, judge_of
 from monitor.outcomes.parts import BLOCK, SlicedPart, WholePart, model_of, runs
@@ -39,6 +40,8 @@ HOURLY, DAILY, BASELINE = range(3)
 LENGTHS: Final = (HOUR, DAY, 0)
 """Panes by tier; the last is the baseline, which has no length."""
 _FORMAT: Final = 1
+_DUE: Final = compose(b"-", 0, "due")[5:]
+"""Ends the key of the windows due."""
 _MOST_VERSIONS: Final = 60_000
 _CELLS_AT_ONCE: Final = 2_000_000
 _NOT_COUNTED: Final = "label_not_counted"
@@ -58,13 +61,14 @@ class ModelOutcomes:
     shelf: Shelf
     layouts: dict[str, PaneLayout]
     lengths: dict[str, tuple[int, ...]]
+    due: Due
     whole: WholePart | None = None
     sliced: dict[str, SlicedPart] = field(default_factory=dict)
     """Payload field → slicing."""
     versions: list[str] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
-    touched: set[tuple[str, int]] = field(default_factory=set)
-    """(version, hour) whose counts changed since somebody last looked."""
+    baselines: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    """Part's identity → start of what its baseline is learnt from, and whether it is learnt."""
     rolled: int = -(1 << 62)
     """Hours before this were rolled up into days."""
     state_key: bytes = b""
@@ -88,11 +92,15 @@ class ModelOutcomes:
         lengths: dict[str, tuple[int, ...]] = {part: LENGTHS for part in stored if model_of(part) == name}
         layouts: dict[str, PaneLayout] = {}
         shelf = Shelf(number, store, layouts, lengths, budget, OUTCOMES)
-        outcomes = cls(model, number, Carried(model.config), shelf, layouts, lengths)
+        due = Due.of(model.windows, model.config.performance.window)
+        outcomes = cls(model, number, Carried(model.config), shelf, layouts, lengths, due)
         outcomes.state_key = compose(STATES, number, name)
         data = store.get(outcomes.state_key)
         if data is not None:
             outcomes._restore(msgspec.msgpack.decode(data))
+        waiting = store.get(outcomes.state_key + _DUE)
+        if waiting is not None:
+            outcomes.due.restore(msgspec.msgpack.decode(waiting))
         outcomes._refresh()
         return outcomes
 
@@ -136,6 +144,8 @@ class ModelOutcomes:
         puts, deletes = self.shelf.changes()
         if self._changed:
             puts[self.state_key] = msgspec.msgpack.encode(self._state())
+        if self.due.changed:
+            puts[self.state_key + _DUE] = msgspec.msgpack.encode(self.due.state())
         return puts, deletes
 
     def written(self) -> None:
@@ -144,6 +154,18 @@ class ModelOutcomes:
         for name in self.lengths.keys() - self.layouts.keys():
             del self.lengths[name]
         self._changed = False
+        self.due.changed = False
+
+    def set_baseline(self, part: str, start: int, *, learnt: bool) -> None:
+        """Note how far the learning of a part's baseline has come."""
+        self.baselines[part] = (start, learnt)
+        self._changed = True
+
+    def set_rolled(self, limit: int) -> None:
+        """Note that hours before a time were rolled up into days; windows over them are not judged again."""
+        self.rolled = limit
+        self.due.forget(limit)
+        self._changed = True
 
     def _take_whole(self, joined: Joined, judged: NDArray[np.bool_]) -> None:
         part = self.whole
@@ -164,7 +186,7 @@ class ModelOutcomes:
                 part.ends(vectors)[:, cell] = np.bincount(place[bases == basis], minlength=groups)
             part.ends(vectors)[:, 2] = np.bincount(place, minlength=groups)
             self._add(part.name, found, vectors)
-            self.touched.update(self._hours(found))
+            self.due.touch(self._hours(found))
 
     def _take_slices(self, joined: Joined, name: str, part: SlicedPart) -> None:
         codes = joined.payloads[name].astype(np.int64) - 1
@@ -192,7 +214,7 @@ class ModelOutcomes:
             part.said(vectors)[:] = part.judge.say(rows[chosen], place, len(found))
             part.ends(vectors)[:, 2] = np.bincount(place, minlength=len(found))
             self._add(part.name, found, vectors)
-            self.touched.update(self._hours(found))
+            self.due.touch(self._hours(found))
         for name, sliced in self.sliced.items():
             codes = rows[name].astype(np.int64) - 1
             blocks = keys * sliced.blocks + codes // BLOCK
@@ -302,6 +324,7 @@ class ModelOutcomes:
             "versions": self.versions,
             "codings": self._codings,
             "counters": sorted(self.counters.items()),
+            "baselines": [[part, *known] for part, known in sorted(self.baselines.items())],
             "rolled": self.rolled,
         }
 
@@ -311,6 +334,7 @@ class ModelOutcomes:
         self._places = {name: place for place, name in enumerate(self.versions)}
         self._codings = [dict(coding) for coding in state["codings"]]
         self.counters = Counter(dict(state["counters"]))
+        self.baselines = {part: (start, learnt) for part, start, learnt in state["baselines"]}
         self.rolled = state["rolled"]
         if state["basis"] == basis_of(config):
             if state["whole"] is not None:

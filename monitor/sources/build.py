@@ -75,3 +75,5 @@ def needs_headers(config: Config) -> bool:
 def _streams(config: Config) -> Iterator[StreamConfig]:
     for model in config.models:
         yield model.predictions
+        if model.labels is not None:
+            yield model.labels

@@ -21,7 +21,7 @@ from monitor.labels import MAX_BYTES, label
 from monitor.metrics import make_registry
 from monitor.series import window_series
 from monitor.views import View, ViewHolder
-from tests.example_view import NOW, UGLY, finding, full_view, model, view, window
+from tests.example_view import NOW, UGLY, finding, full_view, judged, model, view, window
 
 EVERYTHING = tuple(metric.export for metric in catalogue.metrics() if metric.export)
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
@@ -358,6 +358,31 @@ def test_catalogue_names_follow_the_conventions() -> None:
 def test_the_reference_page_is_up_to_date() -> None:
     command = "python -m monitor.catalogue > docs/reference/metrics.md"
     assert PAGE.read_text() == catalogue.reference_page(), f"out of date; run: {command}"
+
+
+def test_figures_of_labels_come_with_their_intervals_and_estimates_stay_apart() -> None:
+    told = judged(finding("recall", "performance"), finding("recall", "performance_change", "drift"))
+    series, _ = scrape(view(model(performance=(told,))))
+    place = {"model": "fraud", "version": "7", "window": "daily"}
+    running = frozenset({**place, "basis": "running"}.items())
+    assert series["driftline_recall_ratio", running] == 0.8
+    assert series["driftline_recall_ratio_lower", running] == 0.7
+    assert series["driftline_recall_ratio_upper", running] == 0.9
+    assert ("driftline_recall_ratio", frozenset({**place, "basis": "matured"}.items())) not in series
+    assert series["driftline_estimated_recall_ratio", frozenset(place.items())] == 0.8
+    assert series["driftline_performance_drop_detected", frozenset({**place, "metric": "recall"}.items())] == 1
+    assert series["driftline_outcome_rows", frozenset({**place, "state": "labelled"}.items())] == 500
+    assert not any(name == "driftline_accuracy_ratio" for name, _ in series)
+
+
+def test_series_of_labels_keep_to_a_quarter_of_the_bound() -> None:
+    slices = tuple(judged(slice=f"s{n}") for n in range(50))
+    series, registry = scrape(view(model(performance=(judged(), *slices))), max_series=1000)
+    own = [name for name, labels in series if dict(labels).get("basis") or name.startswith("driftline_outcome")]
+    assert 0 < len(own) <= 250
+    assert any(name == "driftline_accuracy_ratio" and "slice" not in dict(labels) for name, labels in series)
+    assert series["driftline_series", frozenset({("state", "dropped")})] > 0
+    del registry
 
 
 def test_a_join_tells_where_all_its_rows_are() -> None:

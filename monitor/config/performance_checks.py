@@ -1,0 +1,97 @@
+"""Checks of how a model is judged by its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+from detectors.performance import BinaryTable, Costs, MulticlassTable, RegressionTable
+from monitor.config.checks import Complaint
+from monitor.config.model import ModelConfig, OutcomeCosts
+from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
+from monitor.decoding.cells import category
+from monitor.events import HOUR
+
+MOST_SLICINGS: Final = 56
+"""Slicings that a prediction can carry until its label comes."""
+_PLACE: Final = ("performance",)
+
+
+def check_performance(model: ModelConfig, resolved: ModelConfig) -> Iterator[Complaint]:
+    """Check figures, window, baseline, amount and costs; ``resolved`` is the model with defaults filled in."""
+    settings = model.performance
+    if model.labels is None:
+        if settings.model_fields_set:
+            yield Complaint(_PLACE, "needs labels", "say where labels come from, under labels", WARNING)
+        return
+    names = figure_names(model.task, classes_of(model), amount=settings.amount is not None)
+    yield from _check_names(settings.metrics or (), names, "metrics")
+    yield from _check_names(settings.alert_when, names, "alert_when")
+    if isinstance(settings.baseline, dict):
+        yield from _check_names(settings.baseline, names, "baseline")
+    yield from _check_window(model, resolved)
+    yield from _check_amount(model)
+    if len(model.slices) > MOST_SLICINGS:
+        yield Complaint(("slices",), f"with labels at most {MOST_SLICINGS} slicings are judged", code=WRONG_VALUE)
+
+
+def classes_of(model: ModelConfig) -> tuple[str, ...]:
+    """Return the names of a model's classes, as figures of single classes bear them."""
+    return tuple(str(category(name)) for name in model.classes or ())
+
+
+@cache
+def figure_names(task: str, classes: tuple[str, ...] = (), *, amount: bool = False) -> frozenset[str]:
+    """Return the figures that a task has.
+
+    >>> "recall" in figure_names("binary_classification"), "recall" in figure_names("regression")
+    (True, False)
+    """
+    edges = np.array([0.5])
+    if task == "binary_classification":
+        costs = Costs((0.0, 0.0, 0.0, 0.0))
+        binary = BinaryTable(edges, None, 0.01 if amount else None, costs)
+        return frozenset(binary.metrics(np.zeros((1, binary.size), np.int64)))
+    if task == "multiclass":
+        several = MulticlassTable(classes if len(set(classes)) > 1 else ("a", "b"), tops=())
+        return frozenset(several.metrics(np.zeros((1, several.size), np.int64)))
+    numbers = RegressionTable(0.0, 1.0, 1.0, edges)
+    return frozenset(numbers.metrics(np.zeros((1, numbers.size), np.int64)))
+
+
+def _check_names(given: Collection[str], known: Collection[str], where: str) -> Iterator[Complaint]:
+    for place, name in enumerate(given):
+        if name not in known:
+            steps: Steps = (*_PLACE, where, place if isinstance(given, list) else name)
+            yield Complaint(steps, f"no figure {name!r} of this task", did_you_mean(name, sorted(known)), NOT_FOUND)
+
+
+def _check_window(model: ModelConfig, resolved: ModelConfig) -> Iterator[Complaint]:
+    windows, name = resolved.windows or {}, model.performance.window
+    steps = (*_PLACE, "window")
+    if name is not None and name not in windows:
+        yield Complaint(steps, f"no window {name!r}", did_you_mean(name, list(windows)), NOT_FOUND)
+    elif name is not None and (windows[name].slide or windows[name].size) % HOUR:
+        yield Complaint(steps, "outcomes are counted by the hour", "name a window of whole hours", WRONG_VALUE)
+    elif name is None and all((window.slide or window.size) % HOUR for window in windows.values()):
+        yield Complaint(("windows",), "labels are judged in windows of whole hours", "add such a window", WARNING)
+
+
+def _check_amount(model: ModelConfig) -> Iterator[Complaint]:
+    settings, task = model.performance, model.task
+    features = model.predictions.map.features
+    named = set(features) if isinstance(features, dict) else set(model.features)
+    amount, cost = settings.amount, settings.cost
+    for key, value in (("amount", amount), ("cost", cost)):
+        if value is not None and task != "binary_classification":
+            yield Complaint((*_PLACE, key), "only decisions of a binary model have outcomes", code=WRONG_VALUE)
+            return
+    if amount is not None and isinstance(features, dict) and amount not in named:
+        yield Complaint((*_PLACE, "amount"), f"no feature {amount!r}", did_you_mean(amount, sorted(named)), NOT_FOUND)
+    elif amount is not None and amount in model.features and model.features[amount].type not in {None, "numeric"}:
+        yield Complaint((*_PLACE, "amount"), f"{amount!r} is no numeric feature", code=WRONG_VALUE)
+    if cost is not None and amount is None and cost.per_amount != OutcomeCosts():
+        yield Complaint((*_PLACE, "cost", "per_amount"), "needs performance.amount", code=WRONG_VALUE)

@@ -1,0 +1,77 @@
+"""Series of what labels say, of the last judged window of every version and slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from monitor import catalogue
+from monitor.catalogue import Metric
+from monitor.findings import worst_status
+from monitor.labels import label
+from monitor.series import SeriesSet, drift_ratio
+from monitor.views import FigureView, PerformanceView
+
+_LIGHTS: Final = {"holds": 1.0, "unproven": 0.0, "broken": -1.0}
+_SHOWN: Final = ("performance", "performance_matured")
+_ORDER: Final = ("drift", "warn", "ok", "insufficient")
+_BOUNDS: Final = {
+    metric.name: catalogue.bounds(metric)
+    for figures in (catalogue.FIGURES, catalogue.CALIBRATION, catalogue.ESTIMATES)
+    for metric in figures.values()
+}
+
+
+def outcome_series(views: Iterable[PerformanceView], limit: int) -> SeriesSet:
+    """Return the series of judged windows, at most ``limit``.
+
+    Whole windows come first, then slices, the worst first. Of the figures only those are exported that findings are
+    made of, and none that rests on too few labels.
+    """
+    series = SeriesSet(limit)
+    for view in sorted(views, key=_rank):
+        _add(series, view)
+    return series
+
+
+def _rank(view: PerformanceView) -> tuple[bool, int, str, str, str]:
+    result = view.result
+    worst = _ORDER.index(worst_status(result.findings))
+    return bool(result.slice), worst, result.model, result.version, result.slice
+
+
+def _add(series: SeriesSet, view: PerformanceView) -> None:
+    result = view.result
+    place = (label(result.model), label(result.version), label(view.name), label(result.slice))
+    states = (("predicted", view.predictions), ("labelled", view.labelled), ("matured", view.matured))
+    for state, rows in (*states, ("unlabelled", view.unlabelled)):
+        series.add(catalogue.OUTCOME_ROWS, rows, *place, state)
+    series.add(catalogue.OUTCOME_END, result.end / 1e6, *place)
+    if view.coverage is not None:
+        series.add(catalogue.OUTCOME_COVERAGE, view.coverage.value, *place)
+    known = {(one.column, one.detector) for one in result.findings if one.status != "insufficient"}
+    for metric, family in catalogue.FIGURES.items():
+        for detector, figures, basis in zip(_SHOWN, (view.running, view.final), ("running", "matured"), strict=True):
+            if (metric, detector) in known:
+                _figure(series, family, figures.get(metric), *place, basis)
+    for metric, family in catalogue.CALIBRATION.items():
+        if (metric, "calibration") in known:
+            _figure(series, family, view.calibration.get(metric), *place)
+    for metric, family in catalogue.ESTIMATES.items():
+        _figure(series, family, view.estimated.get(metric), *place)
+    if view.light is not None:
+        series.add(catalogue.ESTIMATE_LIGHT, _LIGHTS.get(view.light), *place)
+    for finding in result.findings:
+        if finding.detector == "performance_change" and finding.status != "insufficient":
+            name = label(finding.column)
+            series.add(catalogue.DROP_RATIO, drift_ratio(finding), *place, name)
+            series.add(catalogue.DROP_DETECTED, float(finding.status == "drift"), *place, name)
+
+
+def _figure(series: SeriesSet, metric: Metric, figure: FigureView | None, *labels: str) -> None:
+    if figure is None:
+        return
+    low, high = _BOUNDS[metric.name]
+    series.add(metric, figure.value, *labels)
+    series.add(low, figure.low, *labels)
+    series.add(high, figure.high, *labels)
