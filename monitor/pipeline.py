@@ -209,9 +209,13 @@ class Pipeline:
         self._write()
         self._publish()
         self._evaluate()
+        self.judge()
+        self._write()
+
+    def judge(self) -> None:
+        """Judge every window whose labels changed, however soon after the last time."""
         for name in self.evaluations:
             self._judge(name, all_=True)
-        self._write()
 
     def _join(self) -> None:
         """Judge what came of age; an input that came to rest holds nothing up once that is written."""
