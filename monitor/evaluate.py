@@ -180,7 +180,7 @@ def panels_of(model: Model, version: str) -> list[Panel]:
     """Return what each of the model's detectors compares for one version; nothing while there is no reference."""
     if model.reference is None:
         return []
-    return [Panel(monitors_of(model, version, detector)) for detector in model.config.detectors or ()]
+    return [Panel(monitors_of(model, version, detector)) for detector in model.config.statistics]
 
 
 def findings_of(
@@ -194,7 +194,7 @@ def findings_of(
         return ()
     findings: list[Finding] = []
     chosen = panels_of(model, version) if panels is None else panels
-    for detector, panel in zip(model.config.detectors or (), chosen, strict=True):
+    for detector, panel in zip(model.config.statistics, chosen, strict=True):
         if detector.window in {None, window.name}:
             findings.extend(_detect(panel, detector, window, counts))
     return tuple(findings)
@@ -216,7 +216,7 @@ def slice_findings(
     P-values are corrected over the slices of one slicing.
     """
     found: dict[int, list[Finding]] = {place: [] for place in np.flatnonzero(part.rows).tolist()}
-    for detector in model.config.detectors or ():
+    for detector in model.config.statistics:
         if detector.window not in {None, window.name}:
             continue
         placed = slice_monitors(model, version, detector, part)
