@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 import structlog
 
+from monitor.concept.carried import Carried
 from monitor.config.model import ModelConfig
 from monitor.events import MINUTE, Batch, IntArray, Records
 from monitor.join.clock import NEVER, InputClock, InputClocks
 from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
-from monitor.join.output import Joined
+from monitor.join.output import COMPLETED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
 from monitor.join.rules import Rules
@@ -33,6 +34,26 @@ _AT_ONCE: Final = 200_000
 _FORMAT: Final = 1
 
 
+class Concept(Protocol):
+    """Watches completed pairs one by one; see ``monitor.concept.streams``."""
+
+    def take(self, joined: Joined) -> None:
+        """Feed what the join gave out at once."""
+        ...
+
+    def advance(self, watermark: int) -> None:
+        """Close the hours that are over."""
+        ...
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete."""
+        ...
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        ...
+
+
 class Outcomes(Protocol):
     """Takes what the join gives out and makes counts of it."""
 
@@ -46,7 +67,7 @@ class Outcomes(Protocol):
         ...
 
     def take(self, joined: Joined) -> None:
-        """Count judged predictions, or take them back where the sign says so."""
+        """Count judged predictions, or take them back where the sign says so; pairs that are completed are left out."""
         ...
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -72,6 +93,7 @@ class Joining:
     clocks: InputClocks
     truth: Truth
     outcomes: Outcomes
+    concept: Concept | None = None
     counters: Counter[str] = field(default_factory=Counter)
     """Labels that cannot be used, by reason."""
     last_label: int | None = None
@@ -83,7 +105,13 @@ class Joining:
 
     @classmethod
     def load(
-        cls, store: StateStore, number: int, config: ModelConfig, outcomes: Outcomes, inputs: Mapping[str, int]
+        cls,
+        store: StateStore,
+        number: int,
+        config: ModelConfig,
+        outcomes: Outcomes,
+        inputs: Mapping[str, int],
+        carried: Carried | None = None,
     ) -> tuple[Joining, list[str]]:
         """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
 
@@ -93,6 +121,8 @@ class Joining:
             The shard; its inputs are joined with each other.
         inputs
             Topic → its partitions.
+        carried
+            Reads what predictions carry, for detectors of concept drift; without it there are none.
 
         Raises
         ------
@@ -113,6 +143,7 @@ class Joining:
             inputs=max(inputs[topic] for topic in topics),
             sample=config.join.sample,
             source="|".join((topics[0], predictions.map.id, topics[1], labels.map.id)),
+            completed=carried is not None and bool(config.concept),
         )
         changes = []
         try:
@@ -126,6 +157,12 @@ class Joining:
         joining = cls(name, sides, join, InputClocks(SLACK, config.skew, known), truth, outcomes)
         joining._number, joining._key = number, compose(JOININGS, number, name)
         joining._restore(store)
+        if rules.completed and carried is not None:
+            # River takes seconds to import, and few configurations need it
+            from monitor.concept.streams import ConceptStreams  # noqa: PLC0415
+
+            joining.concept, afresh = ConceptStreams.load(store, number, config, carried)
+            changes += afresh
         return joining, changes
 
     def begin(self, records: Records) -> None:
@@ -190,8 +227,13 @@ class Joining:
     def drain(self) -> None:
         """Count what the join gave out."""
         joined = self.join.drain()
-        if len(joined):
-            self.outcomes.take(joined)
+        completed = joined.kinds == COMPLETED
+        if self.concept is not None:
+            self.concept.take(joined.take(completed))
+            self.concept.advance(self.join.watermark)
+        judged = joined.take(~completed) if completed.any() else joined
+        if len(judged):
+            self.outcomes.take(judged)
 
     def rest(self, inputs: TopicPartition) -> None:
         """Mark an input as idle until its next record; what follows takes effect once it is written."""
@@ -221,12 +263,18 @@ class Joining:
         deletes = deletes + dropped
         if self._changed:
             puts[self._key] = msgspec.msgpack.encode(self._state())
+        if self.concept is not None:
+            more, gone = self.concept.changes()
+            puts.update(more)
+            deletes = deletes + gone
         return puts, deletes
 
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.join.written()
         self.outcomes.written()
+        if self.concept is not None:
+            self.concept.written()
         self._changed = False
 
     def _state(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _NOT_SLICED: Final = frozenset({*SELECTORS, *RESERVED} - {"score", "prediction"}
 _MOST_OF_PAIR: Final = 50
 _WEEK: Final = 7 * DAY
 _HUGE: Final = 31 * DAY
+_CONCEPT: Final = "concept"
 _MOST_PANES: Final = 20_000
 
 
@@ -164,6 +165,8 @@ def check_reference(reference: ReferenceConfig, base: Path) -> Iterator[Complain
 def check_windows(windows: Mapping[str, WindowConfig]) -> Iterator[Complaint]:
     """Check sizes, slides and the panes that follow from them."""
     for name, window in windows.items():
+        if name == _CONCEPT:
+            yield Complaint((name,), "is the name of the hours of concept detectors", "choose another", WRONG_VALUE)
         found = tuple(_check_lengths(window))
         yield from (below(name, complaint) for complaint in found)
         if window.size > _HUGE:

@@ -122,8 +122,8 @@ class Driver:
 
     def checkpoint(self) -> None:
         """Write everything at once, and what was given out with it; now and then the write fails, or only seems to."""
-        self.totals.add(self.join.drain())
-        puts, deletes = self.join.changes()
+        self.give(self.join.drain())
+        puts, deletes = self.gather()
         puts[CLOCKS] = msgspec.msgpack.encode(self.clocks.state())
         dice = self.rng.random()
         if dice < 0.1:
@@ -132,8 +132,20 @@ class Driver:
         self.saved = (dict(self.done), self.totals.copy())
         if dice < 0.2:
             return
-        self.join.written()
+        self.settle()
         assert self.join.in_memory <= self.budget
+
+    def give(self, joined: Joined) -> None:
+        """Hand over what the join gave out."""
+        self.totals.add(joined)
+
+    def gather(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what is to be written."""
+        return self.join.changes()
+
+    def settle(self) -> None:
+        """Note that it was written."""
+        self.join.written()
 
     def check_laws(self) -> None:
         """Fail when a law of conservation is broken."""
@@ -142,7 +154,7 @@ class Driver:
 
     def compare(self) -> None:
         """Fail when anything differs from brute force."""
-        self.totals.add(self.join.drain())
+        self.give(self.join.drain())
         expected = self.expected()
         assert {row: n for row, n in self.totals.running.items() if n} == expected.running
         assert self.totals.matured == expected.matured

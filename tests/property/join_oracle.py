@@ -201,8 +201,8 @@ def _one_prediction(rules: Rules, watermark: int, time: int, number: float, labe
 def _one_completion(
     rules: Rules, watermark: int, id_: str, time: int, number: float, labels: Any, expected: Expected
 ) -> None:
-    """Go through time step by step until a label stands."""
-    for moment in range(time, max([time, *(label[0][0] for label in labels)]) + 1):
+    """Go through the moments at which anything came until a label stands."""
+    for moment in sorted({time, *(label[0][0] for label in labels if label[0][0] > time)}):
         standing, _ = _replay(rules, [label for label in labels if label[0][0] <= moment])
         if standing is not None:
             if watermark > moment:

@@ -50,6 +50,7 @@ PANES = "windows are sums of panes"
         (minimal(model="reference: {source: none.json}"), "reference.source", "no such file"),
         (minimal(model="reference: {learn: 0s}"), "reference.learn", "must be above 0"),
         (minimal(model="windows: {}"), "windows", "needs at least 1 of them"),
+        (minimal(model="windows: {concept: {size: 1h}}"), "windows.concept", "is the name of the hours"),
         (minimal(model="windows: {a: {size: 0s}}"), "windows.a.size", "must be whole minutes"),
         (minimal(model="windows: {a: {size: 90s}}"), "windows.a.size", "must be whole minutes"),
         (minimal(model="windows: {a: {size: 7m}}"), "windows.a.size", PANES),
