@@ -84,17 +84,18 @@ class Evaluator:
             n=rows,
             findings=whole,
         )
-        self._show(window_view(result, model.layout, counts))
+        self.show(window_view(result, model.layout, counts))
         results = [result]
         for slicing in model.layout.slicings:
             part = SliceCounts.of(model, slicing, counts)
             for place, findings in slice_findings(model, version, window, counts, part):
                 sliced = replace(result, slice=slicing.labels[place], n=int(part.rows[place]), findings=tuple(findings))
-                self._show(part.view(model, sliced, place))
+                self.show(part.view(model, sliced, place))
                 results.append(sliced)
         return results
 
-    def _show(self, view: WindowView) -> None:
+    def show(self, view: WindowView) -> None:
+        """Take a window as the latest of its version and slice, if it is."""
         result = view.result
         key = (result.model, result.version, result.slice, result.window)
         shown = self.latest.get(key)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 import numpy as np
 import structlog
 
-from monitor.concept.carried import Carried
+from monitor.concept.watched import PayloadReader
 from monitor.config.model import ModelConfig
 from monitor.events import MINUTE, Batch, IntArray, Records
 from monitor.join.clock import NEVER, InputClock, InputClocks
@@ -27,31 +27,14 @@ from monitor.store.port import StateReader, StateStore
 from monitor.truth import REASONS, Truth, retractions, rows_of
 from monitor.views import JoinView
 
+if TYPE_CHECKING:
+    from monitor.concept.streams import ConceptStreams
+
 log = structlog.get_logger(__name__)
 JOININGS: Final = b"N"
 SLACK: Final = MINUTE
 _AT_ONCE: Final = 200_000
 _FORMAT: Final = 1
-
-
-class Concept(Protocol):
-    """Watches completed pairs one by one; see ``monitor.concept.streams``."""
-
-    def take(self, joined: Joined) -> None:
-        """Feed what the join gave out at once."""
-        ...
-
-    def advance(self, watermark: int) -> None:
-        """Close the hours that are over."""
-        ...
-
-    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
-        """Return what the next write must put and delete."""
-        ...
-
-    def written(self) -> None:
-        """Note that the changes are in the store."""
-        ...
 
 
 class Outcomes(Protocol):
@@ -93,7 +76,8 @@ class Joining:
     clocks: InputClocks
     truth: Truth
     outcomes: Outcomes
-    concept: Concept | None = None
+    concept: ConceptStreams | None = None
+    """What watches completed pairs one by one, where the configuration has such detectors."""
     counters: Counter[str] = field(default_factory=Counter)
     """Labels that cannot be used, by reason."""
     last_label: int | None = None
@@ -111,7 +95,7 @@ class Joining:
         config: ModelConfig,
         outcomes: Outcomes,
         inputs: Mapping[str, int],
-        carried: Carried | None = None,
+        carried: PayloadReader | None = None,
     ) -> tuple[Joining, list[str]]:
         """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
 

@@ -18,9 +18,9 @@ import numpy as np
 from detectors.concept.detector import ConceptDetector
 from detectors.concept.order import order
 from detectors.concept.states import OtherDetectorError, States
-from monitor.concept.carried import Carried, watched
 from monitor.concept.hours import Heard, Hour, Watch
 from monitor.concept.thinning import BOUND, Thinning
+from monitor.concept.watched import PayloadReader, watched
 from monitor.config.model import ModelConfig
 from monitor.events import HOUR, FloatArray, IntArray
 from monitor.findings import WindowResult
@@ -51,7 +51,7 @@ class Stream:
 class ConceptStreams:
     """Make one with ``load``. One thread owns it; nothing leaves memory before ``changes`` is written."""
 
-    def __init__(self, number: int, config: ModelConfig, carried: Carried, bound: int) -> None:
+    def __init__(self, number: int, config: ModelConfig, carried: PayloadReader, bound: int) -> None:
         self.model = config.name
         self.task = config.task
         self.detectors: dict[Watch, ConceptDetector] = {
@@ -73,7 +73,7 @@ class ConceptStreams:
 
     @classmethod
     def load(
-        cls, reader: StateReader, number: int, config: ModelConfig, carried: Carried, *, bound: int = BOUND
+        cls, reader: StateReader, number: int, config: ModelConfig, carried: PayloadReader, *, bound: int = BOUND
     ) -> tuple[ConceptStreams, list[str]]:
         """Return the streams as they were last written, and in sentences what the configuration changed.
 

@@ -74,8 +74,10 @@ def _lacking(detector: DetectorConfig, model: ModelConfig, name: str) -> tuple[s
 def _no_error(model: ModelConfig) -> tuple[str, str] | None:
     if model.task == "regression":
         return "a regression is not right or wrong", "write on: [loss], the absolute error"
-    if model.decision is None and model.predictions.map.prediction is None:
-        return "no prediction to be wrong", "set decision, or map.prediction"
+    mapped = model.predictions.map
+    scored = mapped.score is not None and model.task == "binary_classification"
+    if mapped.prediction is None and not scored:
+        return "no prediction to be wrong", "set map.prediction, or map.score and decision"
     return None
 
 

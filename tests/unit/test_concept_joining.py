@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.concept.carried import watched
 from monitor.concept.hours import Hour
 from monitor.concept.streams import ConceptStreams
 from monitor.concept.thinning import Thinning
+from monitor.concept.watched import watched
 from monitor.config.model import DetectorConfig, LabelsConfig, ModelConfig, StreamConfig
 from monitor.events import HOUR, MINUTE, SECOND, Batch, Column, FloatArray, IntArray, Kind, Records
 from monitor.findings import Finding
@@ -42,6 +42,13 @@ class Scores:
     def take(self, joined: Joined) -> None:
         """Keep it."""
         self.taken.append(joined)
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Write nothing."""
+        return {}, []
+
+    def written(self) -> None:
+        """Do nothing."""
 
     def versions(self, rows: Rows) -> IntArray:
         """Return codes."""
@@ -75,7 +82,7 @@ def opened(store: MemoryStore, model: ModelConfig) -> tuple[Joining, Scores, lis
 
 
 def streams_of(joining: Joining) -> ConceptStreams:
-    assert isinstance(joining.concept, ConceptStreams)
+    assert joining.concept is not None
     return joining.concept
 
 

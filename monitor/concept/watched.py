@@ -12,7 +12,7 @@ from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
 
 
-class Carried(Protocol):
+class PayloadReader(Protocol):
     """Reads what predictions carried through the join; whoever packs it provides this."""
 
     @property
@@ -36,7 +36,7 @@ class Carried(Protocol):
         ...
 
 
-def watched(name: str, task: str, carried: Carried, rows: Rows, labels: FloatArray) -> FloatArray:
+def watched(name: str, task: str, carried: PayloadReader, rows: Rows, labels: FloatArray) -> FloatArray:
     """Return what is watched of each prediction, NaN where it does not exist.
 
     Parameters
