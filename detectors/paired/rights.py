@@ -59,8 +59,8 @@ def mcnemar(tables: IntArray, alpha: float = 0.05) -> McNemar:
     McNemar (1947), "Note on the sampling error of the difference between correlated proportions or percentages",
     Psychometrika 12(2); Fagerland, Lydersen, Laake (2013), "The McNemar test for binary matched-pairs data: mid-p and
     asymptotic are better than exact conditional", BMC Medical Research Methodology 13(91); Bonett, Price (2012),
-    "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data", Journal of Educational
-    and Behavioral Statistics 37(4).
+    "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data", Journal of
+    Educational and Behavioral Statistics 37(4).
 
     Examples
     --------
