@@ -44,6 +44,7 @@ from monitor.progress import CLOSING, changes_of, encode_closing
 from monitor.published import Hold, Mark, PublishedFile
 from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateUnavailableError
+from monitor.views import WindowView
 from monitor.volumes import VOLUME
 
 log = structlog.get_logger(__name__)
@@ -322,6 +323,8 @@ class Pipeline:
                 if self.results is not None:
                     self.results(results)
             self._judge(name)
+        for joining in self.joinings.values():
+            self._hear(joining)
         self.last.evaluation = self.monotonic() - began
 
     def _judge(self, name: str, *, all_: bool = False) -> None:
@@ -337,6 +340,17 @@ class Pipeline:
                 self.results(results)
         evaluation.done()
         self.pulse()
+
+    def _hear(self, joining: Joining) -> None:
+        """Put into history what the detectors of concept drift have to say."""
+        if joining.concept is None or not (results := joining.concept.results()):
+            return
+        self.assembly.history.upsert(results)
+        joining.concept.delivered(results)
+        for result in results:
+            self.evaluator.show(WindowView(result))
+        if self.results is not None:
+            self.results(results)
 
     def _roll_up(self) -> None:
         """Roll panes up once nothing is due: rows that come later cannot reach the finer ones any more."""
