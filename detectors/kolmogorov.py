@@ -52,7 +52,7 @@ def tail_probability(distance: FloatArray, rows: FloatArray) -> FloatArray:
 
 
 def critical_distance(alpha: float, rows: FloatArray) -> FloatArray:
-    """Return the distance that is exceeded with probability ``alpha``; NaN gives NaN.
+    """Return the distance that is exceeded with probability ``alpha``, within 1e-4 of itself; NaN gives NaN.
 
     >>> critical_distance(0.01, np.array([1000.0, 1e6])).round(6).tolist()
     [0.051294, 0.001627]
@@ -61,7 +61,7 @@ def critical_distance(alpha: float, rows: FloatArray) -> FloatArray:
     size = np.maximum(np.round(rows), 1.0)
     usable = np.isfinite(size)
     scaled = np.where(usable, kolmogi(alpha), np.nan)
-    expanded = usable & (size > _EXACT) & (scaled**2 > _TAIL + 0.1)
+    expanded = usable & (size > _FEW) & (scaled**2 > _TAIL + 0.1)
     z, n = scaled[expanded], size[expanded]
     for _ in range(_STEPS):
         z = z + (_log_one_sided(z, n) - np.log(alpha / 2)) / (4 * z)

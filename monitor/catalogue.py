@@ -218,6 +218,27 @@ JOIN_WATERMARK: Final = Metric(
     "Log time up to which predictions are judged and let go.", ("model",), "seconds",
 )  # fmt: skip
 
+_CONCEPT: Final = ("model", "version", "column", "detector")
+CONCEPT_ROWS: Final = Metric(
+    "driftline_concept_rows_total", "counter", "model",
+    "Errors or losses by what became of them: `watched`, `refused` (they do not exist, or are not finite), `left_out` "
+    "(an hour had more than are watched; a sample by id stands for them).",
+    (*_CONCEPT, "outcome"), "rows",
+)  # fmt: skip
+CONCEPT_ALARMS: Final = Metric(
+    "driftline_concept_alarms_total", "counter", "model",
+    "Alarms of detectors of concept drift by level: `drift` or `warning`.", (*_CONCEPT, "level"),
+)  # fmt: skip
+CONCEPT_ALARM: Final = Metric(
+    "driftline_concept_last_alarm_timestamp_seconds", "gauge", "model",
+    "Join time of the pair that raised the latest alarm; absent while there was none.", _CONCEPT, "seconds",
+)  # fmt: skip
+CONCEPT_CHANGE: Final = Metric(
+    "driftline_concept_last_alarm_change", "gauge", "model",
+    "Mean error or loss after the latest alarm's change less the mean before it: above 0 the model got worse.",
+    _CONCEPT,
+)  # fmt: skip
+
 _WINDOW: Final = ("model", "version", "window", "slice")
 SAMPLES: Final = Metric(
     "driftline_window_samples", "gauge", "window", "Rows in the last closed window; absent when it was empty.", _WINDOW

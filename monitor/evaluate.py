@@ -84,17 +84,18 @@ class Evaluator:
             n=rows,
             findings=whole,
         )
-        self._show(window_view(result, model.layout, counts))
+        self.show(window_view(result, model.layout, counts))
         results = [result]
         for slicing in model.layout.slicings:
             part = SliceCounts.of(model, slicing, counts)
             for place, findings in slice_findings(model, version, window, counts, part):
                 sliced = replace(result, slice=slicing.labels[place], n=int(part.rows[place]), findings=tuple(findings))
-                self._show(part.view(model, sliced, place))
+                self.show(part.view(model, sliced, place))
                 results.append(sliced)
         return results
 
-    def _show(self, view: WindowView) -> None:
+    def show(self, view: WindowView) -> None:
+        """Take a window as the latest of its version and slice, if it is."""
         result = view.result
         key = (result.model, result.version, result.slice, result.window)
         shown = self.latest.get(key)
@@ -180,7 +181,7 @@ def panels_of(model: Model, version: str) -> list[Panel]:
     """Return what each of the model's detectors compares for one version; nothing while there is no reference."""
     if model.reference is None:
         return []
-    return [Panel(monitors_of(model, version, detector)) for detector in model.config.detectors or ()]
+    return [Panel(monitors_of(model, version, detector)) for detector in model.config.statistics]
 
 
 def findings_of(
@@ -194,7 +195,7 @@ def findings_of(
         return ()
     findings: list[Finding] = []
     chosen = panels_of(model, version) if panels is None else panels
-    for detector, panel in zip(model.config.detectors or (), chosen, strict=True):
+    for detector, panel in zip(model.config.statistics, chosen, strict=True):
         if detector.window in {None, window.name}:
             findings.extend(_detect(panel, detector, window, counts))
     return tuple(findings)
@@ -216,7 +217,7 @@ def slice_findings(
     P-values are corrected over the slices of one slicing.
     """
     found: dict[int, list[Finding]] = {place: [] for place in np.flatnonzero(part.rows).tolist()}
-    for detector in model.config.detectors or ():
+    for detector in model.config.statistics:
         if detector.window not in {None, window.name}:
             continue
         placed = slice_monitors(model, version, detector, part)

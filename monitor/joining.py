@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 import numpy as np
 import structlog
 
+from monitor.concept.watched import PayloadReader
 from monitor.config.model import ModelConfig
 from monitor.events import MINUTE, Batch, IntArray, Records
 from monitor.join.clock import NEVER, InputClock, InputClocks
 from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
-from monitor.join.output import Joined
+from monitor.join.output import COMPLETED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
 from monitor.join.rules import Rules
@@ -25,6 +26,9 @@ from monitor.sources.port import UNKNOWN_TIME, TopicPartition
 from monitor.store.port import StateReader, StateStore
 from monitor.truth import REASONS, Truth, retractions, rows_of
 from monitor.views import JoinView
+
+if TYPE_CHECKING:
+    from monitor.concept.streams import ConceptStreams
 
 log = structlog.get_logger(__name__)
 JOININGS: Final = b"N"
@@ -46,7 +50,7 @@ class Outcomes(Protocol):
         ...
 
     def take(self, joined: Joined) -> None:
-        """Count judged predictions, or take them back where the sign says so."""
+        """Count judged predictions, or take them back where the sign says so; pairs that are completed are left out."""
         ...
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -72,6 +76,8 @@ class Joining:
     clocks: InputClocks
     truth: Truth
     outcomes: Outcomes
+    concept: ConceptStreams | None = None
+    """What watches completed pairs one by one, where the configuration has such detectors."""
     counters: Counter[str] = field(default_factory=Counter)
     """Labels that cannot be used, by reason."""
     last_label: int | None = None
@@ -83,7 +89,13 @@ class Joining:
 
     @classmethod
     def load(
-        cls, store: StateStore, number: int, config: ModelConfig, outcomes: Outcomes, inputs: Mapping[str, int]
+        cls,
+        store: StateStore,
+        number: int,
+        config: ModelConfig,
+        outcomes: Outcomes,
+        inputs: Mapping[str, int],
+        carried: PayloadReader | None = None,
     ) -> tuple[Joining, list[str]]:
         """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
 
@@ -93,6 +105,8 @@ class Joining:
             The shard; its inputs are joined with each other.
         inputs
             Topic → its partitions.
+        carried
+            Reads what predictions carry, for detectors of concept drift; without it there are none.
 
         Raises
         ------
@@ -113,6 +127,7 @@ class Joining:
             inputs=max(inputs[topic] for topic in topics),
             sample=config.join.sample,
             source="|".join((topics[0], predictions.map.id, topics[1], labels.map.id)),
+            completed=carried is not None and bool(config.concept),
         )
         changes = []
         try:
@@ -126,6 +141,12 @@ class Joining:
         joining = cls(name, sides, join, InputClocks(SLACK, config.skew, known), truth, outcomes)
         joining._number, joining._key = number, compose(JOININGS, number, name)
         joining._restore(store)
+        if rules.completed and carried is not None:
+            # River takes seconds to import, and few configurations need it
+            from monitor.concept.streams import ConceptStreams  # noqa: PLC0415
+
+            joining.concept, afresh = ConceptStreams.load(store, number, config, carried)
+            changes += afresh
         return joining, changes
 
     def begin(self, records: Records) -> None:
@@ -190,8 +211,13 @@ class Joining:
     def drain(self) -> None:
         """Count what the join gave out."""
         joined = self.join.drain()
-        if len(joined):
-            self.outcomes.take(joined)
+        completed = joined.kinds == COMPLETED
+        if self.concept is not None:
+            self.concept.take(joined.take(completed))
+            self.concept.advance(self.join.watermark)
+        judged = joined.take(~completed) if completed.any() else joined
+        if len(judged):
+            self.outcomes.take(judged)
 
     def rest(self, inputs: TopicPartition) -> None:
         """Mark an input as idle until its next record; what follows takes effect once it is written."""
@@ -221,12 +247,18 @@ class Joining:
         deletes = deletes + dropped
         if self._changed:
             puts[self._key] = msgspec.msgpack.encode(self._state())
+        if self.concept is not None:
+            more, gone = self.concept.changes()
+            puts.update(more)
+            deletes = deletes + gone
         return puts, deletes
 
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.join.written()
         self.outcomes.written()
+        if self.concept is not None:
+            self.concept.written()
         self._changed = False
 
     def _state(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUT
 from monitor.labels import label
 from monitor.outcome_series import outcome_series
 from monitor.series import SeriesSet, window_series
-from monitor.views import JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
+from monitor.views import ConceptView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
 
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
@@ -234,6 +234,18 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
         _add_join(series, name, model.join)
     if model.learning is not None:
         series.add(catalogue.LEARNING, model.learning.progress, name)
+    for watching in model.concept:
+        _add_concept(series, watching, name)
+
+
+def _add_concept(series: SeriesSet, view: ConceptView, model: str) -> None:
+    place = (model, label(view.version), view.column, view.detector)
+    for outcome, number in (("watched", view.rows), ("refused", view.refused), ("left_out", view.left_out)):
+        series.add(catalogue.CONCEPT_ROWS, number, *place, outcome)
+    series.add(catalogue.CONCEPT_ALARMS, view.drifts, *place, "drift")
+    series.add(catalogue.CONCEPT_ALARMS, view.warnings, *place, "warning")
+    series.add(catalogue.CONCEPT_ALARM, _seconds(view.last_alarm), *place)
+    series.add(catalogue.CONCEPT_CHANGE, view.after - view.before, *place)
 
 
 def _add_join(series: SeriesSet, name: str, join: JoinView) -> None:

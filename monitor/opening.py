@@ -11,6 +11,7 @@ import structlog
 from monitor.assembly import Assembly, build_models
 from monitor.changes import window_changes
 from monitor.closing import Closing
+from monitor.concept.reading import OutcomesReader
 from monitor.config.root import Config
 from monitor.crashes import CrashGuard
 from monitor.dead_letters import build_sink
@@ -120,8 +121,8 @@ def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOu
     counts = inputs.source.partitions(assembly.topics())
     joinings = {}
     for name, taker in outcomes.items():
-        model = assembly.models[name]
-        joining, changes = Joining.load(assembly.store, assembly.config.state.shards.index, model.config, taker, counts)
+        model, number = assembly.models[name], assembly.config.state.shards.index
+        joining, changes = Joining.load(assembly.store, number, model.config, taker, counts, OutcomesReader(taker))
         joinings[name] = joining
         model.changes += changes
     return joinings

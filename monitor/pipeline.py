@@ -44,6 +44,7 @@ from monitor.progress import CLOSING, changes_of, encode_closing
 from monitor.published import Hold, Mark, PublishedFile
 from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateUnavailableError
+from monitor.views import WindowView
 from monitor.volumes import VOLUME
 
 log = structlog.get_logger(__name__)
@@ -209,9 +210,13 @@ class Pipeline:
         self._write()
         self._publish()
         self._evaluate()
+        self.judge()
+        self._write()
+
+    def judge(self) -> None:
+        """Judge every window whose labels changed, however soon after the last time."""
         for name in self.evaluations:
             self._judge(name, all_=True)
-        self._write()
 
     def _join(self) -> None:
         """Judge what came of age; an input that came to rest holds nothing up once that is written."""
@@ -318,6 +323,8 @@ class Pipeline:
                 if self.results is not None:
                     self.results(results)
             self._judge(name)
+        for joining in self.joinings.values():
+            self._hear(joining)
         self.last.evaluation = self.monotonic() - began
 
     def _judge(self, name: str, *, all_: bool = False) -> None:
@@ -333,6 +340,17 @@ class Pipeline:
                 self.results(results)
         evaluation.done()
         self.pulse()
+
+    def _hear(self, joining: Joining) -> None:
+        """Put into history what the detectors of concept drift have to say."""
+        if joining.concept is None or not (results := joining.concept.results()):
+            return
+        self.assembly.history.upsert(results)
+        joining.concept.delivered(results)
+        for result in results:
+            self.evaluator.show(WindowView(result))
+        if self.results is not None:
+            self.results(results)
 
     def _roll_up(self) -> None:
         """Roll panes up once nothing is due: rows that come later cannot reach the finer ones any more."""

@@ -54,6 +54,7 @@ class Snapshots:
 
     def _model(self, model: Model, pipeline: Pipeline, partitions: Sequence[Partition]) -> ModelView:
         name = model.config.name
+        joining = pipeline.joinings.get(name)
         versions = sorted({version for partition in partitions for version in partition.shelf.versions(name)})
         windows = tuple(view for key, view in sorted(pipeline.evaluator.latest.items()) if key[0] == name)
         if windows != self._windows.get(name, ()):
@@ -69,7 +70,8 @@ class Snapshots:
             seen_at=pipeline.seen_at.get(name),
             clocks=tuple(_clock(partition, model) for partition in partitions),
             strangers=_strangers(model, partitions),
-            join=None if (joining := pipeline.joinings.get(name)) is None else joining.view(),
+            join=None if joining is None else joining.view(),
+            concept=() if joining is None or joining.concept is None else joining.concept.views(),
             changes=tuple(model.changes),
             windows=self._windows.get(name, ()),
             performance=self._judged(name, pipeline),

@@ -165,6 +165,32 @@ class JoinView:
 
 
 @dataclass(frozen=True, slots=True)
+class ConceptView:
+    """One detector of concept drift on the errors or losses of one version."""
+
+    version: str
+    column: str
+    """``error`` or ``loss``."""
+    detector: str
+    rows: int
+    """Values it has taken since the state began."""
+    refused: int
+    """Values that do not exist, are not finite or are huge, and never reached it."""
+    left_out: int
+    """Pairs beyond the bound on an hour, which only a sample of their ids stands for."""
+    drifts: int
+    warnings: int
+    last_alarm: int | None = None
+    """Join time of its latest alarm."""
+    level: str = ""
+    """``warning`` or ``drift``, of the latest alarm as is the rest."""
+    direction: int = 0
+    """1 when errors or losses rose, -1 when they fell."""
+    before: float = float("nan")
+    after: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
     """One monitored model."""
 
@@ -185,6 +211,7 @@ class ModelView:
     """Set where there are labels."""
     changes: tuple[str, ...] = ()
     """What the configuration changed since the state was last open, in sentences."""
+    concept: tuple[ConceptView, ...] = ()
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays
     good as long."""

@@ -11,6 +11,7 @@ from monitor.events import HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
 from monitor.views import (
     ClockView,
+    ConceptView,
     FigureView,
     InputView,
     JoinView,
@@ -74,6 +75,10 @@ def model(*windows: WindowView, name: str = "fraud", **fields: Any) -> ModelView
         name=name, owner="payments", versions=("7",), references={"7": "a1b2"}, last_prediction=NOW - MINUTE,
         strangers=(StrangerView("added", NOW - HOUR, 1, 12, 3),), seen_at=NOW,
         clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows, join=JOIN,
+        concept=(
+            ConceptView("7", "error", "adwin", 900, 10, 90, 1, 0, NOW - HOUR, "drift", 1, 0.1, 0.3),
+            ConceptView("7", "error", "ddm", 900, 10, 90, 0, 0),
+        ),
     )  # fmt: skip
     return replace(plain, **fields)
 

@@ -61,12 +61,12 @@ CARDS: Final[dict[str, Card]] = {
         "alarms often without any change; also when errors become regular",
         Measured(43, 127, 194, 0.0, 68, 0.0),
     ),
-    "hddma": Card(
+    "hddm_a": Card(
         "a rise of the error rate above its lowest mean; with two_sided_test falls, too",
         "three times as late after 100,000 rows as after 2,000",
         Measured(0.0, 0.5, 464, 0.0, 60, 0.0),
     ),
-    "hddmw": Card(
+    "hddm_w": Card(
         "a sudden rise of the error rate; with two_sided_test falls, too",
         "alarms without a change at error rates around one half: 84 times in 100,000 rows at .5",
         Measured(0.0, 7.2, 442, 0.0, 32, 0.0),

@@ -85,7 +85,7 @@ KINDS: Final[dict[str, Kind]] = {
         ranges={"warm_start": _ROWS, "alpha": _SHARE, "beta": _SHARE},
         relations=(NotAbove("beta", "alpha"),),
     ),
-    "hddma": Kind(
+    "hddm_a": Kind(
         HDDMA,
         drift.binary.HDDMA,
         bits=True,
@@ -93,7 +93,7 @@ KINDS: Final[dict[str, Kind]] = {
         ranges={"drift_confidence": _SHARE, "warning_confidence": _SHARE, "two_sided_test": OneOf((True, False))},
         relations=(NotAbove("drift_confidence", "warning_confidence"),),
     ),
-    "hddmw": Kind(
+    "hddm_w": Kind(
         HDDMW,
         drift.binary.HDDMW,
         bits=True,
@@ -133,4 +133,4 @@ KINDS: Final[dict[str, Kind]] = {
         relations=(NotAbove("short_window_size", "sliding_window_size"),),
     ),
 }
-"""By the name that configuration has for it: River's class in lower case, ``page_hinkley`` with its underscore."""
+"""By the name that configuration has for it."""

@@ -30,9 +30,14 @@ LOG_LOSS_BLOCKS: Final[dict[str, tuple[int, ...]]] = {
 BRIER_BLOCKS: Final[dict[str, tuple[int, ...]]] = {"brier": (_BRIER.limbs,), "brier_square": (_BRIER.limbs,)}
 
 
+def log_losses(probability: FloatArray) -> FloatArray:
+    """Return -ln p of the probabilities that the true classes were given, kept within [2⁻⁵², 1 - 2⁻⁵²]."""
+    return -natural_log(np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+
+
 def add_log_loss(rows: Rows, probability: FloatArray) -> None:
     """Add -ln p of the probabilities that the true classes were given, kept within [2⁻⁵², 1 - 2⁻⁵²]."""
-    loss = -natural_log(np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+    loss = log_losses(probability)
     rows.add("log_loss", _LOG.split(loss))
     rows.add("log_loss_square", _LOG_SQUARE.split(loss * loss))
 

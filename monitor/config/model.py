@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -163,29 +163,95 @@ class WindowConfig(Section):
     """Rows that come later than this after the window's end no longer restate it."""
 
 
-class DetectorConfig(Section):
-    """One statistic to show, with the thresholds that make its status."""
+ConceptKind = Literal["adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm"]
+CONCEPT_KINDS: Final[tuple[str, ...]] = get_args(ConceptKind)
+
+
+class RiverConfig(Section):
+    """Settings of the detectors of concept drift, under River's names; what is left out has River's default."""
+
+    delta: float | None = None
+    """Of ``adwin`` and ``page_hinkley``."""
+    clock: int | None = None
+    """Of ``adwin``."""
+    max_buckets: int | None = None
+    """Of ``adwin``."""
+    min_window_length: int | None = None
+    """Of ``adwin``."""
+    grace_period: int | None = None
+    """Of ``adwin``."""
+    min_instances: int | None = None
+    """Of ``page_hinkley``."""
+    threshold: float | None = None
+    """Of ``page_hinkley``."""
+    mode: Literal["up", "down", "both"] | None = None
+    """Of ``page_hinkley``."""
+    warm_start: int | None = None
+    """Of ``ddm`` and ``eddm``."""
+    warning_threshold: float | None = None
+    """Of ``ddm``."""
+    drift_threshold: float | None = None
+    """Of ``ddm``."""
+    beta: float | None = None
+    """Of ``eddm``."""
+    drift_confidence: float | None = None
+    """Of ``hddm_a`` and ``hddm_w``."""
+    warning_confidence: float | None = None
+    """Of ``hddm_a`` and ``hddm_w``."""
+    two_sided_test: bool | None = None
+    """Of ``hddm_a`` and ``hddm_w``."""
+    lambda_val: float | None = None
+    """Of ``hddm_w``."""
+    window_size: int | None = None
+    """Of ``kswin``."""
+    stat_size: int | None = None
+    """Of ``kswin``."""
+    seed: int | None = None
+    """Of ``kswin``."""
+    sliding_window_size: int | None = None
+    """Of ``fhddm``."""
+    confidence_level: float | None = None
+    """Of ``fhddm``."""
+    short_window_size: int | None = None
+    """Of ``fhddm``."""
+
+
+class DetectorConfig(RiverConfig):
+    """One statistic to show, with the thresholds that make its status; or a detector of concept drift."""
 
     kind: Literal[
         "psi", "ks", "jensen_shannon", "hellinger", "wasserstein", "chi2", "g_test", "total_variation", "l_infinity",
-        "cramer_von_mises", "rate",
+        "cramer_von_mises", "rate", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm",
     ]  # fmt: skip
-    """The statistic."""
+    """The statistic of a window; or, from ``adwin`` on, what watches the model's errors one by one as labels come."""
     on: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["features", "score", "prediction"])
     """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``,
     ``volume``. Of ``volume``, whatever the kind, the statistic is how far the logarithm of rows over expected rows is
     from 0: 0.7 is twice as many or half; it needs no ``min_samples``. ``quality`` also tells of features that vanished
-    and of fields that records begin to carry."""
+    and of fields that records begin to carry. A detector of concept drift takes ``error`` (1 where the class at the
+    operating decision, or as logged, is wrong) or ``loss`` (log loss; of a regression the absolute error), by default
+    ``error``, of a regression ``loss``."""
     window: str | None = None
     """Name of the window; by default every window."""
     warn: Annotated[float, Field(ge=0)] | None = None
     """From this value on the status is ``warn``, if chance alone does not reach it; by default ``alert``."""
     alert: Annotated[float, Field(ge=0)] | None = None
     """From this value on the status is ``drift``, if chance alone does not reach it; by default what chance reaches."""
-    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    """How often chance alone may reach the threshold."""
+    alpha: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """How often chance alone may reach the threshold; ``page_hinkley``, ``eddm`` and ``kswin`` have River's instead."""
     correction: Literal["none", "bonferroni", "benjamini_hochberg"] = "benjamini_hochberg"
     """How p-values are corrected for the number of columns."""
+
+    @property
+    def is_concept(self) -> bool:
+        """Whether it watches errors one by one."""
+        return self.kind in CONCEPT_KINDS
+
+    @property
+    def parameters(self) -> dict[str, int | float | str | bool | None]:
+        """River's parameters as given; what is left out, or null, has River's default."""
+        names = {*RiverConfig.model_fields, "alpha"} & self.model_fields_set
+        return {name: value for name in sorted(names) if (value := getattr(self, name)) is not None}
 
 
 class JoinConfig(Section):
@@ -319,10 +385,26 @@ class ModelConfig(Section):
     lost_records: Literal["fail", "reset"] = "fail"
     """What to do when records were deleted before they were read: stop, or go on behind the gap, which is counted."""
 
+    @property
+    def statistics(self) -> list[DetectorConfig]:
+        """The detectors that compare windows."""
+        return [detector for detector in self.detectors or () if not detector.is_concept]
+
+    @property
+    def concept(self) -> list[DetectorConfig]:
+        """The detectors that watch errors one by one."""
+        return [detector for detector in self.detectors or () if detector.is_concept]
+
+    def streams_of(self, detector: DetectorConfig) -> list[str]:
+        """Return what a detector of concept drift watches: ``error``, ``loss`` or both."""
+        if "on" in detector.model_fields_set:
+            return detector.on
+        return ["loss" if self.task == "regression" else "error"]
+
     def detectors_on(self, selector: str, window: str | None = None) -> list[DetectorConfig]:
         """Return the detectors that name a selector, of all windows or of those that judge one."""
         return [
             detector
-            for detector in self.detectors or ()
+            for detector in self.statistics
             if selector in detector.on and (window is None or detector.window in {None, window})
         ]

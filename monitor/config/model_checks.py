@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from monitor.config.checks import Complaint, is_file
+from monitor.config.concept_checks import check_names, check_settings, check_streams
 from monitor.config.decision import Decision
 from monitor.config.label_checks import check_labels
 from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, WindowConfig
@@ -25,6 +26,7 @@ _NOT_SLICED: Final = frozenset({*SELECTORS, *RESERVED} - {"score", "prediction"}
 _MOST_OF_PAIR: Final = 50
 _WEEK: Final = 7 * DAY
 _HUGE: Final = 31 * DAY
+_CONCEPT: Final = "concept"
 _MOST_PANES: Final = 20_000
 
 
@@ -47,6 +49,8 @@ def check_model(model: ModelConfig, resolved: ModelConfig, most_features: int, b
     for place, detector in enumerate(resolved.detectors or ()):
         where: Steps = ("detectors", place) if own else ()
         yield from _check_detector(detector, resolved, where)
+    if own:
+        yield from check_names(resolved)
     if model.idle_timeout <= 0:
         yield Complaint(("idle_timeout",), "must be above 0", code=WRONG_VALUE)
 
@@ -57,6 +61,7 @@ def check_defaults(defaults: DefaultsConfig, base: Path) -> Iterator[Complaint]:
         yield from (below("reference", complaint) for complaint in check_reference(defaults.reference, base))
     yield from (below("windows", complaint) for complaint in check_windows(defaults.windows or {}))
     for place, detector in enumerate(defaults.detectors or ()):
+        yield from check_settings(detector, ("detectors", place))
         yield from _check_thresholds(detector, ("detectors", place))
 
 
@@ -160,6 +165,8 @@ def check_reference(reference: ReferenceConfig, base: Path) -> Iterator[Complain
 def check_windows(windows: Mapping[str, WindowConfig]) -> Iterator[Complaint]:
     """Check sizes, slides and the panes that follow from them."""
     for name, window in windows.items():
+        if name == _CONCEPT:
+            yield Complaint((name,), "is the name of the hours of concept detectors", "choose another", WRONG_VALUE)
         found = tuple(_check_lengths(window))
         yield from (below(name, complaint) for complaint in found)
         if window.size > _HUGE:
@@ -188,6 +195,11 @@ def _check_lengths(window: WindowConfig) -> Iterator[Complaint]:
 
 
 def _check_detector(detector: DetectorConfig, model: ModelConfig, where: Steps) -> Iterator[Complaint]:
+    if detector.is_concept:
+        if where:
+            yield from check_settings(detector, where)
+            yield from check_streams(detector, model, where)
+        return
     inherited = "" if where else f"detector {detector.kind} from defaults: "
     windows = tuple(model.windows or {})
     if detector.window is not None and detector.window not in windows:
@@ -196,6 +208,7 @@ def _check_detector(detector: DetectorConfig, model: ModelConfig, where: Steps) 
         yield Complaint(steps, f"{inherited}no such window", hint, needs=(("windows", detector.window),))
     if not where:
         return
+    yield from check_settings(detector, where)
     yield from _check_thresholds(detector, where)
     for place, name in enumerate(detector.on):
         yield from _check_column(name, model, (*where, "on", place))

@@ -150,7 +150,7 @@ def _model(model: ModelConfig) -> Iterator[str]:
     for name, window in (model.windows or {}).items():
         yield f"  window    {name}: {_window(window)}"
     for detector in model.detectors or ():
-        yield f"  detector  {_detector(detector)}"
+        yield f"  detector  {_detector(detector, model)}"
     for sliced in model.slices:
         yield f"  slices    by {' and '.join(sliced.by)}: {sliced.top_k} values, from {sliced.min_samples} rows on"
     for sentence in blind_spots(model):
@@ -191,7 +191,10 @@ def _window(window: WindowConfig) -> str:
     )
 
 
-def _detector(detector: DetectorConfig) -> str:
+def _detector(detector: DetectorConfig, model: ModelConfig) -> str:
+    if detector.is_concept:
+        settings = [f"{name} {value}" for name, value in detector.parameters.items()]
+        return f"{detector.kind} on {', '.join(model.streams_of(detector))}: {', '.join(settings) or 'its defaults'}"
     limits = [
         f"{name} {getattr(detector, name):g}" for name in ("warn", "alert") if getattr(detector, name) is not None
     ]

@@ -46,6 +46,8 @@ class Injection:
     moves: frozenset[str]
     """Columns whose distribution or quality it truly changes, the ones that follow included; drift found in them
     while it lasts is no false alarm."""
+    judged: bool = False
+    """Whether it truly changes how right the model is, or how right its scores are."""
 
     def rows(self, times: IntArray) -> IntArray:
         """Return the rows that it touches."""
@@ -56,7 +58,7 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
     """Return the six changes of a stream that begins at ``start``; the first comes after ``quiet_days``.
 
     >>> [change.column for change in injections(0, 30)]
-    ['salary', 'hvalue', 'car', 'score', 'accuracy', 'calibration']
+    ['salary', 'hvalue', 'car', 'score', 'accuracy', 'ece']
     """
     outcome = frozenset({"score", "prediction", "flagged"})
     begins = [start + (quiet_days + _EVERY * place) * DAY + _FIRST_HOUR * HOUR for place in range(6)]
@@ -70,6 +72,7 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
             "a campaign brings applicants who earn a quarter more",
             frozenset({("salary", name) for name in ("psi", "ks", "jensen_shannon", "wasserstein", "high_rate")}),
             outcome | {"salary"},
+            judged=True,
         ),
         Injection(
             "house values vanish",
@@ -100,6 +103,7 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
             "three replicas in four lose the commission before the model sees it; the log has it",
             frozenset({("score", name) for name in ("psi", "ks", "jensen_shannon", "wasserstein")}),
             outcome,
+            judged=True,
         ),
         Injection(
             "one segment turns",
@@ -108,18 +112,20 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
             begins[4],
             begins[4] + _LASTS,
             f"those at level_{FLIPPED_LEVEL} who would default pay, and the others default; no input or score moves",
-            frozenset({("accuracy", "accuracy")}),
-            frozenset({"accuracy"}),
+            frozenset({("accuracy", "performance_change")}),
+            frozenset(),
+            judged=True,
         ),
         Injection(
             "scores too sure",
-            "calibration",
+            "ece",
             "lost calibration",
             begins[5],
             begins[5] + _LASTS,
             "a new serving image doubles the log-odds; every decision stays as it was",
-            frozenset({("calibration", "ece")}),
-            outcome | {"calibration"},
+            frozenset({("ece", "calibration")}),
+            outcome,
+            judged=True,
         ),
     )
 

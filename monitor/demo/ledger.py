@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from monitor.demo.injections import Injection
 from monitor.findings import Finding, WindowResult
+from monitor.outcomes.told import OF_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,13 @@ class Found:
     injection: Injection
     result: WindowResult
     finding: Finding
+    at: int
+    """When it was told: the end of the window, or when the labels had come that showed it."""
 
     @property
     def delay(self) -> int:
-        """Microseconds of event time from the change to the end of the window that showed it."""
-        return self.result.end - self.injection.start
+        """Microseconds from the change to when it was told."""
+        return self.at - self.injection.start
 
 
 @dataclass(slots=True)
@@ -60,28 +63,37 @@ class Ledger:
         """Windows that were evaluated."""
         return len(self._seen)
 
-    def add(self, results: Iterable[WindowResult]) -> None:
-        """Take in windows as they are evaluated; a restated window counts once."""
+    def add(self, results: Iterable[WindowResult], now: int | None = None) -> None:
+        """Take in windows as they are evaluated; a restated window counts once.
+
+        Parameters
+        ----------
+        now
+            How far the labels have come, where there are any.
+        """
         for result in sorted(results, key=lambda result: result.end):
+            labelled = result.window.endswith(OF_WINDOW)
             if (result.window, result.start) not in self._seen:
                 self._seen.add((result.window, result.start))
-                self._rules_of_thumb(result)
+                if not labelled:
+                    self._rules_of_thumb(result)
             for finding in result.findings:
                 if finding.status == "drift":
-                    self._drift(result, finding)
+                    self._drift(result, finding, now if labelled and now is not None else result.end)
 
-    def _drift(self, result: WindowResult, finding: Finding) -> None:
+    def _drift(self, result: WindowResult, finding: Finding, at: int) -> None:
         self.recent = [*self.recent[-7:], (result, finding)]
         moved = False
         for injection in self.injections:
             shows = (finding.column, finding.detector) in injection.expect
             overlaps = result.end > injection.start and result.start < injection.end
             if shows and overlaps and injection.name not in self.found:
-                self.found[injection.name] = Found(injection, result, finding)
-            moved = moved or (overlaps and finding.column in injection.moves)
+                self.found[injection.name] = Found(injection, result, finding, at)
+            touched = injection.judged if result.window.endswith(OF_WINDOW) else finding.column in injection.moves
+            moved = moved or (overlaps and touched)
         if moved:
             return
-        alarm = (result.window, result.start, finding.column, finding.detector)
+        alarm = (f"{result.window}|{result.slice}", result.start, finding.column, finding.detector)
         if alarm not in self._cried:
             self._cried.add(alarm)
             self.false_alarms.append((result, finding))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import merge
 from itertools import groupby, repeat
 from pathlib import Path
@@ -17,7 +18,7 @@ from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import label_records, produce
-from monitor.demo.stream import PARTITIONS, DemoRecord, DemoStream
+from monitor.demo.stream import MODEL, PARTITIONS, DemoRecord, DemoStream
 from monitor.events import HOUR, Batch, Records
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
@@ -28,6 +29,8 @@ from monitor.sources.port import Source, TopicPartition
 
 TOPIC: Final = "loan.predictions"
 LABELS: Final = "loan.labels"
+_JUDGED_EVERY: Final = 6
+"""Hours of the stream. The service looks at what labels changed every minute, in which the demo plays a month."""
 CONFIG: Final = """\
 # The demo's configuration. Everything not said here is a default.
 version: 1
@@ -54,6 +57,10 @@ models:
     windows:
       hourly: {{size: 1h, lateness: 5m, min_samples: 100, restate_for: 1d}}
       daily: {{size: 1d, slide: 1h, lateness: 5m}}
+      day: {{size: 1d, lateness: 5m}}
+    performance: {{window: day, learn: 14d}}
+    calibration: {{alert_ece: 0.05}}
+    slices: [{{by: [elevel]}}]
     detectors:
       - {{kind: psi, on: [features, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
       - {{kind: ks, on: [numeric, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
@@ -116,21 +123,25 @@ class Play:
     def attach(self, config: Config, source: Source) -> Pipeline:
         """Return a pipeline over a source, with this run as its listener."""
         pipeline = open_pipeline(config, source, base=self.folder)
-        pipeline.results = self.note
+        pipeline.results = partial(self.note, pipeline)
         return pipeline
 
-    def note(self, results: list[WindowResult]) -> None:
+    def note(self, pipeline: Pipeline, results: list[WindowResult]) -> None:
         """Take in evaluated windows."""
-        self.ledger.add(results)
+        self.ledger.add(results, pipeline.joinings[MODEL].clocks.watermark)
         for result in results:
-            if result.window == "daily" and (self.latest is None or result.start >= self.latest.start):
+            if (
+                result.window == "daily"
+                and not result.slice
+                and (self.latest is None or result.start >= self.latest.start)
+            ):
                 self.latest = result
         self.frames(self)
 
     def feed(self, pipeline: Pipeline, source: MemorySource) -> None:
         """Play the stream hour by hour; returns when every window is closed."""
         logs = (zip(repeat(TOPIC), self.stream.records()), zip(repeat(LABELS), label_records(self.stream)))
-        for _, hour in groupby(merge(*logs, key=_written), key=lambda record: _written(record) // HOUR):
+        for number, hour in groupby(merge(*logs, key=_written), key=lambda record: _written(record) // HOUR):
             for topic, record in hour:
                 item = Item(record.value, key=record.key, log_time=record.timestamp)
                 source.append(TopicPartition(topic, record.partition), item)
@@ -138,6 +149,8 @@ class Play:
             while pipeline.step(0):
                 pass
             pipeline.checkpoint()
+            if number % _JUDGED_EVERY == 0:
+                pipeline.judge()
         pipeline.finish()
 
     def through(self, pipeline: Pipeline) -> None:

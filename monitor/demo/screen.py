@@ -91,9 +91,10 @@ def closing(ledger: Ledger) -> RenderableType:
                 injection.name, injection.column, clock(injection.start), Text("not found", style="bold red"), "", ""
             )
             continue
-        by = f"{found.finding.detector}, {found.result.window} window"
+        piece = f", {found.result.slice}" if found.result.slice else ""
+        by = f"{found.finding.detector}, {found.result.window} window{piece}"
         after = format_duration(found.delay // MINUTE * MINUTE)
-        table.add_row(injection.name, injection.column, clock(injection.start), by, clock(found.result.end), after)
+        table.add_row(injection.name, injection.column, clock(injection.start), by, clock(found.at), after)
     quiet = [pair for pair in ledger.false_alarms if pair[0].end <= ledger.quiet_until]
     later = len(ledger.false_alarms) - len(quiet)
     lines = [

@@ -132,6 +132,8 @@ class Arrivals:
         self.tally.add("prediction", "pending", -len(rows))
         self.tally.add("prediction", "joined", len(rows))
         self.tally.add("label", "joined", len(rows))
+        if self.rules.completed:
+            self.agenda.note(np.maximum(rows["time"], rows["l_time"]), ids if not withdrawn else ids[~retract])
         self._give(1, rows["time"], rows["payload"], rows["value"], rows["l_time"] - rows["time"])
 
     def _give(self, sign: int, times: IntArray, payloads: Rows, values: FloatArray, delays: IntArray) -> None:

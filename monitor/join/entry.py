@@ -6,6 +6,8 @@ by position leads it; the others are duplicates. An id that comes again after a 
 *Pairs.* A label belongs to the first leader that is not more than ``wait`` before or after it: the latest leader at or
 before it, or else the first one after it. Among the labels of one leader the policy decides, by position.
 
+*Completion.* The moment at which a label first stands for a leader that is there. Nothing that comes later changes it.
+
 *Bounds.* Of the labels of one id the eight least within a quarter of ``wait`` are kept, the rest is overflow. Positions
 decide which, so the order of arrival does not matter.
 """
@@ -166,6 +168,18 @@ class Entry:
                 known = [label for label in labels if label.time <= session.leader.time + rules.matures_after]
                 yield session.leader, decide(known, rules.on_duplicate)[0]
 
+    def completing(self, rules: Rules) -> Iterator[tuple[int, Prediction, Label]]:
+        """Yield the predictions that a label ever stood for: when that was first so, and with which label."""
+        for session, labels in self.groups(rules.wait):
+            if session is None:
+                continue
+            start = session.leader.time
+            for moment in sorted({start, *(label.time for label in labels if label.time > start)}):
+                known = [label for label in labels if label.time <= moment]
+                if (standing := decide(known, rules.on_duplicate)[0]) is not None:
+                    yield moment, session.leader, standing
+                    break
+
     def due(self, rules: Rules) -> set[int]:
         """Return the times after which something changes by itself."""
         times: set[int] = set()
@@ -175,6 +189,8 @@ class Entry:
             else:
                 age = session.leader.time
                 times.update((age + rules.matures_after, age + rules.wait, leaves(session, labels, rules)))
+        if rules.completed:
+            times.update(moment for moment, _, _ in self.completing(rules))
         return times
 
     def prune(self, rules: Rules, watermark: int) -> bool:

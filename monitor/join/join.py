@@ -24,6 +24,7 @@ from monitor.join.clock import NEVER
 from monitor.join.codec import Codec
 from monitor.join.entries import ENTRIES, Entries
 from monitor.join.identity import identify
+from monitor.join.last_before import Worked
 from monitor.join.output import Joined, Output
 from monitor.join.pages import PAGES, RUNS
 from monitor.join.payload import Payload, Rows
@@ -138,6 +139,31 @@ class Join:
             hashes = identify(ids if len(chosen) == len(ids) else [ids[place] for place in chosen.tolist()])
             self._arrivals.labels(hashes, positions.take(chosen), values, retract[chosen], self.watermark)
 
+    def waiting(
+        self, ids: Sequence[str], positions: Positions, values: FloatArray, operations: IntArray | None = None
+    ) -> IntArray:
+        """Count labels that will be given by ``resolved`` once their prediction is known; return which to give.
+
+        Parameters are those of ``labels``, though ids need not be those of predictions. Nothing is sampled here.
+        """
+        retract = np.zeros(len(ids), bool) if operations is None else operations == RETRACT
+        count = min(len(values), len(retract))
+        chosen = self._admit("label", ids, positions, np.isfinite(values) | retract, count, sample=1.0)
+        self.tally.add("label", "pending", len(chosen))
+        return chosen
+
+    def resolved(self, worked: Worked) -> None:
+        """Take in labels that ``waiting`` has counted, now that their predictions are known or known not to be."""
+        if not worked.labels:
+            return
+        self._changed = True
+        self.tally.add("label", "pending", -worked.labels)
+        self.tally.add("label", "orphan", worked.orphans)
+        self.tally.add("label", "unsampled", worked.unsampled)
+        for part in worked.resolved:
+            values = np.where(part.retract, 0.0, part.values)
+            self._arrivals.labels(part.ids, part.at, values, part.retract, self.watermark)
+
     def advance(self, watermark: int, most: int = 1 << 62) -> bool:
         """Judge what has come of age, and let go of what nothing can meet any more.
 
@@ -207,7 +233,13 @@ class Join:
         self._changed = False
 
     def _admit(
-        self, side: Side, ids: Sequence[str], positions: Positions, valid: NDArray[np.bool_], values: int
+        self,
+        side: Side,
+        ids: Sequence[str],
+        positions: Positions,
+        valid: NDArray[np.bool_],
+        values: int,
+        sample: float | None = None,
     ) -> IntArray:
         """Check a batch, count what it leaves out, and return the rows to take in."""
         if not len(ids) == len(positions) == len(positions.offsets) == len(positions.rows) == values:
@@ -218,8 +250,9 @@ class Join:
         self.tally.add(side, "seen", len(ids))
         self.tally.add(side, "invalid", int((~valid).sum()))
         chosen = np.flatnonzero(valid)
-        if self.rules.sample < 1:
-            sampled = kept([ids[place] for place in chosen.tolist()], self.rules.sample)
+        share = self.rules.sample if sample is None else sample
+        if share < 1:
+            sampled = kept([ids[place] for place in chosen.tolist()], share)
             self.tally.add(side, "unsampled", int((~sampled).sum()))
             chosen = chosen[sampled]
         quota = self._quotas.get((side, positions.input))

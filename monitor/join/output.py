@@ -15,6 +15,8 @@ RUNNING: Final = 0
 """A pair as it is known now; one that no longer holds comes again with sign -1."""
 MATURED: Final = 1
 """The final judgement of a prediction, once it is old enough; always sign +1."""
+COMPLETED: Final = 2
+"""A pair as it stood first, given out when the watermark passes that moment; once a prediction, sign +1."""
 LABEL: Final = 0
 ABSENT: Final = 1
 UNLABELLED: Final = 2
@@ -26,7 +28,7 @@ class Joined:
 
     signs: IntArray
     kinds: IntArray
-    """``RUNNING`` or ``MATURED``."""
+    """``RUNNING``, ``MATURED`` or ``COMPLETED``."""
     bases: IntArray
     """``LABEL``; when matured also ``ABSENT``, the configured value of no label, or ``UNLABELLED``."""
     times: IntArray
@@ -36,6 +38,14 @@ class Joined:
     """NaN where unlabelled."""
     delays: IntArray
     """Join time of the label minus that of the prediction; negative when the label came first, 0 without a label."""
+    hashes: NDArray[np.uint64]
+    """First half of the id's hash where the kind is ``COMPLETED``, 0 elsewhere."""
+
+    @property
+    def completions(self) -> IntArray:
+        """Join times at which prediction and label were both there."""
+        found: IntArray = self.times + np.maximum(self.delays, 0)
+        return found
 
     def __len__(self) -> int:
         return len(self.signs)
@@ -50,6 +60,7 @@ class Joined:
             self.payloads[chosen],
             self.labels[chosen],
             self.delays[chosen],
+            self.hashes[chosen],
         )
 
 
@@ -64,19 +75,29 @@ class Output:
     def running(self, sign: int, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray) -> None:
         """Give out pairs, or take them back with sign -1."""
         zeros = np.zeros(len(times), np.int64)
-        self._add(Joined(zeros + sign, zeros + RUNNING, zeros + LABEL, times, payloads, labels, delays))
+        none = zeros.astype(np.uint64)
+        self._add(Joined(zeros + sign, zeros + RUNNING, zeros + LABEL, times, payloads, labels, delays, none))
 
     def matured(self, bases: IntArray, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray) -> None:
         """Give out final judgements."""
         ones = np.ones(len(times), np.int64)
-        self._add(Joined(ones, ones * MATURED, bases, times, payloads, labels, delays))
+        none = np.zeros(len(times), np.uint64)
+        self._add(Joined(ones, ones * MATURED, bases, times, payloads, labels, delays, none))
+
+    def completed(
+        self, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray, hashes: NDArray[np.uint64]
+    ) -> None:
+        """Give out pairs as they stood first."""
+        zeros = np.zeros(len(times), np.int64)
+        self._add(Joined(zeros + 1, zeros + COMPLETED, zeros + LABEL, times, payloads, labels, delays, hashes))
 
     def drain(self) -> Joined:
         """Return all rows and forget them."""
         parts, self._parts, self.rows = self._parts, [], 0
         if not parts:
             none = np.zeros(0, np.int64)
-            return Joined(none, none, none, none, np.zeros(0, self._payload.dtype), np.zeros(0), none)
+            payloads = np.zeros(0, self._payload.dtype)
+            return Joined(none, none, none, none, payloads, np.zeros(0), none, none.astype(np.uint64))
         if len(parts) == 1:
             return parts[0]
         return Joined(
@@ -87,6 +108,7 @@ class Output:
             together([part.payloads for part in parts], self._payload.dtype),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.delays for part in parts]),
+            np.concatenate([part.hashes for part in parts]),
         )
 
     def _add(self, part: Joined) -> None:

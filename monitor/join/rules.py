@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
-from monitor.events import DAY
+from monitor.events import DAY, MINUTE
 
 OnDuplicate: TypeAlias = Literal["last_wins", "first_wins"]
 MOST_LABELS: Final = 8
@@ -42,6 +42,8 @@ class Rules:
     """Share of the ids that is kept, by hash."""
     source: str = ""
     """Names the topics and the id; another one starts the join afresh."""
+    completed: bool = False
+    """Whether pairs are also given out once, when the watermark passes the moment at which they first stood."""
 
     def __post_init__(self) -> None:
         if not self.wait > 0:
@@ -58,7 +60,7 @@ class Rules:
     @cached_property
     def bucket(self) -> int:
         """Width of the buckets of time in which the join works off what is due."""
-        return max(1, min(self.wait // _BUCKETS, (self.matures_after or self.wait) // 16))
+        return max(1, min(MINUTE, self.wait // _BUCKETS, (self.matures_after or self.wait) // 16))
 
     @cached_property
     def label_cell(self) -> int:

@@ -43,6 +43,9 @@ class Visit:
         labelled = rows["flags"] & LABELLED > 0
         known = labelled & (rows["flags"] & RETRACTED == 0)
         wait = self.rules.wait
+        if self.rules.completed:
+            stood = known & predicted & self._passes(np.maximum(rows["time"], rows["l_time"]))
+            self._complete(rows[stood])
         young = np.flatnonzero(predicted & self._passes(rows["time"] + self.rules.matures_after))
         self._mature(rows[young], known[young])
         expired = int((predicted & ~known & self._passes(rows["time"] + wait)).sum())
@@ -83,14 +86,26 @@ class Visit:
         self.tally.outcomes.update(after.outcomes)
         self.tally.outcomes.subtract(before.outcomes)
         for prediction, label in entry.maturing(self.rules, self.start, self.end):
-            self._judge(prediction, label)
+            row = self._row(prediction, label)
+            self._mature(row, np.array([label is not None]))
+        if self.rules.completed:
+            for moment, prediction, label in entry.completing(self.rules):
+                if self.start <= moment < self.end:
+                    row = self._row(prediction, label)
+                    row["key"] = id_[:, 0]
+                    self._complete(row)
         if entry.prune(self.rules, self.end):
             self.entries.put(id_, entry)
 
-    def _judge(self, prediction: Prediction, label: Label | None) -> None:
+    def _complete(self, rows: Rows) -> None:
+        if len(rows):
+            delays = rows["l_time"] - rows["time"]
+            self.output.completed(rows["time"], rows["payload"], rows["value"], delays, rows["key"])
+
+    def _row(self, prediction: Prediction, label: Label | None) -> Rows:
         rows = self.entries.codec.empty(1)
         rows["time"] = prediction.time
         rows["payload"] = np.frombuffer(prediction.payload, self.entries.codec.payload.dtype)
         if label is not None:
             rows["l_time"], rows["value"] = label.time, label.value
-        self._mature(rows, np.array([label is not None]))
+        return rows

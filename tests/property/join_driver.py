@@ -13,7 +13,7 @@ import numpy as np
 from monitor.decoding.sampling import kept
 from monitor.join.clock import NEVER, InputClock, InputClocks
 from monitor.join.join import Join
-from monitor.join.output import ABSENT, LABEL, RUNNING, Joined
+from monitor.join.output import ABSENT, COMPLETED, LABEL, RUNNING, Joined
 from monitor.join.payload import Payload
 from monitor.join.positions import Positions
 from monitor.store.port import StateStore
@@ -29,10 +29,15 @@ class Totals:
 
     running: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     matured: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    completed: list[tuple[Any, ...]] = field(default_factory=list)
+    """In the order in which a consumer takes them that sorts whatever was given out at once."""
 
     def add(self, joined: Joined) -> None:
         """Add rows, each with its sign."""
-        for place in range(len(joined)):
+        done = joined.take(joined.kinds == COMPLETED)
+        columns = (done.completions, done.hashes, done.payloads["number"], done.labels, done.delays)
+        self.completed += sorted(zip(*(column.tolist() for column in columns), strict=True))
+        for place in np.flatnonzero(joined.kinds != COMPLETED).tolist():
             number, label, delay = joined.payloads["number"][place], joined.labels[place], joined.delays[place]
             if joined.kinds[place] == RUNNING:
                 self.running[int(number), float(label), int(delay)] += int(joined.signs[place])
@@ -43,7 +48,7 @@ class Totals:
 
     def copy(self) -> Totals:
         """Return the totals as they are now."""
-        return Totals(Counter(self.running), Counter(self.matured))
+        return Totals(Counter(self.running), Counter(self.matured), list(self.completed))
 
 
 class Driver:
@@ -117,8 +122,8 @@ class Driver:
 
     def checkpoint(self) -> None:
         """Write everything at once, and what was given out with it; now and then the write fails, or only seems to."""
-        self.totals.add(self.join.drain())
-        puts, deletes = self.join.changes()
+        self.give(self.join.drain())
+        puts, deletes = self.gather()
         puts[CLOCKS] = msgspec.msgpack.encode(self.clocks.state())
         dice = self.rng.random()
         if dice < 0.1:
@@ -127,8 +132,20 @@ class Driver:
         self.saved = (dict(self.done), self.totals.copy())
         if dice < 0.2:
             return
-        self.join.written()
+        self.settle()
         assert self.join.in_memory <= self.budget
+
+    def give(self, joined: Joined) -> None:
+        """Hand over what the join gave out."""
+        self.totals.add(joined)
+
+    def gather(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what is to be written."""
+        return self.join.changes()
+
+    def settle(self) -> None:
+        """Note that it was written."""
+        self.join.written()
 
     def check_laws(self) -> None:
         """Fail when a law of conservation is broken."""
@@ -137,10 +154,11 @@ class Driver:
 
     def compare(self) -> None:
         """Fail when anything differs from brute force."""
-        self.totals.add(self.join.drain())
+        self.give(self.join.drain())
         expected = self.expected()
         assert {row: n for row, n in self.totals.running.items() if n} == expected.running
         assert self.totals.matured == expected.matured
+        assert self.totals.completed == expected.completed
         assert {name: n for name, n in self.join.counters.items() if n} == expected.outcomes
         assert self.join.tally.spans == expected.spans
 

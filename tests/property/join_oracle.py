@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.join.identity import identify
 from monitor.join.rules import Rules
 
 SLACK = 4
@@ -37,6 +38,8 @@ class Expected:
 
     running: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     matured: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    completed: list[tuple[Any, ...]] = field(default_factory=list)
+    """(moment, hash of the id, number, label, delay), in this order."""
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     spans: dict[int, list[int]] = field(default_factory=dict)
 
@@ -52,6 +55,7 @@ def scenario(rng: random.Random, *, wide: bool = False) -> Scenario:
         max_pending=rng.choice([4, 1000, 1000]),
         inputs=2,
         sample=rng.choice([1.0, 1.0, 0.6]),
+        completed=rng.random() < 0.8,
     )
     ids = [f"id{number}" for number in range(rng.choice([1, 3, 12]))]
     logs: dict[tuple[str, int], list[Record]] = {}
@@ -105,9 +109,10 @@ def brute_force(case: Scenario, watermark: int, keeps: Any) -> Expected:
     for id_ in sorted({row[1] for side in rows.values() for row in side}):
         predictions = sorted((p, value) for p, name, value, _ in rows["prediction"] if name == id_)
         labels = sorted((p, op, value) for p, name, value, op in rows["label"] if name == id_)
-        one_id(case.rules, watermark, predictions, labels, expected)
+        one_id(case.rules, watermark, predictions, labels, expected, id_)
     alive = {s: n for s, n in expected.spans.items() if (s + 1) * case.rules.cell + case.rules.wait >= watermark}
     expected.spans = alive
+    expected.completed.sort()
     expected.outcomes = Counter({name: count for name, count in expected.outcomes.items() if count})
     return expected
 
@@ -135,7 +140,7 @@ def _taken_in(case: Scenario, side: str, number: int, log: list[Record], expecte
     return found
 
 
-def one_id(rules: Rules, watermark: int, predictions: Any, labels: Any, expected: Expected) -> None:
+def one_id(rules: Rules, watermark: int, predictions: Any, labels: Any, expected: Expected, id_: str = "") -> None:
     """Add what the predictions ``(position, number)`` and labels ``(position, operation, value)`` of one id come to."""
     leaders = []
     for place, (position, number) in enumerate(predictions):
@@ -162,6 +167,8 @@ def one_id(rules: Rules, watermark: int, predictions: Any, labels: Any, expected
             expected.outcomes["label", "orphan" if over else "pending"] += 1
     for position, number in leaders:
         _one_prediction(rules, watermark, position[0], number, belongs[position], expected)
+        if rules.completed:
+            _one_completion(rules, watermark, id_, position[0], number, belongs[position], expected)
 
 
 def _one_prediction(rules: Rules, watermark: int, time: int, number: float, labels: Any, expected: Expected) -> None:
@@ -189,6 +196,19 @@ def _one_prediction(rules: Rules, watermark: int, time: int, number: float, labe
     else:
         expected.outcomes["maturity", "absent"] += 1
         expected.matured[number, "absent", rules.absent_means, 0] += 1
+
+
+def _one_completion(
+    rules: Rules, watermark: int, id_: str, time: int, number: float, labels: Any, expected: Expected
+) -> None:
+    """Go through the moments at which anything came until a label stands."""
+    for moment in sorted({time, *(label[0][0] for label in labels if label[0][0] > time)}):
+        standing, _ = _replay(rules, [label for label in labels if label[0][0] <= moment])
+        if standing is not None:
+            if watermark > moment:
+                hashed = int(identify([id_])[0, 0])
+                expected.completed.append((moment, hashed, number, standing[2], standing[0][0] - time))
+            return
 
 
 def _replay(rules: Rules, labels: Any) -> tuple[Any, dict[Any, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,19 @@ from hypothesis import strategies as st
 from monitor.events import IntArray
 from monitor.join import agenda, entries, entry, join, tally
 from monitor.join.agenda import Agenda
-from monitor.join.arrivals import Differences
+from monitor.join.arrivals import Arrivals, Differences
 from monitor.join.clock import NEVER, InputClock, InputClocks
-from monitor.join.entry import Account, Entry, Label, Position, Prediction, Session
+from monitor.join.codec import RETRACTED
+from monitor.join.entry import Account, Entry, Label, Position, Prediction, Session, decide
 from monitor.join.identity import Ids, identify
 from monitor.join.join import JOINS
+from monitor.join.payload import Rows
 from monitor.join.quota import Quota
 from monitor.join.rules import Rules
+from monitor.join.visit import Visit
 from monitor.store.memory import MemoryStore
 from monitor.store.rocks import RocksStore
+from tests.property import join_oracle
 from tests.property.join_driver import CLOCKS, Driver
 from tests.property.join_oracle import scenario
 
@@ -53,13 +57,14 @@ def test_any_course_of_events_comes_to_the_same_as_brute_force(logs: int, course
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([2, 3]))
 def test_ids_that_share_half_a_hash_are_still_told_apart(logs: int, course: int, keys: int) -> None:
-    def crowded(ids: list[str]) -> Ids:
+    def crowded(ids: Sequence[str]) -> Ids:
         hashes = identify(ids)
         hashes[:, 0] = hashes[:, 0] % np.uint64(keys) + np.uint64(2)
         return hashes
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(join, "identify", crowded)
+        patch.setattr(join_oracle, "identify", crowded)
         driver = Driver(scenario(random.Random(logs)), MemoryStore(), random.Random(course))
         driver.run()
         driver.compare()
@@ -149,6 +154,35 @@ def boundless(self: Quota, span: int) -> bool:
     return True
 
 
+def by_the_last_label(self: Entry, rules: Rules) -> Iterator[tuple[int, Prediction, Label]]:
+    """Complete a pair with the label that decides now, and again with every other."""
+    for session, labels in self.groups(rules.wait):
+        standing, _ = decide(labels, rules.on_duplicate)
+        if session is not None and standing is not None:
+            yield max(session.leader.time, standing.time), session.leader, standing
+
+
+def whatever_stands_later(self: Entry, rules: Rules) -> Iterator[tuple[int, Prediction, Label]]:
+    """Complete a pair with its first label, withdrawn before the prediction came or not."""
+    for session, labels in self.groups(rules.wait):
+        said = [label for label in labels if not label.retract]
+        if session is not None and said:
+            yield max(session.leader.time, said[0].time), session.leader, said[0]
+
+
+def at_once(self: Arrivals, ids: Ids, slots: IntArray, rows: Rows) -> None:
+    """Give pairs out when they are read."""
+    paired(self, ids, slots, rows)
+    said = rows[rows["flags"] & RETRACTED == 0]
+    if self.rules.completed and len(said):
+        self.output.completed(said["time"], said["payload"], said["value"], said["l_time"] - said["time"], said["key"])
+
+
+def never_completed(self: Visit, rows: Rows) -> None:
+    """Give nothing out when the watermark passes."""
+
+
+paired = Arrivals._paired
 differ = Differences.add
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "labels decide by arrival": (entry, "_POSITION", by_arrival),
@@ -159,9 +193,24 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "what is due is forgotten in a crash": (Agenda, "written", forgetful),
     "join times run ahead without bound": (InputClock, "advance", unbounded),
     "labels without bound": (entry, "MOST_LABELS", 100),
+    "pairs complete with the label that decides now": (Entry, "completing", by_the_last_label),
+    "pairs complete with a label that was withdrawn": (Entry, "completing", whatever_stands_later),
     "no quota": (Quota, "_admit", boundless),
     "a refused prediction is not accounted for": (tally, "PREDICTION_OUTCOMES", tally.PREDICTION_OUTCOMES[:-1]),
 }
+
+
+def test_the_comparison_finds_pairs_given_out_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Visit, "_complete", never_completed)
+    monkeypatch.setattr(Arrivals, "_paired", at_once)
+    for seed in range(200):
+        driver = Driver(scenario(random.Random(seed), wide=True), MemoryStore(), random.Random(seed))
+        driver.run()
+        try:
+            driver.compare()
+        except AssertionError:
+            return
+    pytest.fail("not found in 200 courses")
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -92,7 +92,7 @@ def test_river_s_windows_draw_other_samples_each_time_unless_told_a_seed() -> No
 
 
 CHANGES = {
-    "adwin": {}, "page_hinkley": {}, "ddm": {}, "hddma": {}, "hddmw": {}, "fhddm": {}, "kswin": {"alpha": 1e-4},
+    "adwin": {}, "page_hinkley": {}, "ddm": {}, "hddm_a": {}, "hddm_w": {}, "fhddm": {}, "kswin": {"alpha": 1e-4},
 }  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_an_alarm_tells_what_changed_and_since_when(kind: str) -> None:
     assert states.warnings[0] == sum(alarm.level == "warning" for alarm in found)
 
 
-@pytest.mark.parametrize("kind", ["hddma", "hddmw"])
+@pytest.mark.parametrize("kind", ["hddm_a", "hddm_w"])
 def test_two_sided_tests_tell_falls(kind: str) -> None:
     detector = ConceptDetector(kind, {"two_sided_test": True})
     _, found = detector.step(detector.initial(1), errors(6, (0.8, 0.1), 1000))

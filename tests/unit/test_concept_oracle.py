@@ -50,7 +50,7 @@ def test_losses(kind: str, parameters: dict[str, Any]) -> None:
         assert alarms(kind, parameters, values) == guarded(kind, parameters, values.tolist())
 
 
-@pytest.mark.parametrize("kind", ["hddma", "hddmw"])
+@pytest.mark.parametrize("kind", ["hddm_a", "hddm_w"])
 def test_a_drift_on_one_side_outranks_a_warning_on_the_other(kind: str) -> None:
     parameters = {"two_sided_test": True, "drift_confidence": 0.2, "warning_confidence": 0.9}
     for seed in (5, 9, 11, 13, 14, 29, 41):
@@ -115,14 +115,14 @@ NUMBERS: dict[str, Callable[[Any], dict[str, float]]] = {
         "squares": river._error_distances._S,
         "most": river._p2s_prime_max,
     },
-    "hddma": lambda river: {
+    "hddm_a": lambda river: {
         "mean": river._z.get(),
         "low_rows": river._x_min.n,
         "low_mean": river._x_min.get(),
         "high_rows": river._x_max.n,
         "high_mean": river._x_max.get(),
     },
-    "hddmw": lambda river: {
+    "hddm_w": lambda river: {
         "mean": river._total.ewma,
         "weight": river._total.ibc,
         "rise_least": river._incr_cutpoint,

@@ -47,7 +47,7 @@ def problems(kind: str, given: dict[str, Any]) -> list[Problem]:
 
 def test_a_kind_that_does_not_exist() -> None:
     assert problems("adwim", {}) == [Problem("", "no such kind", "did you mean adwin?")]
-    assert problems("HDDMA", {})[0].hint == "did you mean hddma?"
+    assert problems("HDDMA", {})[0].hint == "did you mean hddm_a?"
     assert "known here: adwin, page_hinkley" in problems("?", {})[0].hint
 
 
@@ -71,8 +71,8 @@ def test_everything_is_told_at_once() -> None:
         ("ddm", {"warning_threshold": 0.9}, "warning_threshold: 0.9 is not at least 1 and at most 1e+06"),
         ("ddm", {"warning_threshold": 4}, "warning_threshold: 4 is above drift_threshold, 3.0"),
         ("eddm", {"alpha": 0.8}, "beta: 0.9 is above alpha, 0.8"),
-        ("hddma", {"two_sided_test": 1}, "two_sided_test: 1 is none of true, false"),
-        ("hddmw", {"warning_confidence": 0.0001}, "drift_confidence: 0.001 is above warning_confidence, 0.0001"),
+        ("hddm_a", {"two_sided_test": 1}, "two_sided_test: 1 is none of true, false"),
+        ("hddm_w", {"warning_confidence": 0.0001}, "drift_confidence: 0.001 is above warning_confidence, 0.0001"),
         ("kswin", {"stat_size": 51}, "stat_size: 2 times 51 is above window_size, 100"),
         ("kswin", {"seed": None}, "seed: None is not a whole number"),
         ("kswin", {"window": [1.0]}, "window: is a state of River's, not a parameter; it cannot be configured"),
@@ -91,7 +91,7 @@ def test_ranges(kind: str, given: dict[str, Any], says: str) -> None:
         ("eddm", {"warm_start": 0, "alpha": 0.5, "beta": 0.5}),
         ("kswin", {"window_size": 2, "stat_size": 1, "alpha": 0.999}),
         ("fhddm", {"sliding_window_size": 1, "short_window_size": 1}),
-        ("hddmw", {"lambda_val": 0.999, "drift_confidence": 0.5, "warning_confidence": 0.5}),
+        ("hddm_w", {"lambda_val": 0.999, "drift_confidence": 0.5, "warning_confidence": 0.5}),
         ("page_hinkley", {"threshold": 0, "min_instances": 0, "alpha": 1, "delta": 0}),
     ],
 )

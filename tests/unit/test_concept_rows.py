@@ -121,7 +121,7 @@ def test_alarms_depend_on_the_log_and_not_on_arrival() -> None:
     """The mutant, rows as they arrive, gives other alarms each time; rows of panes never do."""
     values = errors(4, (0.1, 0.4, 0.2, 0.6), 400)
     times, ids = np.arange(1600) // 3, [f"row {place}" for place in range(1600)]
-    detector = ConceptDetector("hddmw")
+    detector = ConceptDetector("hddm_w")
     ordered, arrived = set(), set()
     for seed in range(6):
         arrival = np.random.default_rng(seed).permutation(1600)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from detectors.concept.kinds import KINDS
+from monitor.config.model import CONCEPT_KINDS, RiverConfig
 from tests.config_files import examined, loaded, minimal, problems, write
 
 SASL = "protocol: SASL_SSL, mechanism: PLAIN, username: u, password: '${P:-x}'"
@@ -48,6 +50,7 @@ PANES = "windows are sums of panes"
         (minimal(model="reference: {source: none.json}"), "reference.source", "no such file"),
         (minimal(model="reference: {learn: 0s}"), "reference.learn", "must be above 0"),
         (minimal(model="windows: {}"), "windows", "needs at least 1 of them"),
+        (minimal(model="windows: {concept: {size: 1h}}"), "windows.concept", "is the name of the hours"),
         (minimal(model="windows: {a: {size: 0s}}"), "windows.a.size", "must be whole minutes"),
         (minimal(model="windows: {a: {size: 90s}}"), "windows.a.size", "must be whole minutes"),
         (minimal(model="windows: {a: {size: 7m}}"), "windows.a.size", PANES),
@@ -204,3 +207,79 @@ def test_one_bad_model_does_not_hide_another(tmp_path: Path) -> None:
     assert [problem.path for problem in problems(tmp_path, text)] == [
         "models[0].predictions", "models[0].predictions.topik", "models[1].decision", "models[1].decision", "models[2]",
     ]  # fmt: skip
+
+
+LABELLED = (
+    "positive_class: 1\ndecision: score >= 0.5\nlabels: {topic: l, time_format: rfc3339, map: {id: value.id}}\n"
+    "detectors: "
+)
+SCORED = "topic: t, map: {id: value.id, score: value.s}"
+
+
+@pytest.mark.parametrize(
+    ("detectors", "path", "message"),
+    [
+        ("[{kind: adwin, detla: 0.1}]", "detectors[0].detla", "unknown key; did you mean delta?"),
+        ("[{kind: adwin, delta: 2}]", "detectors[0].delta", "adwin: 2.0 is not more than 0 and less than 1"),
+        ("[{kind: adwin, delta: high}]", "detectors[0].delta", "needs a number"),
+        ("[{kind: adwin, clock: 1.5}]", "detectors[0].clock", "needs a whole number"),
+        ("[{kind: adwin, clock: 0}]", "detectors[0].clock", "adwin: 0 is not from 1 to 1000000"),
+        ("[{kind: adwin, warm_start: 5}]", "detectors[0].warm_start", "adwin: unknown parameter"),
+        ("[{kind: adwin, alert: 5}]", "detectors[0].alert", "adwin has no such setting: it watches rows one by one"),
+        ("[{kind: adwin, window: fast}]", "detectors[0].window", "adwin has no such setting"),
+        ("[{kind: adwim}]", "detectors[0].kind", "did you mean adwin?"),
+        ("[{kind: ddm, warning_threshold: 5}]", "detectors[0].warning_threshold", "ddm: 5.0 is above drift_threshold"),
+        ("[{kind: page_hinkley, mode: sideways}]", "detectors[0].mode", "not one of: up, down, both"),
+        ("[{kind: adwin, on: [errors]}]", "detectors[0].on[0]", "adwin watches error or loss; did you mean error?"),
+        ("[{kind: ddm, on: [loss]}]", "detectors[0].on[0]", "ddm counts errors"),
+        ("[{kind: adwin}, {kind: adwin, delta: 0.1}]", "detectors[1]", "adwin on error is given twice"),
+        ("[{kind: psi, delta: 0.1}]", "detectors[0].delta", "psi has no such setting"),
+        ("[{kind: ks, alpha: 1}]", "detectors[0].alpha", "must be below 1"),
+    ],
+)
+def test_detectors_of_concept_drift(tmp_path: Path, detectors: str, path: str, message: str) -> None:
+    found = problems(tmp_path, minimal(SCORED, model=LABELLED + detectors))
+    assert [problem.path for problem in found] == [f"models[0].{path}"]
+    assert message in str(found[0])
+    assert found[0].line > 1
+
+
+@pytest.mark.parametrize(
+    ("predictions", "model", "path", "message"),
+    [
+        (SCORED, "detectors: [{kind: adwin}]", "detectors[0].kind", "adwin needs labels"),
+        ("topic: t, map: {id: value.id}", "positive_class: 1", "detectors[0].kind", "no prediction to be wrong"),
+        ("topic: t, map: {id: value.id, prediction: value.p}", "positive_class: 1\non: loss", "on[0]", "needs a score"),
+        (SCORED, "task: regression", "detectors[0].kind", "no prediction to be off"),
+        (SCORED, "task: regression\non: error", "on[0]", "a regression is not right or wrong"),
+        (SCORED, "task: multiclass\nclasses: [a, b, c]\non: loss", "on[0]", "needs a score of each"),
+    ],
+)
+def test_what_detectors_of_concept_drift_need(
+    tmp_path: Path, predictions: str, model: str, path: str, message: str
+) -> None:
+    if "detectors" not in model:
+        lines, _, on = model.partition("\non: ")
+        named = f", on: [{on}]" if on else ""
+        labels = "labels: {topic: l, time_format: rfc3339, map: {id: value.id}}"
+        model = f"{lines}\n{labels}\ndetectors: [{{kind: adwin{named}}}]"
+    found = problems(tmp_path, minimal(predictions, model=model))
+    assert [problem.path.removeprefix("models[0].detectors[0].") for problem in found] == [
+        path.removeprefix("detectors[0].")
+    ]
+    assert message in str(found[0])
+
+
+def test_detectors_of_concept_drift_have_rivers_names(tmp_path: Path) -> None:
+    assert set(CONCEPT_KINDS) == set(KINDS)
+    assert set(RiverConfig.model_fields) | {"alpha"} == {name for kind in KINDS.values() for name in kind.ranges}
+    given = (
+        "[{kind: psi}, {kind: page_hinkley, alpha: 1, threshold: 20}, {kind: adwin, on: [error, loss], delta: 0.01}]"
+    )
+    model = loaded(tmp_path, minimal(SCORED, model=LABELLED + given)).models[0]
+    assert [detector.kind for detector in model.statistics] == ["psi"]
+    assert [(found.kind, found.parameters, model.streams_of(found)) for found in model.concept] == [
+        ("page_hinkley", {"alpha": 1.0, "threshold": 20.0}, ["error"]),
+        ("adwin", {"delta": 0.01}, ["error", "loss"]),
+    ]
+    assert model.detectors_on("error") == []

@@ -1,0 +1,1 @@
+"""Two models on the same rows: which is right more often, whose loss is smaller, and how sure that is."""

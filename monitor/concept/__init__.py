@@ -1,0 +1,1 @@
+"""Watching a model's errors one by one, in an order that the log alone decides."""

@@ -1,0 +1,349 @@
+"""Labels that name an entity and a time: each belongs to the entity's last prediction at or before that time.
+
+Which prediction that is, is decided once, when the watermark has passed the label's join time by ``grace``: among those
+of the entity whose join time is not later than that, nor further than ``wait`` from the label's. From then on no record
+can come to change it, so it is a function of the set of records. The label then goes on under the prediction's id, as
+if it had named it.
+
+Of the predictions of one entity the 256 least by position within a quarter of ``wait`` are remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from crc32c import crc32c
+from numpy.typing import NDArray
+
+from monitor.events import MINUTE, FloatArray, IntArray
+from monitor.join.agenda import AGENDA, Agenda
+from monitor.join.clock import NEVER
+from monitor.join.identity import Ids
+from monitor.join.payload import Rows
+from monitor.join.positions import Positions
+from monitor.keys import compose, parse, prefix
+from monitor.store.port import CorruptStateError, StateReader, StateStore
+
+GRACE: Final = 5 * MINUTE
+MOST: Final = 256
+"""Predictions of one entity that are remembered within a quarter of ``wait``."""
+ENTITIES: Final = b"V"
+WAITING: Final = b"W"
+STATES: Final = b"B"
+_FORMAT: Final = 1
+_PLACE: Final = (("time", "<i8"), ("offset", "<i8"), ("input", "<i4"), ("row", "<i4"))
+_PREDICTION: Final = np.dtype([("id", "<u8", (2,)), ("event", "<i8"), *_PLACE, ("kept", "?")])
+_LABEL: Final = np.dtype([("entity", "<u8", (2,)), ("as_of", "<i8"), *_PLACE, ("value", "<f8"), ("retract", "?")])
+_ORDER: Final = ("time", "input", "offset", "row")
+
+
+class EntitiesChangedError(ValueError):
+    """What is stored was remembered under other rules; ``drop_entities`` to start afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Labels of one input whose prediction is known, in the order of their join times."""
+
+    ids: Ids
+    at: Positions
+    values: FloatArray
+    retract: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What became of labels."""
+
+    resolved: tuple[Resolved, ...] = ()
+    orphans: int = 0
+    """Labels whose entity had no prediction then."""
+    unsampled: int = 0
+    """Labels of a prediction that ``join.sample`` leaves out."""
+
+    @property
+    def labels(self) -> int:
+        """How many labels there were in all."""
+        return self.orphans + self.unsampled + sum(len(part.at) for part in self.resolved)
+
+
+class LastBefore:
+    """The predictions of every entity, and the labels that wait until theirs is known.
+
+    Parameters
+    ----------
+    wait
+        A label's prediction is no further from it by join time.
+    grace
+        How much later than its label a prediction may come.
+    budget
+        Entities that stay in memory between checkpoints.
+    """
+
+    def __init__(
+        self, reader: StateReader, number: int, model: str, wait: int, grace: int = GRACE, budget: int = 50_000
+    ) -> None:
+        self.wait = wait
+        self.grace = grace
+        self.watermark = NEVER
+        """Labels due before it are resolved; it moves by whole buckets."""
+        self.overflow = 0
+        """Predictions that were not remembered, since their entity had too many."""
+        self._reader, self._number, self._model, self._budget = reader, number, model, budget
+        self._key = compose(STATES, number, model)
+        self._cell = max(1, wait // 4)
+        self._width = max(1, min(MINUTE, wait // 256))
+        self._expiry = Agenda(number, f"{model}/entities", self._width, reader)
+        self._known: dict[bytes, Rows] = {}
+        """Entity → its predictions, read or written last."""
+        self._fresh: dict[bytes, list[Rows]] = {}
+        """Entity → predictions not among those yet."""
+        self._dirty: set[bytes] = set()
+        self._labels: dict[int, list[Rows]] = {}
+        """Bucket → labels that are due in it."""
+        self._new_labels: dict[int, list[Rows]] = {}
+        self._stored: dict[int, list[bytes]] = {}
+        self._done: list[bytes] = []
+        self._sequence = 0
+        self._tried: set[bytes] = set()
+        self._changed = False
+        self._load()
+
+    def predictions(self, entities: Ids, ids: Ids, at: Positions, events: IntArray, kept: NDArray[np.bool_]) -> None:
+        """Remember predictions of one input; ``events`` are their own times, ``kept`` whether they are sampled."""
+        if not len(ids):
+            return
+        self._check(at)
+        rows = np.zeros(len(ids), _PREDICTION)
+        rows["id"], rows["event"], rows["kept"] = ids, events, kept
+        _place(rows, at)
+        order = np.lexsort((entities[:, 1], entities[:, 0]))
+        rows, entities = rows[order], entities[order]
+        borders = np.flatnonzero((np.diff(entities.astype("<u8"), axis=0) != 0).any(axis=1)) + 1
+        firsts = np.concatenate([[0], borders])
+        for part, first in zip(np.split(rows, borders), firsts.tolist(), strict=True):
+            self._fresh.setdefault(entities[first].astype("<u8").tobytes(), []).append(part)
+        latest = np.maximum.reduceat(rows["time"], firsts)
+        self._expiry.note(self._leaves(latest), entities[firsts])
+        self._changed = True
+
+    def labels(
+        self, entities: Ids, at: Positions, as_of: IntArray, values: FloatArray, retract: NDArray[np.bool_]
+    ) -> None:
+        """Have labels of one input wait until their predictions are known."""
+        if not len(entities):
+            return
+        self._check(at)
+        rows = np.zeros(len(entities), _LABEL)
+        rows["entity"], rows["as_of"], rows["value"], rows["retract"] = entities, as_of, values, retract
+        _place(rows, at)
+        buckets = (rows["time"] + self.grace) // self._width
+        for bucket in np.unique(buckets).tolist():
+            part = rows[buckets == bucket]
+            self._labels.setdefault(bucket, []).append(part)
+            self._new_labels.setdefault(bucket, []).append(part)
+        self._changed = True
+
+    def advance(self, watermark: int) -> Worked:
+        """Resolve the labels that are due, and forget the predictions that none can name any more."""
+        end = watermark // self._width
+        if watermark == NEVER or end * self._width <= self.watermark:
+            return Worked()
+        self._changed = True
+        due = sorted(bucket for bucket in self._labels if bucket < end)
+        parts = [part for bucket in due for part in self._labels.pop(bucket)]
+        for bucket in due:
+            self._new_labels.pop(bucket, None)
+            self._done += self._stored.pop(bucket, [])
+        worked = self._resolve(np.concatenate(parts)) if parts else Worked()
+        self.watermark = end * self._width
+        for _, entities in self._expiry.due(end):
+            self._forget(entities)
+        return worked
+
+    @property
+    def behind(self) -> int:
+        """The time from which on labels may still be resolved: as far as the join may go."""
+        return NEVER if self.watermark == NEVER else self.watermark - self.grace
+
+    @property
+    def in_memory(self) -> int:
+        """Entities in memory."""
+        return len(self._known.keys() | self._fresh.keys())
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete."""
+        if not self._changed:
+            return {}, []
+        self._merge(list(self._fresh))
+        puts, deletes = self._expiry.changes()
+        for token in self._dirty:
+            if len(self._known[token]):
+                puts[self._entity_key(token)] = _seal(self._known[token])
+            else:
+                deletes.append(self._entity_key(token))
+        fresh = {self._waiting_key(bucket): _seal(np.concatenate(parts)) for bucket, parts in self._new_labels.items()}
+        deletes += self._done + [key for key in self._tried if key not in fresh]
+        self._tried.update(fresh)
+        puts.update(fresh)
+        state = {
+            "format": _FORMAT,
+            "rules": [self.wait, self.grace],
+            "watermark": self.watermark,
+            "overflow": self.overflow,
+            "sequence": self._sequence + 1,
+            "expiry": self._expiry.sequence + 1,
+        }
+        puts[self._key] = msgspec.msgpack.encode(state)
+        return puts, deletes
+
+    def written(self) -> None:
+        """Note that the changes are in the store, and let go of what exceeds the budget."""
+        if not self._changed:
+            return
+        self._expiry.written()
+        for bucket in self._new_labels:
+            self._stored.setdefault(bucket, []).append(self._waiting_key(bucket))
+        self._new_labels.clear()
+        self._sequence += 1
+        for token in self._dirty:
+            if not len(self._known[token]):
+                del self._known[token]
+        self._dirty.clear()
+        self._done.clear()
+        self._tried.clear()
+        for token in list(self._known)[: max(0, len(self._known) - self._budget)]:
+            del self._known[token]
+        self._changed = False
+
+    def _load(self) -> None:
+        data = self._reader.get(self._key)
+        if data is None:
+            return
+        state: dict[str, Any] = msgspec.msgpack.decode(data)
+        if state["rules"] != [self.wait, self.grace]:
+            raise EntitiesChangedError(f"the entities of {self._model} were remembered under other rules")
+        self.watermark, self.overflow, self._sequence = state["watermark"], state["overflow"], state["sequence"]
+        self._expiry.sequence = state["expiry"]
+        for key, stored in self._reader.scan(prefix(WAITING, self._number, self._model)):
+            bucket: int = parse(key)[3]
+            self._labels.setdefault(bucket, []).append(_unseal(key, stored, _LABEL))
+            self._stored.setdefault(bucket, []).append(key)
+
+    def _check(self, at: Positions) -> None:
+        if int(at.times.min()) < self.watermark:
+            raise ValueError(f"join time {int(at.times.min())} lies before the watermark {self.watermark}")
+
+    def _leaves(self, times: IntArray) -> IntArray:
+        """Return the time after which no label can name predictions of these times, nor others displace them."""
+        found: IntArray = times // self._cell * self._cell + self._cell + self.wait + self.grace
+        return found
+
+    def _resolve(self, labels: Rows) -> Worked:
+        labels = labels[np.lexsort([labels[name] for name in reversed(_ORDER)])]
+        tokens = [entity.tobytes() for entity in labels["entity"]]
+        self._merge(list(dict.fromkeys(tokens)))
+        ids = np.zeros((len(labels), 2), np.uint64)
+        found, sampled = np.zeros(len(labels), bool), np.zeros(len(labels), bool)
+        for place, token in enumerate(tokens):
+            row = self._last(self._known[token], labels[place])
+            if row is not None:
+                ids[place], found[place], sampled[place] = row["id"], True, row["kept"]
+        self._tidy(tokens)
+        parts = []
+        for number in np.unique(labels["input"][sampled]).tolist():
+            mine = np.flatnonzero(sampled & (labels["input"] == number))
+            rows = labels[mine]
+            at = Positions(number, rows["time"], rows["offset"], rows["row"].astype(np.int64))
+            parts.append(Resolved(ids[mine], at, rows["value"], rows["retract"]))
+        return Worked(tuple(parts), int((~found).sum()), int((found & ~sampled).sum()))
+
+    def _last(self, rows: Rows, label: Any) -> Any | None:
+        """Return the prediction that a label belongs to."""
+        time, as_of = int(label["time"]), int(label["as_of"])
+        near = (rows["time"] <= time + self.grace) & (np.abs(rows["time"] - time) <= self.wait)
+        can = np.flatnonzero(near & (rows["event"] <= as_of))
+        if not len(can):
+            return None
+        rows = rows[can]
+        return rows[np.lexsort([rows[name] for name in (*reversed(_ORDER), "event")])[-1]]
+
+    def _merge(self, tokens: Sequence[bytes]) -> None:
+        """Have all that is known of some entities in memory, with what is fresh."""
+        lacking = [token for token in tokens if token not in self._known]
+        keys = [self._entity_key(token) for token in lacking]
+        for token, key, data in zip(lacking, keys, self._reader.get_many(keys), strict=True):
+            self._known[token] = np.zeros(0, _PREDICTION) if data is None else _unseal(key, data, _PREDICTION)
+        for token in tokens:
+            parts = self._fresh.pop(token, None)
+            if parts is not None:
+                whole = np.concatenate([self._known.pop(token), *parts])
+                self._known[token] = self._bounded(whole)
+                self._dirty.add(token)
+
+    def _bounded(self, rows: Rows) -> Rows:
+        """Return predictions in order, within the bound on each quarter of ``wait``."""
+        rows = rows[np.lexsort([rows[name] for name in reversed(_ORDER)])]
+        cells = rows["time"] // self._cell
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(cells)) + 1])
+        ranks = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+        self.overflow += int((ranks >= MOST).sum())
+        kept: Rows = rows[ranks < MOST]
+        return kept
+
+    def _forget(self, entities: Ids) -> None:
+        """Drop the predictions of some entities that are over."""
+        tokens = [entity.tobytes() for entity in entities.astype("<u8")]
+        self._merge(tokens)
+        for token in tokens:
+            rows = self._known[token]
+            alive = self._leaves(rows["time"]) >= self.watermark
+            if not alive.all():
+                self._known[token] = rows[alive]
+                self._dirty.add(token)
+        self._tidy(tokens)
+
+    def _tidy(self, tokens: Sequence[bytes]) -> None:
+        """Let go of entities of which nothing is known; those that a write has to delete stay until then."""
+        for token in tokens:
+            if token not in self._dirty and not len(self._known.get(token, b"x")):
+                del self._known[token]
+
+    def _entity_key(self, token: bytes) -> bytes:
+        return compose(ENTITIES, self._number, self._model, *np.frombuffer(token, "<i8").tolist())
+
+    def _waiting_key(self, bucket: int) -> bytes:
+        return compose(WAITING, self._number, self._model, bucket, self._sequence)
+
+
+def drop_entities(store: StateStore, number: int, model: str) -> None:
+    """Delete what is stored of a model's entities."""
+    starts = [compose(namespace, number, model) for namespace in (ENTITIES, WAITING, STATES)]
+    for start in (*starts, compose(AGENDA, number, f"{model}/entities")):
+        while keys := [key for key, _ in islice(store.scan(start), 10_000)]:
+            store.write({}, keys, sync=False)
+
+
+def _place(rows: Rows, at: Positions) -> None:
+    columns: Mapping[str, Any] = {"time": at.times, "offset": at.offsets, "input": at.input, "row": at.rows}
+    for name, column in columns.items():
+        rows[name] = column
+
+
+def _seal(rows: Rows) -> bytes:
+    """Return rows as bytes: format, checksum, rows."""
+    body = rows.tobytes()
+    return bytes([_FORMAT]) + crc32c(body).to_bytes(4, "little") + body
+
+
+def _unseal(key: bytes, data: bytes, dtype: np.dtype[np.void]) -> Rows:
+    if len(data) < 5 or (len(data) - 5) % dtype.itemsize or data[0] != _FORMAT:
+        raise CorruptStateError(key, f"{len(data)} bytes are no rows of an entity")
+    if crc32c(data[5:]) != int.from_bytes(data[1:5], "little"):
+        raise CorruptStateError(key, "a checksum of an entity's rows does not match")
+    return np.frombuffer(data, dtype, offset=5)
