@@ -16,6 +16,8 @@ from monitor.views import PerformanceView
 from monitor.windows import Window
 
 _LEARN: Final = 14 * DAY
+_SHOWN_WINDOWS: Final = 7
+"""Lengths of a window after which what is no longer predicted is no longer shown."""
 _AT_ONCE: Final = 32
 """Windows whose figures are computed together."""
 
@@ -89,6 +91,7 @@ class Evaluation:
         views = [*(one.finished() for one in judged), *views]
         for view in views:
             self._show(view)
+        self._forget()
         return [view.result for view in views]
 
     def _show(self, view: PerformanceView) -> None:
@@ -96,3 +99,13 @@ class Evaluation:
         shown = self.latest.get(key)
         if shown is None or shown.result.start <= view.result.start:
             self.latest[key] = view
+
+    def _forget(self) -> None:
+        """Show no more of versions and slices that the newest windows do not have."""
+        newest: dict[str, int] = {}
+        for view in self.latest.values():
+            newest[view.name] = max(newest.get(view.name, view.result.end), view.result.end)
+        for key, view in list(self.latest.items()):
+            size = view.result.end - view.result.start
+            if view.result.end < newest[view.name] - _SHOWN_WINDOWS * size:
+                del self.latest[key]
