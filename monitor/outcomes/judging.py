@@ -21,7 +21,6 @@ from monitor.outcomes.coverage import coverage_by_score, coverage_of
 from monitor.outcomes.figures import (
     USUAL,
     Calibration,
-    as_estimate,
     calibration,
     calibrator_of,
     confusion,
@@ -184,7 +183,7 @@ def calibration_findings(found: Calibration, config: ModelConfig, place: int) ->
     enough, limit = config.performance.min_labels, config.calibration.alert_ece
     chance = float(found.figures["ece_of_chance"].high[place])
     for name, figure in found.figures.items():
-        view = figure_view(as_estimate(figure), place)
+        view = figure_view(figure, place)
         if name == "ece":
             threshold = chance if limit is None else max(chance, limit)
             status = "drift" if limit is not None and view.value >= threshold else "ok"
@@ -232,7 +231,7 @@ def _calibrated(
             )
             for at in range(diagram.n.shape[1])
         )
-        shown = {name: figure_view(as_estimate(figure), place) for name, figure in found.figures.items()}
+        shown = {name: figure_view(figure, place) for name, figure in found.figures.items()}
         one.view = replace(one.view, calibration=shown, reliability=points)
         one.findings += calibration_findings(found, config, place)
 

@@ -13,7 +13,7 @@ from detectors.performance import compare
 from monitor.config.model import ModelConfig
 from monitor.events import IntArray
 from monitor.findings import Finding, WindowResult
-from monitor.outcomes.figures import as_estimate, calibration, figures, said_by_bin, scores_of
+from monitor.outcomes.figures import calibration, figures, said_by_bin, scores_of
 from monitor.outcomes.judges import BinaryJudge
 from monitor.outcomes.judging import Judged, metrics_of
 from monitor.outcomes.outcomes import ModelOutcomes
@@ -100,7 +100,7 @@ def _slices(
             if metric in against:
                 value = float(before[metric].value[place])
                 found.append(told_change(metric, against[metric], done[metric], value, settings, place))
-        shown = {name: figure_view(as_estimate(figure), place) for name, figure in errors.items()}
+        shown = {name: figure_view(figure, place) for name, figure in errors.items()}
         if "ece" in shown:
             found.append(told("ece", "calibration", shown["ece"], settings.min_labels))
         figures_of = {"running": known, "final": done, "changes": changes, "calibration": shown}
@@ -129,7 +129,7 @@ def _fairness(part: SlicedPart, vectors: IntArray, config: ModelConfig) -> Itera
 def _told(column: str, name: str, found: Disparity, groups: list[str]) -> Iterator[Finding]:
     low, high = (int(place) for place in found.worst[0])
     note = "" if low < 0 else f"between {groups[low]} and {groups[high]}"
-    difference, ratio = figure_view(as_estimate(found.difference)), figure_view(as_estimate(found.ratio))
+    difference, ratio = figure_view(found.difference), figure_view(found.ratio)
     unequal = "warn" if difference.low > _APART else "ok"
     yield told(column, name, difference, 1, note, unequal, threshold=_APART)
     unequal = "warn" if ratio.high < _FOUR_FIFTHS else "ok"
