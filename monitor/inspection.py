@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.keys import MalformedKeyError, parse, prefix
+from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.outcomes import OUTCOMES, STATES
 from monitor.outgoing import HOLD, QUEUE
 from monitor.panes import LAYOUTS, PANES
@@ -43,6 +44,7 @@ NAMES: Final[Mapping[bytes, str]] = {
     LEARNT: "references learnt",
     TOPICS: "topic ids",
     OUTCOMES: "outcomes by hour",
+    JOURNAL: "outcomes to be counted in slices",
     STATES: "outcomes, and their windows due",
     ring.RESERVED: "the store's own",
 }

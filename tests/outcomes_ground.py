@@ -150,6 +150,8 @@ class Life:
                 continue
             self.feed(rng.choice(list(self.logs)), rng.choice([1, 3, 20, 100]))
             dice = rng.random()
+            if dice > 0.8:
+                self.outcomes.settle()
             if dice < 0.3:
                 self.checkpoint()
             elif dice > 0.9:
@@ -164,6 +166,7 @@ class Life:
 
     def tables(self) -> dict[tuple[str, str, int, int], list[int]]:
         """Return every vector that is not zero, without the count of rows taken in."""
+        self.outcomes.settle()
         found = {}
         for (name, version, tier), starts in self.outcomes.shelf._index.items():
             for start in starts:

@@ -18,6 +18,8 @@ from monitor.windows import Window
 _LEARN: Final = 14 * DAY
 _SHOWN_WINDOWS: Final = 7
 """Lengths of a window after which what is no longer predicted is no longer shown."""
+SETTLED_EVERY: Final = 300.0
+"""Seconds of wall clock that labels may wait before slices show them."""
 _AT_ONCE: Final = 32
 """Windows whose figures are computed together."""
 
@@ -30,6 +32,7 @@ class Evaluation:
     latest: dict[tuple[str, str, str], PerformanceView] = field(default_factory=dict)
     """(version, slice, window) → the last window that was judged."""
     _judged: list[tuple[Window, str, int]] = field(default_factory=list)
+    _settled: float = float("-inf")
 
     def judge(self, closed: Mapping[str, int], now: float, *, all_: bool = False) -> list[WindowResult]:
         """Return the results of the windows that are due; call ``done`` once history has them.
@@ -43,6 +46,9 @@ class Evaluation:
         all_
             Whether to take all that are due.
         """
+        if all_ or now - self._settled >= SETTLED_EVERY:
+            self._settled = now
+            self.outcomes.settle()
         self._judged = self.outcomes.due.take(closed, now, all_=all_)
         together: dict[tuple[Window, str], list[int]] = {}
         for window, version, start in self._judged:

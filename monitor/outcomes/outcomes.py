@@ -25,6 +25,7 @@ from monitor.join.payload import Payload, Rows
 from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
 from monitor.outcomes.carried import Carried, field_of
+from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
 from monitor.outcomes.fitting import basis_of, judge_for, slice_judge_for, with_costs
 from monitor.outcomes.judges import Judge, judge_of
@@ -62,6 +63,7 @@ class ModelOutcomes:
     layouts: dict[str, PaneLayout]
     lengths: dict[str, tuple[int, ...]]
     due: Due
+    deferred: Deferred
     whole: WholePart | None = None
     sliced: dict[str, SlicedPart] = field(default_factory=dict)
     """Payload field → slicing."""
@@ -93,7 +95,10 @@ class ModelOutcomes:
         layouts: dict[str, PaneLayout] = {}
         shelf = Shelf(number, store, layouts, lengths, budget, OUTCOMES)
         due = Due.of(model.windows, model.config.performance.window)
-        outcomes = cls(model, number, Carried(model.config), shelf, layouts, lengths, due)
+        carried = Carried(model.config)
+        deferred = Deferred(carried.payload, number, name)
+        deferred.load(store)
+        outcomes = cls(model, number, carried, shelf, layouts, lengths, due, deferred)
         outcomes.state_key = compose(STATES, number, name)
         data = store.get(outcomes.state_key)
         if data is not None:
@@ -136,12 +141,27 @@ class ModelOutcomes:
             joined, judged = joined.take(good & coded), judged[good & coded]
         if len(joined):
             self._take_whole(joined, judged)
-            for field_, part in self.sliced.items():
-                self._take_slices(joined.take(judged), field_, part)
+            if self.sliced:
+                self.deferred.add(joined.take(judged))
+                if self.deferred.rows >= ENOUGH:
+                    self.settle()
+
+    def settle(self) -> None:
+        """Count what waits in slices; windows over it are due again."""
+        self._refresh()
+        if not self.deferred.rows:
+            return
+        pairs = self.deferred.empty()
+        for name, part in self.sliced.items():
+            self._take_slices(pairs, name, part)
+        self.due.touch(set(self._hours(self._groups(pairs.payloads))))
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete."""
         puts, deletes = self.shelf.changes()
+        more, done = self.deferred.changes()
+        puts.update(more)
+        deletes += done
         if self._changed:
             puts[self.state_key] = msgspec.msgpack.encode(self._state())
         if self.due.changed:
@@ -151,6 +171,7 @@ class ModelOutcomes:
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.shelf.written()
+        self.deferred.written()
         for name in self.lengths.keys() - self.layouts.keys():
             del self.lengths[name]
         self._changed = False
@@ -188,18 +209,18 @@ class ModelOutcomes:
             self._add(part.name, found, vectors)
             self.due.touch(self._hours(found))
 
-    def _take_slices(self, joined: Joined, name: str, part: SlicedPart) -> None:
-        codes = joined.payloads[name].astype(np.int64) - 1
-        inside = (codes >= 0) & (codes < part.slicing.size) & self._coded(part.key)[joined.payloads["coding"]]
-        if not inside.all():
-            joined, codes = joined.take(inside), codes[inside]
-        if not len(joined):
+    def _take_slices(self, pairs: Pairs, name: str, part: SlicedPart) -> None:
+        codes = pairs.payloads[name].astype(np.int64) - 1
+        inside = (codes >= 0) & (codes < part.slicing.size) & self._coded(part.key)[pairs.payloads["coding"]]
+        if not inside.any():
             return
-        keys = self._groups(joined.payloads) * part.blocks + codes // BLOCK
+        signs, kinds, payloads = pairs.signs[inside], pairs.kinds[inside], pairs.payloads[inside]
+        labels, codes = pairs.labels[inside], codes[inside]
+        keys = self._groups(payloads) * part.blocks + codes // BLOCK
         for rows, place, found in runs(keys, max(1, _CELLS_AT_ONCE // part.size)):
             groups = len(found) * BLOCK
-            group = (place * BLOCK + codes[rows] % BLOCK) * 2 + joined.kinds[rows]
-            tables = part.judge.tally(joined.payloads[rows], joined.labels[rows], joined.signs[rows], group, 2 * groups)
+            group = (place * BLOCK + codes[rows] % BLOCK) * 2 + kinds[rows]
+            tables = part.judge.tally(payloads[rows], labels[rows], signs[rows], group, 2 * groups)
             vectors = np.zeros((groups, part.slice_size), np.int64)
             vectors[:, part.judge.said :] = tables.reshape(groups, -1)
             self._add_blocks(part, found, vectors)

@@ -80,6 +80,8 @@ def learn_baselines(outcomes: ModelOutcomes, watermark: int, period: int, age: i
             outcomes.set_baseline(part.identity, start, learnt=False)
         if watermark < start + period + age:
             continue
+        if isinstance(part, SlicedPart):
+            outcomes.settle()
         for name in names:
             _learn(outcomes, name, part.size, start, start + period)
         outcomes.set_baseline(part.identity, start, learnt=True)

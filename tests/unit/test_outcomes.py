@@ -180,6 +180,7 @@ def test_many_distinct_values_take_no_more_room_than_few() -> None:
         ]
         life = Life(config_of(), logs)
         life.run()
+        life.outcomes.settle()
         return sum(pane.nbytes() for pane in life.outcomes.shelf._cache.values())
 
     assert size(100_000) == size(3)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from detectors.bins import CategoricalBins
+from detectors.counts import CorruptCountsError
 from monitor.events import DAY, HOUR
 from monitor.outcomes.coverage import coverage_by_score
+from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.due import EVERY, MOST, Due
 from monitor.outcomes.evaluation import Evaluation
 from monitor.outcomes.judges import BinaryJudge
@@ -90,6 +92,7 @@ def test_predictions_made_before_bins_changed_do_not_leave_what_they_never_enter
     before = whole_of(life, "1")
     life.model.relayout({**life.model.layout.coders, "country": CategoricalBins(("fr", "xx"))})
     life.run()
+    life.outcomes.settle()
     part = next(iter(life.outcomes.sliced.values()))
     assert part.slicing.size == 4
     sliced = np.sum([of_slices(life.outcomes, part, version) for version in "12"], axis=0)
@@ -182,3 +185,30 @@ def test_labels_that_come_for_high_scores_first_are_told(lean: float) -> None:
     assert found is not None
     assert found.status == ("warn" if lean else "ok")
     assert part.table(vector, MATURED).shape == (1, part.judge.size)
+
+
+def test_rows_that_wait_to_be_counted_in_slices_survive_a_restart() -> None:
+    life = Life(config_of(), logs_of(200, 3, ugly=False, hours=2))
+    life.run()
+    waiting = life.outcomes.deferred.rows
+    assert waiting > 100
+    life.start()
+    assert life.outcomes.deferred.rows == waiting
+    life.outcomes.settle()
+    life.checkpoint()
+    assert not list(life.store.scan(JOURNAL))
+    part = next(iter(life.outcomes.sliced.values()))
+    sliced = np.sum([of_slices(life.outcomes, part, version) for version in "12"], axis=0)
+    whole = sum(whole_of(life, version) for version in "12")
+    assert life.outcomes.whole is not None
+    for kind in (RUNNING, MATURED):
+        assert part.table(sliced, kind)[:, 0].sum() == life.outcomes.whole.table(np.asarray(whole), kind)[0]
+
+
+def test_damaged_rows_that_wait_are_found() -> None:
+    life = Life(config_of(), logs_of(50, 3, ugly=False))
+    life.run()
+    key, data = next(life.store.scan(JOURNAL))
+    life.store.write({key: data[:-1] + bytes([data[-1] ^ 1])}, [], sync=False)
+    with pytest.raises(CorruptCountsError):
+        life.start()
