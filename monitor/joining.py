@@ -96,6 +96,7 @@ class Joining:
         outcomes: Outcomes,
         inputs: Mapping[str, int],
         carried: PayloadReader | None = None,
+        shards: int = 1,
     ) -> tuple[Joining, list[str]]:
         """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
 
@@ -107,6 +108,8 @@ class Joining:
             Topic → its partitions.
         carried
             Reads what predictions carry, for detectors of concept drift; without it there are none.
+        shards
+            Processes that share the partitions.
 
         Raises
         ------
@@ -124,7 +127,7 @@ class Joining:
             absent_means=None if labels.absent_means is None else truth.value(labels.absent_means),
             on_duplicate=labels.on_duplicate,
             max_pending=config.join.max_pending,
-            inputs=max(inputs[topic] for topic in topics),
+            inputs=max(-(-inputs[topic] // shards) for topic in topics),
             sample=config.join.sample,
             source="|".join((topics[0], predictions.map.id, topics[1], labels.map.id)),
             completed=carried is not None and bool(config.concept),
@@ -137,7 +140,8 @@ class Joining:
             changes.append("joins labels anew, since the join's settings or its topics changed; what waited is lost")
             join = Join.load(store, number, name, rules, outcomes.payload)
         sides = {topics[0]: "both"} if topics[0] == topics[1] else {topics[0]: "prediction", topics[1]: "label"}
-        known = {(topic, n): InputClock() for topic in sides for n in range(inputs[topic])}
+        mine = {topic: [n for n in range(inputs[topic]) if n % shards == number % shards] for topic in sides}
+        known = {(topic, n): InputClock() for topic in sides for n in mine[topic]}
         joining = cls(name, sides, join, InputClocks(SLACK, config.skew, known), truth, outcomes)
         joining._number, joining._key = number, compose(JOININGS, number, name)
         joining._restore(store)
