@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibration.figure import Figure, FloatArray, IntArray, ratio, simultaneous, wilson
+from detectors.calibration.figure import FloatArray, IntArray, figure_of, ratio, simultaneous, wilson
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 BoolArray = NDArray[np.bool_]
 
@@ -33,9 +34,9 @@ class GroupRates:
 class Disparity:
     """How far apart the groups are, arrays ``[J]``; NaN where fewer than two groups have enough rows."""
 
-    difference: Figure
+    difference: Estimate
     """Largest rate less smallest: 0 is equal."""
-    ratio: Figure
+    ratio: Estimate
     """Smallest rate over largest: 1 is equal; NaN where every rate is 0."""
     worst: IntArray
     """The groups of smallest and largest rate, ``[J, 2]``; -1 where there is no comparison."""
@@ -151,11 +152,11 @@ def _disparity(count: FloatArray, n: FloatArray, enough: int, families: int = 1)
     z = simultaneous(families * groups * (groups - 1) / 2)
     total = np.where(fit, n, 0.0).sum(axis=1)
     low, high = _difference(count, n, fit, z)
-    difference = Figure.of(largest - smallest, low, high, total)
+    difference = figure_of(largest - smallest, low, high, total)
     low, high = _quotient(count, n, fit, z)
     worst = np.where(comparable[:, np.newaxis], np.stack([bottom, top], axis=1), -1)
     return Disparity(
-        difference, Figure.of(ratio(smallest, largest), low, high, total), worst, (~fit).sum(axis=1).astype(np.int64)
+        difference, figure_of(ratio(smallest, largest), low, high, total), worst, (~fit).sum(axis=1).astype(np.int64)
     )
 
 
@@ -191,7 +192,7 @@ def _pairs(fit: BoolArray) -> BoolArray:
     return pairs
 
 
-def _extreme(choose: np.ufunc, one: Figure, other: Figure) -> Figure:
+def _extreme(choose: np.ufunc, one: Estimate, other: Estimate) -> Estimate:
     parts = (choose(getattr(one, name), getattr(other, name)) for name in ("value", "low", "high"))
     value, low, high = parts
-    return Figure.of(value, low, high, np.maximum(one.n, other.n).astype(np.float64))
+    return figure_of(value, low, high, np.maximum(one.n, other.n).astype(np.float64))

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.keys import MalformedKeyError, parse, prefix
+from monitor.outcomes.outcomes import OUTCOMES, STATES
 from monitor.outgoing import HOLD, QUEUE
 from monitor.panes import LAYOUTS, PANES
 from monitor.partition import PARTITIONS, RESTATED
@@ -41,6 +42,8 @@ NAMES: Final[Mapping[bytes, str]] = {
     LEARNING: "references being learnt",
     LEARNT: "references learnt",
     TOPICS: "topic ids",
+    OUTCOMES: "outcomes by hour",
+    STATES: "outcomes, and their windows due",
     ring.RESERVED: "the store's own",
 }
 _SHOWN: Final = (CLOSING, MODELS, TOPICS)

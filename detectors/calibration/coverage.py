@@ -7,9 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibration.figure import Figure, FloatArray, IntArray, ratio, wilson
+from detectors.calibration.figure import FloatArray, IntArray, figure_of, ratio, wilson
 from detectors.calibration.fixed import checked
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 _SIZE: Final = 6
 
@@ -60,16 +61,16 @@ class CoverageTable:
         np.add.at(cells, start + kind, weight)
         return cells.reshape(groups, _SIZE)
 
-    def figures(self, tables: IntArray) -> dict[str, Figure]:
+    def figures(self, tables: IntArray) -> dict[str, Estimate]:
         """Return ``below``, ``coverage``, ``above`` as shares with Wilson's intervals; ``excess`` over nominal."""
         checked(tables[:, 0])
         n = tables[:, 3:].sum(axis=1).astype(np.float64)
         figures = {}
         for place, name in enumerate(("below", "coverage", "above"), start=3):
             count = tables[:, place].astype(np.float64)
-            figures[name] = Figure.of(ratio(count, n), *wilson(count, n, Z95), n)
+            figures[name] = figure_of(ratio(count, n), *wilson(count, n, Z95), n)
         inside = figures["coverage"]
-        figures["excess"] = Figure.of(
+        figures["excess"] = figure_of(
             inside.value - self.nominal, inside.low - self.nominal, inside.high - self.nominal, n
         )
         return figures

@@ -7,15 +7,16 @@ from typing import Final
 import numpy as np
 from scipy.special import gammaincinv, gammaln, xlog1py, xlogy
 
-from detectors.calibration.figure import Figure, FloatArray, IntArray, ratio, simultaneous, wilson
+from detectors.calibration.figure import FloatArray, IntArray, figure_of, ratio, simultaneous, wilson
 from detectors.calibration.sums import ScoreBins, equal_mass
 from detectors.norms import Z95, NoiseNorm
+from detectors.performance.estimate import Estimate
 
 ENOUGH: Final = 100
 """Rows without which a bin has no say in the maximal error."""
 
 
-def expected(bins: ScoreBins) -> Figure:
+def expected(bins: ScoreBins) -> Estimate:
     """Return the expected calibration error, ECE = Σ (n_b / n) |rate_b - mean score_b|.
 
     The interval is for the error that the bins would show with endless labels for these scores. From below, the
@@ -39,10 +40,10 @@ def expected(bins: ScoreBins) -> Figure:
     noise = NoiseNorm.of_shares(sigma, lambda part: np.zeros((len(sigma[part]), *2 * sigma.shape[1:])))
     low = np.maximum(value - noise.quantile(0.025), 0.0)
     high = np.minimum(value + Z95 * np.sqrt((sigma**2).sum(axis=1)), 1.0)
-    return Figure.of(value, low, high, bins.total)
+    return figure_of(value, low, high, bins.total)
 
 
-def noise_floor(bins: ScoreBins) -> Figure:
+def noise_floor(bins: ScoreBins) -> Estimate:
     """Return what ECE a calibrated model would show with these scores and counts, by chance alone.
 
     In a bin the mean of |positives - Σp| is de Moivre's mean deviation of a binomial law, scaled from its variance to
@@ -65,10 +66,10 @@ def noise_floor(bins: ScoreBins) -> Figure:
     chance = ratio((variance - deviation**2).clip(0.0).sum(axis=1), total**2)
     shape = np.where(chance > 0, value**2 / np.where(chance > 0, chance, 1.0), 1.0)
     low, high = (np.where(chance > 0, gammaincinv(shape, q) * value / shape, value) for q in (0.025, 0.975))
-    return Figure.of(value, low, high, total)
+    return figure_of(value, low, high, total)
 
 
-def maximal(bins: ScoreBins, enough: int = ENOUGH) -> Figure:
+def maximal(bins: ScoreBins, enough: int = ENOUGH) -> Estimate:
     """Return the largest gap |rate_b - mean score_b| over bins of ``enough`` rows; NaN where there is none.
 
     The interval is that of the largest true gap over the same bins: Wilson's intervals of all of them together (Šidák).
@@ -82,7 +83,7 @@ def maximal(bins: ScoreBins, enough: int = ENOUGH) -> Figure:
     least = np.where(fit, np.maximum(low - score, score - high), 0.0).max(axis=1, initial=0.0)
     most = np.where(fit, np.maximum(high - score, score - low), 0.0).max(axis=1, initial=0.0)
     some = fit.any(axis=1)
-    return Figure.of(np.where(some, value, np.nan), least, most, np.where(fit, bins.n, 0.0).sum(axis=1))
+    return figure_of(np.where(some, value, np.nan), least, most, np.where(fit, bins.n, 0.0).sum(axis=1))
 
 
 def worst_bin(bins: ScoreBins, enough: int = ENOUGH) -> IntArray:
@@ -92,7 +93,7 @@ def worst_bin(bins: ScoreBins, enough: int = ENOUGH) -> IntArray:
     return np.where(gap[np.arange(len(gap)), worst] < 0, -1, worst)
 
 
-def adaptive(bins: ScoreBins, count: int = 15) -> Figure:
+def adaptive(bins: ScoreBins, count: int = 15) -> Estimate:
     """Return the ECE in ``count`` bins of equal mass in the window itself, merged from finer ones.
 
     The interval is as for ``expected``; that the bins follow the scores does not hurt it, which holds given the scores.
@@ -100,7 +101,7 @@ def adaptive(bins: ScoreBins, count: int = 15) -> Figure:
     return expected(bins.merge(equal_mass(bins.n, count)))
 
 
-def class_wise(bins: ScoreBins, classes: int) -> Figure:
+def class_wise(bins: ScoreBins, classes: int) -> Estimate:
     """Return the mean over classes of the ECE of each class against the rest.
 
     Parameters
@@ -129,7 +130,7 @@ def class_wise(bins: ScoreBins, classes: int) -> Figure:
         return ratio(np.where(some, part.reshape(-1, classes), 0.0).sum(axis=1), number)
 
     rows = each.n.reshape(-1, classes).max(axis=1)
-    return Figure.of(mean(each.value), mean(each.low), mean(each.high), rows.astype(np.float64))
+    return figure_of(mean(each.value), mean(each.low), mean(each.high), rows.astype(np.float64))
 
 
 def _mean_deviation(n: FloatArray, p: FloatArray) -> FloatArray:

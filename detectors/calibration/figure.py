@@ -1,37 +1,25 @@
-"""A figure with its interval, and the divisions and intervals that figures share."""
+"""How figures of calibration are made, and the divisions and intervals that they share."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from detectors.performance.estimate import Estimate
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+ALPHA = 0.05
+"""All intervals here are of 95 %."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A realised figure of J monitors, arrays of shape ``[J]``; NaN where it does not exist, never 0 in its place."""
-
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-    """95 % interval; the function that makes the figure says which."""
-    n: IntArray
-    """Rows that it rests on."""
-    bound: FloatArray
-    """How far the value may lie from that of the raw rows; 0 when it is exact."""
-
-    @classmethod
-    def of(
-        cls, value: FloatArray, low: FloatArray, high: FloatArray, n: FloatArray, bound: FloatArray | float = 0.0
-    ) -> Figure:
-        """Return a figure whose interval is NaN where its value is."""
-        gone = np.where(np.isnan(value), np.nan, 0.0)
-        return cls(value, low + gone, high + gone, np.asarray(n, np.int64), bound + gone)
+def figure_of(
+    value: FloatArray, low: FloatArray, high: FloatArray, n: FloatArray, bound: FloatArray | float = 0.0
+) -> Estimate:
+    """Return a figure with a 95 % interval, which is NaN where the value is; its ``n`` are whole rows."""
+    gone = np.where(np.isnan(value), np.nan, 0.0)
+    return Estimate(value, low + gone, high + gone, np.asarray(n, np.int64), bound + gone, ALPHA)
 
 
 def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from scipy.special import log_ndtr
 
-from detectors.calibration.figure import Figure, FloatArray, IntArray, ratio
+from detectors.calibration.figure import FloatArray, IntArray, figure_of, ratio
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 CLIP: Final = 1e-15
 """Scores this near 0 and 1 are taken for it in the logarithm, and counted."""
@@ -39,16 +40,16 @@ class Losses:
 class Spiegelhalter:
     """The test statistic, normal with variance 1 for a calibrated model, and its two-sided p-value."""
 
-    z: Figure
+    z: Estimate
     p_value: FloatArray
 
 
-def brier_score(losses: Losses) -> Figure:
+def brier_score(losses: Losses) -> Estimate:
     """Return the mean squared error of the scores; the interval is the normal one of a mean."""
     return _mean(losses.n, losses.brier, losses.brier_sq, 1.0)
 
 
-def log_loss(losses: Losses) -> Figure:
+def log_loss(losses: Losses) -> Estimate:
     """Return the mean logarithmic loss, scores clipped to [1e-15, 1 - 1e-15]; the interval is the normal one.
 
     One row that is wrong at a clipped score adds 34.5 / n: look at ``losses.clipped`` beside it.
@@ -68,11 +69,11 @@ def spiegelhalter(losses: Losses) -> Spiegelhalter:
     """
     z = ratio(losses.lean, np.sqrt(np.maximum(losses.lean_variance, 0.0)))
     p_value = 2 * np.exp(log_ndtr(-np.abs(z)))
-    return Spiegelhalter(Figure.of(z, z - Z95, z + Z95, losses.n), p_value)
+    return Spiegelhalter(figure_of(z, z - Z95, z + Z95, losses.n), p_value)
 
 
-def _mean(n: FloatArray, total: FloatArray, squares: FloatArray, most: float) -> Figure:
+def _mean(n: FloatArray, total: FloatArray, squares: FloatArray, most: float) -> Estimate:
     value = ratio(total, n)
     variance = np.maximum(ratio(squares, n) - value**2, 0.0) * ratio(n, n - 1)
     half = np.where(n > 1, Z95 * np.sqrt(np.nan_to_num(variance) / np.where(n > 0, n, 1.0)), np.inf)
-    return Figure.of(value, np.maximum(value - half, 0.0), np.minimum(value + half, most), n)
+    return figure_of(value, np.maximum(value - half, 0.0), np.minimum(value + half, most), n)

@@ -6,25 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.calibration.figure import Figure, FloatArray, ratio, wilson
+from detectors.calibration.figure import FloatArray, figure_of, ratio, wilson
 from detectors.calibration.squared import plain, root_interval
 from detectors.calibration.sums import ScoreBins
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Murphy:
     """Brier score = reliability - resolution + uncertainty + within."""
 
-    brier: Figure
+    brier: Estimate
     """Mean (score - label)². Exact with the positive rows' score sums, else with a bound."""
-    reliability: Figure
+    reliability: Estimate
     """Σ (n_b / n) (mean score_b - rate_b)²: 0 is best."""
-    resolution: Figure
+    resolution: Estimate
     """Σ (n_b / n) (rate_b - rate)²: more is better."""
-    uncertainty: Figure
+    uncertainty: Estimate
     """rate (1 - rate), which no model can help."""
-    within: Figure
+    within: Estimate
     """Variance of the scores within bins less twice their covariance with the labels there."""
 
 
@@ -66,7 +67,7 @@ def debiased_resolution(bins: ScoreBins) -> FloatArray:
     return raised + ratio(overall * (1 - overall), total - 1)
 
 
-def _brier(bins: ScoreBins, total: FloatArray) -> Figure:
+def _brier(bins: ScoreBins, total: FloatArray) -> Estimate:
     rate, score = np.nan_to_num(bins.rate), np.nan_to_num(bins.mean_score)
     if bins.positive_score is None:
         product = bins.positives * score
@@ -77,26 +78,26 @@ def _brier(bins: ScoreBins, total: FloatArray) -> Figure:
     fourth = ratio((bins.positives * (1 - score) ** 4 + (bins.n - bins.positives) * score**4).sum(axis=1), total)
     spread = np.nan_to_num(ratio(np.maximum(fourth - value**2, 0.0), total - 1))
     half = np.where(total > 1, Z95 * np.sqrt(np.maximum(spread, 0.0)), np.inf)
-    return Figure.of(value, np.maximum(value - half, 0.0), np.minimum(value + half, 1.0), total, loose)
+    return figure_of(value, np.maximum(value - half, 0.0), np.minimum(value + half, 1.0), total, loose)
 
 
-def _resolution(bins: ScoreBins) -> Figure:
+def _resolution(bins: ScoreBins) -> Estimate:
     overall = ratio(bins.positives.sum(axis=1), bins.total)
     apart = np.where(bins.n > 0, np.nan_to_num(bins.rate) - overall[:, np.newaxis], 0.0)
     value = (bins.share * apart**2).sum(axis=1)
     low, high = root_interval(bins, np.nan_to_num(apart))
-    return Figure.of(value, low, high, bins.total)
+    return figure_of(value, low, high, bins.total)
 
 
-def _uncertainty(bins: ScoreBins) -> Figure:
+def _uncertainty(bins: ScoreBins) -> Estimate:
     total, positives = bins.total, bins.positives.sum(axis=1)
     rate = ratio(positives, total)
     low, high = wilson(positives, total, Z95)
     most = np.where((low <= 0.5) & (high >= 0.5), 0.25, np.maximum(low * (1 - low), high * (1 - high)))
-    return Figure.of(rate * (1 - rate), np.minimum(low * (1 - low), high * (1 - high)), most, total)
+    return figure_of(rate * (1 - rate), np.minimum(low * (1 - low), high * (1 - high)), most, total)
 
 
-def _within(bins: ScoreBins, total: FloatArray) -> Figure:
+def _within(bins: ScoreBins, total: FloatArray) -> Estimate:
     rate, score = np.nan_to_num(bins.rate), np.nan_to_num(bins.mean_score)
     variance = ratio((bins.n * bins.spread).sum(axis=1), total)
     if bins.positive_score is None:
@@ -106,4 +107,4 @@ def _within(bins: ScoreBins, total: FloatArray) -> Figure:
         value = variance - 2 * ratio((bins.positive_score - bins.positives * score).sum(axis=1), total)
         loose = np.zeros(len(total))
     half = 2 * Z95 * ratio(np.sqrt((bins.n**2 * bins.spread * bins.noise).sum(axis=1)), total)
-    return Figure.of(value, value - half, value + half, total, loose)
+    return figure_of(value, value - half, value + half, total, loose)

@@ -7,9 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibration.figure import Figure, FloatArray, IntArray, ratio, wilson
+from detectors.calibration.figure import FloatArray, IntArray, figure_of, ratio, wilson
 from detectors.calibration.fixed import checked, from_wide, widen
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 MOST_UNITS: Final = 2000.0
 """A loss of more units is taken for this, and counted."""
@@ -74,7 +75,7 @@ class PinballTable:
                 np.add.at(cells, first + offset, weight[good] * value)
         return cells.reshape(groups, self.size)
 
-    def losses(self, tables: IntArray) -> list[Figure]:
+    def losses(self, tables: IntArray) -> list[Estimate]:
         """Return the mean loss of each level, in units of the outcome; the interval is the normal one of a mean."""
         figures = []
         for cells in self._levels(tables):
@@ -84,15 +85,15 @@ class PinballTable:
             half = Z95 * np.sqrt(ratio(np.maximum(square - mean**2, 0.0), np.maximum(n - 1, 0.0)))
             half = np.where(n > 1, half, np.inf)
             low = self.unit * np.maximum(mean - half, 0.0)
-            figures.append(Figure.of(self.unit * mean, low, self.unit * (mean + half), n))
+            figures.append(figure_of(self.unit * mean, low, self.unit * (mean + half), n))
         return figures
 
-    def hits(self, tables: IntArray) -> list[Figure]:
+    def hits(self, tables: IntArray) -> list[Estimate]:
         """Return the share of outcomes at or below the quantile of each level, which it should equal; Wilson."""
         figures = []
         for cells in self._levels(tables):
             n, hit = cells["n"].astype(np.float64), cells["at_or_below"].astype(np.float64)
-            figures.append(Figure.of(ratio(hit, n), *wilson(hit, n, Z95), n))
+            figures.append(figure_of(ratio(hit, n), *wilson(hit, n, Z95), n))
         return figures
 
     def clipped(self, tables: IntArray) -> IntArray:

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr
 
-from detectors.calibration.figure import Figure, FloatArray, IntArray, ratio
+from detectors.calibration.figure import FloatArray, IntArray, figure_of, ratio
 from detectors.calibration.fixed import UNIT, checked, narrow
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 from detectors.scores import Scores
 from detectors.total_variation import TotalVariation
 
@@ -80,14 +81,14 @@ def normal_pit(outcome: FloatArray, mean: FloatArray, deviation: FloatArray) -> 
     return pit
 
 
-def pit_mean(table: PitTable, tables: IntArray) -> Figure:
+def pit_mean(table: PitTable, tables: IntArray) -> Estimate:
     """Return the mean of u: ½ when calibrated, above when outcomes are greater than predicted; normal interval."""
     n, mean, variance = _moments(table, tables)
     half = Z95 * np.sqrt(ratio(variance, n))
-    return Figure.of(mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0), n)
+    return figure_of(mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0), n)
 
 
-def dispersion(table: PitTable, tables: IntArray) -> Figure:
+def dispersion(table: PitTable, tables: IntArray) -> Estimate:
     """Return 12 · variance of u: 1 when calibrated, above when the predicted distributions are too narrow.
 
     The interval is normal, with the variance of the squared deviation taken at the bins' centres.
@@ -99,7 +100,7 @@ def dispersion(table: PitTable, tables: IntArray) -> Figure:
     fourth = ratio((counts * squares**2).sum(axis=1), n)
     second = ratio((counts * squares).sum(axis=1), n)
     half = Z95 * np.sqrt(ratio(np.maximum(fourth - second**2, 0.0), n))
-    return Figure.of(12 * variance, 12 * np.maximum(variance - half, 0.0), 12 * (variance + half), n)
+    return figure_of(12 * variance, 12 * np.maximum(variance - half, 0.0), 12 * (variance + half), n)
 
 
 def uniformity(table: PitTable, tables: IntArray, reference: IntArray | None = None, alpha: float = 0.01) -> Scores:

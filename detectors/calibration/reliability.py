@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.calibration.figure import Figure, FloatArray, IntArray, ratio, wilson
+from detectors.calibration.figure import FloatArray, IntArray, figure_of, ratio, wilson
 from detectors.calibration.sums import ScoreBins
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def reliability(bins: ScoreBins) -> Reliability:
     return Reliability(bins.mean_score, bins.rate, low, high, bins.n.astype(np.int64))
 
 
-def bias(bins: ScoreBins) -> Figure:
+def bias(bins: ScoreBins) -> Estimate:
     """Return the mean observed rate less the mean score, "calibration in the large".
 
     The interval is normal: given the scores, only the labels are left to chance, and no more than Σ n·rate·(1 - rate).
@@ -44,4 +45,4 @@ def bias(bins: ScoreBins) -> Figure:
     total = bins.total
     value = ratio((bins.positives - bins.score).sum(axis=1), total)
     half = Z95 * np.sqrt(np.nan_to_num(bins.share**2 * bins.noise).sum(axis=1))
-    return Figure.of(value, np.maximum(value - half, -1.0), np.minimum(value + half, 1.0), total)
+    return figure_of(value, np.maximum(value - half, -1.0), np.minimum(value + half, 1.0), total)

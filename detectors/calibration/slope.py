@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from scipy.special import expit, polygamma, psi
 
-from detectors.calibration.figure import Figure, FloatArray, ratio
+from detectors.calibration.figure import FloatArray, figure_of, ratio
 from detectors.calibration.sums import ScoreBins
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 LOGIT_CLIP: Final = 1e-15
 _STEEPEST: Final = 1 / (6 * np.sqrt(3))
@@ -79,8 +80,8 @@ class LogitBins:
 class Recalibration:
     """logit P(y = 1) = intercept + slope · logit(score): 0 and 1 for a calibrated model."""
 
-    intercept: Figure
-    slope: Figure
+    intercept: Estimate
+    slope: Estimate
     """Below 1 the scores are too extreme, as of an overfitted model; above 1 too timid."""
 
 
@@ -113,7 +114,7 @@ def recalibration(bins: LogitBins) -> Recalibration:
     bound = (np.abs(inverse) @ off[:, :, np.newaxis])[:, :, 0]
     half = Z95 * np.sqrt(np.diagonal(inverse, axis1=1, axis2=2))
     figures = (
-        Figure.of(fit[:, k], fit[:, k] - half[:, k], fit[:, k] + half[:, k], total, bound[:, k]) for k in range(2)
+        figure_of(fit[:, k], fit[:, k] - half[:, k], fit[:, k] + half[:, k], total, bound[:, k]) for k in range(2)
     )
     return Recalibration(*figures)
 

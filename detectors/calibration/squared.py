@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtri
 
-from detectors.calibration.figure import Figure, FloatArray, ratio
+from detectors.calibration.figure import FloatArray, figure_of, ratio
 from detectors.calibration.sums import ScoreBins
 from detectors.norms import Z95
+from detectors.performance.estimate import Estimate
 
 
-def plain(bins: ScoreBins) -> Figure:
+def plain(bins: ScoreBins) -> Estimate:
     """Return Σ (n_b / n) (rate_b - mean score_b)², the reliability term of the Brier score.
 
     The interval is for the same sum with endless labels: the root of it differs from the observed root by no more than
@@ -19,10 +20,10 @@ def plain(bins: ScoreBins) -> Figure:
     """
     value = (bins.share * bins.gap**2).sum(axis=1)
     low, high = root_interval(bins, bins.gap)
-    return Figure.of(value, low, high, bins.total)
+    return figure_of(value, low, high, bins.total)
 
 
-def debiased(bins: ScoreBins) -> Figure:
+def debiased(bins: ScoreBins) -> Estimate:
     """Return Σ (n_b / n) [(rate_b - mean score_b)² - rate_b (1 - rate_b) / (n_b - 1)].
 
     What the noise of the rates adds is taken off, so a calibrated model is at 0 on average and often below. Exact for
@@ -46,7 +47,7 @@ def debiased(bins: ScoreBins) -> Figure:
     return _over(bins, bins.gap**2 - chance)
 
 
-def paired(bins: ScoreBins) -> Figure:
+def paired(bins: ScoreBins) -> Estimate:
     """Return the same from pairs of rows: Σ (n_b / n) Σ_{i≠k} d_i d_k / (n_b (n_b - 1)), d = label - score.
 
     Without bias whatever the scores within a bin, for rows drawn independently. Needs the sum of the positive rows'
@@ -65,11 +66,11 @@ def paired(bins: ScoreBins) -> Figure:
     return _over(bins, ((bins.positives - bins.score) ** 2 - square) / pairs)
 
 
-def _over(bins: ScoreBins, terms: FloatArray) -> Figure:
+def _over(bins: ScoreBins, terms: FloatArray) -> Estimate:
     rows = np.where(bins.n > 1, bins.n, 0.0)
     total = rows.sum(axis=1)
     low, high = root_interval(bins, bins.gap)
-    return Figure.of(ratio((rows * terms).sum(axis=1), total), low, high, total)
+    return figure_of(ratio((rows * terms).sum(axis=1), total), low, high, total)
 
 
 def root_interval(bins: ScoreBins, apart: FloatArray) -> tuple[FloatArray, FloatArray]:

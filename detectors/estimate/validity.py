@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.calibration import error
-from detectors.calibration.figure import Figure, FloatArray, IntArray
+from detectors.calibration.figure import FloatArray, IntArray
 from detectors.calibration.reliability import bias
 from detectors.calibration.sums import ScoreBins, equal_mass
 from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.estimated import Light
+from detectors.performance.estimate import Estimate
 
 ENOUGH: Final = 200
 TOLERANCE: Final = 0.02
@@ -24,9 +25,9 @@ _GROUPS: Final = 10
 class Validity:
     """Realised calibration of the probabilities that an estimate uses, on the rows whose labels came."""
 
-    bias: Figure
+    bias: Estimate
     """Observed rate less expected."""
-    error: Figure
+    error: Estimate
     """Expected calibration error in ten bins."""
     light: NDArray[np.int8]
     """One ``Light`` a monitor."""
@@ -76,7 +77,7 @@ def validity(
     return Validity(shift, gap, light.astype(np.int8))
 
 
-def _nearest(figure: Figure) -> FloatArray:
+def _nearest(figure: Estimate) -> FloatArray:
     """Return the least size in the interval."""
     crossing = (figure.low <= 0) & (figure.high >= 0)
     return np.where(crossing, 0.0, np.minimum(np.abs(figure.low), np.abs(figure.high)))

@@ -10,9 +10,13 @@ from monitor.events import HOUR
 from monitor.windows import Window, WindowSet
 
 EVERY: Final = 60.0
-"""Seconds of wall clock between two judgements of windows that were judged before."""
-MOST: Final = 64
-"""Windows judged at once; the newest first, the others wait."""
+"""Seconds of wall clock between two judgements of one window."""
+PAUSE: Final = 15.0
+"""Seconds between two rounds of windows that were closed before."""
+MOST: Final = 32
+"""Windows judged at once: those never judged first, the newest of them ahead, then those judged longest ago."""
+_LONG_AGO: Final = -(1 << 62)
+_REMEMBERED: Final = 20_000
 
 
 @dataclass(slots=True)
@@ -23,6 +27,9 @@ class Due:
     waiting: set[tuple[str, str, int]] = field(default_factory=set)
     changed: bool = False
     _closed: dict[str, int] = field(default_factory=dict)
+    _at: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    """Window → when it was last judged."""
+    _now: float = 0.0
     _last: float = float("-inf")
 
     @classmethod
@@ -38,7 +45,7 @@ class Due:
             self.changed = True
 
     def take(self, closed: Mapping[str, int], now: float, *, all_: bool = False) -> list[tuple[Window, str, int]]:
-        """Return what is to be judged now, newest first.
+        """Return what is to be judged now, in the order of ``MOST``.
 
         Parameters
         ----------
@@ -49,21 +56,28 @@ class Due:
         all_
             Whether to take all that are closed, however many and however soon.
         """
-        ready = [one for one in self.waiting if one[2] < closed.get(one[0], -(1 << 62))]
-        if not all_ and now - self._last < EVERY:
-            ready = [one for one in ready if one[2] >= self._closed.get(one[0], -(1 << 62))]
-        elif ready:
-            self._last = now
+        ready = [one for one in self.waiting if one[2] < closed.get(one[0], _LONG_AGO)]
+        if not all_:
+            ready = [one for one in ready if now - self._at.get(one, float("-inf")) >= EVERY]
+            if now - self._last < PAUSE:
+                ready = [one for one in ready if one[2] >= self._closed.get(one[0], _LONG_AGO)]
+            elif ready:
+                self._last = now
+        self._now = now
         self._closed.update(closed)
         named = {window.name: window for window in self.windows}
-        ready.sort(key=lambda one: (-one[2], one))
+        ready.sort(key=lambda one: (self._at.get(one, float("-inf")), -one[2], one))
         return [(named[name], version, start) for name, version, start in ready[: None if all_ else MOST]]
 
     def done(self, judged: Iterable[tuple[Window, str, int]]) -> None:
         """Note windows that were judged, and whose findings are in history."""
         for window, version, start in judged:
-            self.waiting.discard((window.name, version, start))
+            one = (window.name, version, start)
+            self.waiting.discard(one)
+            self._at[one] = self._now
             self.changed = True
+        while len(self._at) > _REMEMBERED:
+            del self._at[next(iter(self._at))]
 
     def forget(self, before: int) -> None:
         """Drop windows that start too early to be judged."""

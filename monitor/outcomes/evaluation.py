@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Final
 
-from monitor.events import HOUR
+from monitor.events import DAY, HOUR
 from monitor.findings import WindowResult
-from monitor.outcomes.judging import Comparison, comparison_of, judge_window
+from monitor.outcomes.judging import Comparison, comparison_of, judge_windows
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.sliced import judge_slices
 from monitor.outcomes.sums import learn_baselines, roll_up
 from monitor.views import PerformanceView
 from monitor.windows import Window
 
-_DAY_OF_LEARNING = 14 * 24 * HOUR
+_LEARN: Final = 14 * DAY
+_SHOWN_WINDOWS: Final = 7
+"""Lengths of a window after which what is no longer predicted is no longer shown."""
+_AT_ONCE: Final = 32
+"""Windows whose figures are computed together."""
 
 
 @dataclass(slots=True)
@@ -39,14 +44,16 @@ class Evaluation:
             Whether to take all that are due.
         """
         self._judged = self.outcomes.due.take(closed, now, all_=all_)
-        comparisons: dict[str, Comparison | None] = {}
-        results: list[WindowResult] = []
+        together: dict[tuple[Window, str], list[int]] = {}
         for window, version, start in self._judged:
-            if version not in comparisons:
-                comparisons[version] = comparison_of(self.outcomes, version)
-            against = comparisons[version]
-            if against is not None:
-                results += self._judge_one(window, version, start, against)
+            together.setdefault((window, version), []).append(start)
+        results: list[WindowResult] = []
+        for (window, version), starts in together.items():
+            against = comparison_of(self.outcomes, version)
+            if against is None:
+                continue
+            for first in range(0, len(starts), _AT_ONCE):
+                results += self._judge_some(window, version, starts[first : first + _AT_ONCE], against)
         return results
 
     def done(self) -> None:
@@ -69,27 +76,36 @@ class Evaluation:
         matures = config.join.wait if config.labels is None else config.labels.matures_after or config.join.wait
         period = config.performance.learn
         if period is None:
-            period = (config.reference.learn if config.reference is not None else None) or _DAY_OF_LEARNING
+            period = (config.reference.learn if config.reference is not None else None) or _LEARN
         learn_baselines(self.outcomes, watermark, period, matures + windows.lateness + HOUR)
         keep = config.join.wait + windows.tiers.keep[-1] + config.skew + windows.longest
         roll_up(self.outcomes, watermark, keep, history)
 
-    def _judge_one(self, window: Window, version: str, start: int, against: Comparison) -> Iterable[WindowResult]:
-        whole = judge_window(self.outcomes, window, version, start, against)
-        if whole is None:
-            return []
-        views, more = [], list(whole.result.findings)
+    def _judge_some(
+        self, window: Window, version: str, starts: list[int], against: Comparison
+    ) -> Iterable[WindowResult]:
+        judged = judge_windows(self.outcomes, window, version, starts, against)
+        views: list[PerformanceView] = []
         for part in self.outcomes.sliced.values():
-            sliced, findings = judge_slices(self.outcomes, part, window, version, whole)
-            views += sliced
-            more += findings
-        whole = replace(whole, result=replace(whole.result, findings=tuple(more)))
-        for view in (whole, *views):
+            views += judge_slices(self.outcomes, part, window, version, judged)
+        views = [*(one.finished() for one in judged), *views]
+        for view in views:
             self._show(view)
-        return [view.result for view in (whole, *views)]
+        self._forget()
+        return [view.result for view in views]
 
     def _show(self, view: PerformanceView) -> None:
         key = (view.result.version, view.result.slice, view.name)
         shown = self.latest.get(key)
         if shown is None or shown.result.start <= view.result.start:
             self.latest[key] = view
+
+    def _forget(self) -> None:
+        """Show no more of versions and slices that the newest windows do not have."""
+        newest: dict[str, int] = {}
+        for view in self.latest.values():
+            newest[view.name] = max(newest.get(view.name, view.result.end), view.result.end)
+        for key, view in list(self.latest.items()):
+            size = view.result.end - view.result.start
+            if view.result.end < newest[view.name] - _SHOWN_WINDOWS * size:
+                del self.latest[key]

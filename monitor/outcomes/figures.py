@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from detectors.calibration import error, losses, murphy, slope, squared
-from detectors.calibration.figure import Figure
 from detectors.calibration.reliability import Reliability, bias, reliability
 from detectors.calibration.sums import ScoreBins, equal_mass
 from detectors.estimate.calibrator import Calibrator
@@ -21,7 +20,6 @@ from monitor.events import FloatArray, IntArray
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
 
 _UNIT: Final = 1 << 31
-_LEVEL: Final = 0.05
 USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "binary_classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
     "multiclass": ("accuracy", "f1_macro", "kappa"),
@@ -95,7 +93,7 @@ def said_of_scores(judge: Judge, said: IntArray) -> IntArray:
 class Calibration:
     """Figures of how scores and rates agree, in bins of equal mass of the baseline."""
 
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Estimate]
     diagram: Reliability
     p_value: FloatArray
     """Of Spiegelhalter's test."""
@@ -165,11 +163,6 @@ def estimates(judge: BinaryJudge, said: IntArray, calibrator: Calibrator, recent
     if judge.top:
         found = Estimates(found.method, {"accuracy": found.figures["precision"]}, found.unsupported, found.light)
     return found.under(light)
-
-
-def as_estimate(figure: Figure) -> Estimate:
-    """Return a figure of calibration as one of performance; its interval is of 95 %."""
-    return Estimate(figure.value, figure.low, figure.high, figure.n, np.asarray(figure.bound, np.float64), _LEVEL)
 
 
 def _losses(fine: ScoreBins, tables: IntArray) -> losses.Losses:

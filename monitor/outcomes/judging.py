@@ -5,7 +5,7 @@ Statuses rest on matured predictions, so that labels that come early for one cla
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,7 +21,6 @@ from monitor.outcomes.coverage import coverage_by_score, coverage_of
 from monitor.outcomes.figures import (
     USUAL,
     Calibration,
-    as_estimate,
     calibration,
     calibrator_of,
     confusion,
@@ -30,7 +29,7 @@ from monitor.outcomes.figures import (
     said_of_scores,
     scores_of,
 )
-from monitor.outcomes.judges import BinaryJudge, Judge
+from monitor.outcomes.judges import Judge, MulticlassJudge
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.outcomes.sums import baseline_of, previous, total
@@ -61,8 +60,9 @@ class Comparison:
         scored = scores_of(judge, table)
         return cls(table, figures(judge, table), numbers, None if scored is None else calibrator_of(*scored))
 
-    def change(self, metric: str, figure: Estimate) -> tuple[Change, float] | None:
+    def change(self, metric: str, found: Mapping[str, Estimate]) -> tuple[Change, float] | None:
         """Return the change of a figure of J tables, and what it is compared with; ``None`` without a baseline."""
+        figure = found[metric]
         if metric in self.numbers:
             return compare(figure, self.numbers[metric]), self.numbers[metric]
         if metric in self.figures:
@@ -95,77 +95,95 @@ def comparison_of(outcomes: ModelOutcomes, version: str) -> Comparison | None:
     return Comparison.of(part.judge, table, numbers_of(config))
 
 
-def judge_window(
-    outcomes: ModelOutcomes, window: Window, version: str, start: int, against: Comparison
-) -> PerformanceView | None:
-    """Return what labels say of a window's whole population, with its findings; ``None`` where nothing was predicted.
+@dataclass(slots=True)
+class Judged:
+    """One window on its way to a view: what is shown of it so far, and its findings."""
 
-    The revision is the number of rows (predictions, labels, corrections) that made the counts what they are.
+    view: PerformanceView
+    findings: list[Finding]
+
+    def finished(self) -> PerformanceView:
+        """Return the view with the findings."""
+        return replace(self.view, result=replace(self.view.result, findings=tuple(self.findings)))
+
+
+def judge_windows(
+    outcomes: ModelOutcomes, window: Window, version: str, starts: Sequence[int], against: Comparison
+) -> list[Judged]:
+    """Return what labels say of the whole population of some windows; those in which nothing came are left out.
+
+    The revision of a window is the number of rows (predictions, labels, corrections) that made its counts what they
+    are.
     """
     part, config = outcomes.whole, outcomes.model.config
     if part is None:
-        return None
-    vector = total(outcomes, part.name, part.size, version, start, start + window.size)[np.newaxis]
-    unlabelled, _, taken = (int(count) for count in part.ends(vector)[0])
-    said = part.said(vector)
-    predictions = _predicted(part, said)
-    if not taken:
-        return None
-    running, matured = part.table(vector, RUNNING), part.table(vector, MATURED)
-    result = WindowResult(
-        config.name, version, "", window.name + OF_WINDOW, start, start + window.size, taken, predictions, ()
-    )
-    view = PerformanceView(
-        result, window.name, predictions, int(running[0, 0]), int(matured[0, 0]), unlabelled,
-        confusion=tuple(tuple(row) for row in confusion(part.judge, running)[0].tolist()),
-    )  # fmt: skip
-    view, findings = performance(view, part.judge, (running, matured), against, config)
-    view, more = _covered(view, part, said, running)
-    findings += more
-    scored = scores_of(part.judge, matured if _enough(matured, config) else running)
+        return []
+    sums = [total(outcomes, part.name, part.size, version, start, start + window.size) for start in starts]
+    chosen = [place for place, vector in enumerate(sums) if part.ends(vector)[2]]
+    if not chosen:
+        return []
+    vectors, begins = np.array(sums)[chosen], [starts[place] for place in chosen]
+    said, running, matured = part.said(vectors), part.table(vectors, RUNNING), part.table(vectors, MATURED)
+    predictions, ends = _predicted(part, said), part.ends(vectors)
+    matrices = confusion(part.judge, running).tolist()
+    judged = [
+        Judged(
+            PerformanceView(
+                WindowResult(
+                    config.name, version, "", window.name + OF_WINDOW, start, start + window.size,
+                    int(ends[place, 2]), int(predictions[place]), (),
+                ),
+                window.name, int(predictions[place]), int(running[place, 0]), int(matured[place, 0]),
+                int(ends[place, 0]), confusion=tuple(tuple(row) for row in matrices[place]),
+            ),
+            [],
+        )
+        for place, start in enumerate(begins)
+    ]  # fmt: skip
+    performance(judged, part.judge, (running, matured), against, config)
+    _covered(judged, part, said, running)
+    scored = scores_of(part.judge, running)
     if scored is not None:
-        view, more = _calibrated(view, scored, against, config)
-        findings += more
+        enough = matured[:, 0] >= config.performance.min_labels
+        _calibrated(judged, part, np.where(enough[:, np.newaxis], matured, running), against, config)
         if config.performance.estimate_without_labels and against.calibrator is not None:
-            since = total(outcomes, part.name, part.size, version, start - _RECENT, start + window.size)
-            view, more = _estimated(view, part, said, since, against)
-            findings += more
-    return replace(view, result=replace(result, findings=tuple(findings)))
+            since = [
+                total(outcomes, part.name, part.size, version, start - _RECENT, start + window.size) for start in begins
+            ]
+            _estimated(judged, part, said, part.table(np.array(since), MATURED), against.calibrator)
+    return judged
 
 
 def performance(
-    view: PerformanceView, judge: Judge, tables: tuple[IntArray, IntArray], against: Comparison, config: ModelConfig
-) -> tuple[PerformanceView, list[Finding]]:
-    """Return the view with its figures as known now, as matured, and with the change against the baseline."""
+    judged: Sequence[Judged], judge: Judge, tables: tuple[IntArray, IntArray], against: Comparison, config: ModelConfig
+) -> None:
+    """Add the figures as known now, as matured, and the change against the baseline."""
     running, final = (figures(judge, table) for table in tables)
-    known = {name: figure_view(figure) for name, figure in running.items()}
-    matured = {name: figure_view(figure) for name, figure in final.items()}
-    changes: dict[str, FigureView] = {}
-    findings: list[Finding] = []
-    enough, share = config.performance.min_labels, f"{view.labelled} of {view.predictions} predictions labelled"
-    for metric in metrics_of(config):
-        if metric not in running:
-            continue
-        findings.append(told(metric, "performance", known[metric], enough, share))
-        findings.append(told(metric, "performance_matured", matured[metric], enough, "judged for good"))
-        found = against.change(metric, final[metric])
-        if found is not None:
-            change, base = found
-            changes[metric] = change_view(change)
-            findings.append(told_change(metric, change, matured[metric], base, config.performance))
-    return replace(view, running=known, final=matured, changes=changes), findings
+    changes = {name: found for name in metrics_of(config) if name in final and (found := against.change(name, final))}
+    enough = config.performance.min_labels
+    for place, one in enumerate(judged):
+        view = one.view
+        known = {name: figure_view(figure, place) for name, figure in running.items()}
+        matured = {name: figure_view(figure, place) for name, figure in final.items()}
+        share = f"{view.labelled} of {view.predictions} predictions labelled"
+        for metric in metrics_of(config):
+            if metric not in running:
+                continue
+            one.findings.append(told(metric, "performance", known[metric], enough, share))
+            one.findings.append(told(metric, "performance_matured", matured[metric], enough, "judged for good"))
+            if metric in changes:
+                change, base = changes[metric]
+                one.findings.append(told_change(metric, change, matured[metric], base, config.performance, place))
+        shown = {name: change_view(change, place) for name, (change, _) in changes.items()}
+        one.view = replace(view, running=known, final=matured, changes=shown)
 
 
-def calibration_findings(
-    found: Calibration, config: ModelConfig, metrics: tuple[str, ...] = (), place: int = 0
-) -> Iterator[Finding]:
+def calibration_findings(found: Calibration, config: ModelConfig, place: int) -> Iterator[Finding]:
     """Yield the figures of calibration; the error is in drift beyond ``alert_ece`` and beyond chance."""
     enough, limit = config.performance.min_labels, config.calibration.alert_ece
     chance = float(found.figures["ece_of_chance"].high[place])
     for name, figure in found.figures.items():
-        if metrics and name not in metrics:
-            continue
-        view = figure_view(as_estimate(figure), place)
+        view = figure_view(figure, place)
         if name == "ece":
             threshold = chance if limit is None else max(chance, limit)
             status = "drift" if limit is not None and view.value >= threshold else "ok"
@@ -178,79 +196,70 @@ def calibration_findings(
             yield told(name, "calibration", view, enough)
 
 
-def _covered(
-    view: PerformanceView, part: WholePart, said: IntArray, running: IntArray
-) -> tuple[PerformanceView, list[Finding]]:
-    covered = figure_view(coverage_of(running[:, 0], np.array([view.predictions])))
-    findings = [told("labels", "coverage", covered, 1)]
+def _covered(judged: Sequence[Judged], part: WholePart, said: IntArray, running: IntArray) -> None:
+    predictions = np.array([one.view.predictions for one in judged])
+    covered = coverage_of(running[:, 0], predictions)
     scored = scores_of(part.judge, running)
-    if scored is not None:
-        found = coverage_by_score(*scored, said_of_scores(part.judge, said))
-        if found is not None:
-            findings.append(found)
-    return replace(view, coverage=covered), findings
+    for place, one in enumerate(judged):
+        view = figure_view(covered, place)
+        one.view = replace(one.view, coverage=view)
+        one.findings.append(told("labels", "coverage", view, 1))
+        if scored is not None:
+            judge, table = scored
+            some = slice(place, place + 1)
+            found = coverage_by_score(judge, table[some], said_of_scores(part.judge, said)[some])
+            one.findings += [] if found is None else [found]
 
 
 def _calibrated(
-    view: PerformanceView, scored: tuple[BinaryJudge, IntArray], against: Comparison, config: ModelConfig
-) -> tuple[PerformanceView, list[Finding]]:
-    judge, table = scored
-    base = None if against.table is None else scores_of_same(judge, against.table)
-    found = calibration(judge, table, base, config.calibration.bins)
+    judged: Sequence[Judged], part: WholePart, tables: IntArray, against: Comparison, config: ModelConfig
+) -> None:
+    scored = scores_of(part.judge, tables)
+    if scored is None:
+        return
+    base = None if against.table is None else scores_of(part.judge, against.table)
+    found = calibration(*scored, None if base is None else base[1], config.calibration.bins)
     diagram = found.diagram
-    points = tuple(
-        ReliabilityPoint(
-            score=float(diagram.score[0, place]),
-            rate=float(diagram.rate[0, place]),
-            low=float(diagram.low[0, place]),
-            high=float(diagram.high[0, place]),
-            n=int(diagram.n[0, place]),
+    for place, one in enumerate(judged):
+        points = tuple(
+            ReliabilityPoint(
+                score=float(diagram.score[place, at]),
+                rate=float(diagram.rate[place, at]),
+                low=float(diagram.low[place, at]),
+                high=float(diagram.high[place, at]),
+                n=int(diagram.n[place, at]),
+            )
+            for at in range(diagram.n.shape[1])
         )
-        for place in range(diagram.n.shape[1])
-    )
-    shown = {name: figure_view(as_estimate(figure)) for name, figure in found.figures.items()}
-    return replace(view, calibration=shown, reliability=points), list(calibration_findings(found, config))
-
-
-def scores_of_same(judge: BinaryJudge, table: IntArray) -> IntArray:
-    """Return the part of a whole table that a judge of scores counts: its last cells."""
-    return table[:, -judge.size :]
+        shown = {name: figure_view(figure, place) for name, figure in found.figures.items()}
+        one.view = replace(one.view, calibration=shown, reliability=points)
+        one.findings += calibration_findings(found, config, place)
 
 
 def _estimated(
-    view: PerformanceView, part: WholePart, said: IntArray, since: IntArray, against: Comparison
-) -> tuple[PerformanceView, list[Finding]]:
-    matured = part.table(since[np.newaxis], MATURED)
-    scored = scores_of(part.judge, matured)
-    if scored is None or against.calibrator is None:
-        return view, []
-    judge, recent = scored
-    found = estimates(judge, said_of_scores(part.judge, said), against.calibrator, recent)
-    light = Light(int(found.light[0]))
-    shown = {
-        name: FigureView(float(one.value[0]), float(one.low[0]), float(one.high[0]), int(one.n[0]))
-        for name, one in found.figures.items()
-    }
-    note = f"estimated before labels, {light.name.lower()}"
-    findings = [
-        told(name, "estimate", figure, 1, note, _LIGHTS[light])
-        for name, figure in shown.items()
-        if not name.endswith(("positives", "negatives"))
-    ]
-    unsupported = float(found.unsupported[0])
-    return replace(view, estimated=shown, light=light.name.lower(), unsupported=unsupported), findings
+    judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, calibrator: Calibrator
+) -> None:
+    scored = scores_of(part.judge, recent)
+    if scored is None:
+        return
+    found = estimates(scored[0], said_of_scores(part.judge, said), calibrator, scored[1])
+    for place, one in enumerate(judged):
+        light = Light(int(found.light[place]))
+        shown = {
+            name: FigureView(
+                float(figure.value[place]), float(figure.low[place]), float(figure.high[place]), int(figure.n[place])
+            )
+            for name, figure in found.figures.items()
+            if not name.endswith(("positives", "negatives"))
+        }
+        note = f"estimated before labels, {light.name.lower()}"
+        one.findings += [told(name, "estimate", figure, 1, note, _LIGHTS[light]) for name, figure in shown.items()]
+        unsupported = float(found.unsupported[place])
+        one.view = replace(one.view, estimated=shown, light=light.name.lower(), unsupported=unsupported)
 
 
-def _predicted(part: WholePart, said: IntArray) -> int:
+def _predicted(part: WholePart, said: IntArray) -> IntArray:
     """Return how many predictions there are; classes of several are counted once, their scores beside."""
-    return int(said[0, : len(said[0]) - scores_said(part.judge)].sum())
-
-
-def scores_said(judge: Judge) -> int:
-    """Return how many cells count predictions a second time."""
-    found = getattr(judge, "confidence", None)
-    return 0 if found is None else int(found.said)
-
-
-def _enough(matured: IntArray, config: ModelConfig) -> bool:
-    return int(matured[0, 0]) >= config.performance.min_labels
+    beside = part.judge.confidence.said if isinstance(part.judge, MulticlassJudge) and part.judge.confidence else 0
+    counted: IntArray = said[:, : said.shape[1] - beside].sum(axis=1)
+    return counted

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from detectors.performance import compare
 from monitor.config.model import ModelConfig
 from monitor.events import IntArray
 from monitor.findings import Finding, WindowResult
-from monitor.outcomes.figures import as_estimate, calibration, figures, said_by_bin, scores_of
+from monitor.outcomes.figures import calibration, figures, said_by_bin, scores_of
 from monitor.outcomes.judges import BinaryJudge
-from monitor.outcomes.judging import metrics_of
+from monitor.outcomes.judging import Judged, metrics_of
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, SlicedPart
 from monitor.outcomes.sums import baseline_of_slices, of_slices, previous
@@ -29,31 +29,36 @@ _NO_GROUP: Final = "(missing)"
 
 
 def judge_slices(
-    outcomes: ModelOutcomes, part: SlicedPart, window: Window, version: str, whole: PerformanceView
-) -> tuple[list[PerformanceView], list[Finding]]:
-    """Return the views of the slices with enough labels, and what the whole says of differences between groups.
+    outcomes: ModelOutcomes, part: SlicedPart, window: Window, version: str, judged: Sequence[Judged]
+) -> list[PerformanceView]:
+    """Return the views of the slices with enough labels; tell each window of differences between groups.
 
     A slice is compared with the same slice of the baseline. Groups are compared where the slicing is of one protected
     column; its missing values are no group.
     """
-    start = whole.result.start
-    vectors = of_slices(outcomes, part, version, start, start + window.size)
-    running, matured = part.table(vectors, RUNNING), part.table(vectors, MATURED)
-    config = outcomes.model.config
-    findings = list(_fairness(part, vectors, config))
-    enough = np.flatnonzero(running[:, 0] >= part.slicing.min_samples)
-    if not len(enough):
-        return [], findings
     base = _baseline(outcomes, part, version)
-    tables = (running[enough], matured[enough], None if base is None else part.table(base, MATURED)[enough])
-    predictions = part.said(vectors)[enough].sum(axis=1)
-    result = whole.result
+    chosen: list[tuple[WindowResult, int]] = []
+    tables: list[IntArray] = []
+    for one in judged:
+        result = one.view.result
+        vectors = of_slices(outcomes, part, version, result.start, result.end)
+        one.findings += _fairness(part, vectors, outcomes.model.config)
+        enough = np.flatnonzero(part.table(vectors, RUNNING)[:, 0] >= part.slicing.min_samples)
+        chosen += [(result, place) for place in enough.tolist()]
+        tables.append(vectors[enough])
+    if not chosen:
+        return []
+    vectors = np.concatenate(tables)
+    before = None if base is None else part.table(base, MATURED)[[place for _, place in chosen]]
+    counts = (part.table(vectors, RUNNING), part.table(vectors, MATURED), before)
+    predictions = part.said(vectors).sum(axis=1).tolist()
     views = []
-    for place, (view, found) in enumerate(_slices(part, tables, result, config, window.name)):
-        label = part.slicing.labels[int(enough[place])]
-        own = replace(result, slice=label, n=int(predictions[place]), findings=tuple(found))
-        views.append(replace(view, result=own, predictions=int(predictions[place])))
-    return views, findings
+    for found, (result, place), number in zip(
+        _slices(part, counts, outcomes.model.config), chosen, predictions, strict=True
+    ):
+        own = replace(result, slice=part.slicing.labels[place], n=number, findings=tuple(found.findings))
+        views.append(PerformanceView(own, window.name, number, *found.labelled, 0, **found.shown))
+    return views
 
 
 def _baseline(outcomes: ModelOutcomes, part: SlicedPart, version: str) -> IntArray | None:
@@ -63,39 +68,43 @@ def _baseline(outcomes: ModelOutcomes, part: SlicedPart, version: str) -> IntArr
     return None if before is None else of_slices(outcomes, part, before)
 
 
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """What is shown of one slice."""
+
+    labelled: tuple[int, int]
+    """Rows with a label now, and rows judged for good."""
+    shown: dict[str, Any]
+    findings: list[Finding]
+
+
 def _slices(
-    part: SlicedPart,
-    tables: tuple[IntArray, IntArray, IntArray | None],
-    result: WindowResult,
-    config: ModelConfig,
-    window: str,
-) -> Iterator[tuple[PerformanceView, list[Finding]]]:
+    part: SlicedPart, tables: tuple[IntArray, IntArray, IntArray | None], config: ModelConfig
+) -> Iterator[_Slice]:
     """Yield the figures of each slice ``[J, size]``; all are computed together."""
     running, matured, base = tables
     now, final = figures(part.judge, running), figures(part.judge, matured)
     before = {} if base is None else figures(part.judge, base)
+    metrics = [metric for metric in metrics_of(config) if metric in now]
+    against = {metric: compare(final[metric], before[metric]) for metric in metrics if metric in before}
     settings = config.performance.model_copy(update={"min_labels": part.slicing.min_samples})
     scored = scores_of(part.judge, running)
-    errors = None if scored is None else calibration(*scored, None, config.calibration.bins).figures
+    errors = {} if scored is None else calibration(*scored, None, config.calibration.bins).figures
     for place in range(len(running)):
         known = {name: figure_view(figure, place) for name, figure in now.items()}
         done = {name: figure_view(figure, place) for name, figure in final.items()}
-        view = PerformanceView(result, window, 0, int(running[place, 0]), int(matured[place, 0]), 0, known, done)
-        found, changes = [], {}
-        for metric in metrics_of(config):
-            if metric not in now:
-                continue
+        changes = {metric: change_view(change, place) for metric, change in against.items()}
+        found = []
+        for metric in metrics:
             found.append(told(metric, "performance", known[metric], settings.min_labels))
-            if metric in before:
-                change = compare(final[metric], before[metric])
+            if metric in against:
                 value = float(before[metric].value[place])
-                changes[metric] = change_view(change, place)
-                found.append(told_change(metric, change, done[metric], value, settings, place))
-        if errors is not None:
-            shown = {name: figure_view(as_estimate(figure), place) for name, figure in errors.items()}
-            view = replace(view, calibration=shown)
+                found.append(told_change(metric, against[metric], done[metric], value, settings, place))
+        shown = {name: figure_view(figure, place) for name, figure in errors.items()}
+        if "ece" in shown:
             found.append(told("ece", "calibration", shown["ece"], settings.min_labels))
-        yield replace(view, changes=changes), found
+        figures_of = {"running": known, "final": done, "changes": changes, "calibration": shown}
+        yield _Slice((int(running[place, 0]), int(matured[place, 0])), figures_of, found)
 
 
 def _fairness(part: SlicedPart, vectors: IntArray, config: ModelConfig) -> Iterator[Finding]:
@@ -120,7 +129,7 @@ def _fairness(part: SlicedPart, vectors: IntArray, config: ModelConfig) -> Itera
 def _told(column: str, name: str, found: Disparity, groups: list[str]) -> Iterator[Finding]:
     low, high = (int(place) for place in found.worst[0])
     note = "" if low < 0 else f"between {groups[low]} and {groups[high]}"
-    difference, ratio = figure_view(as_estimate(found.difference)), figure_view(as_estimate(found.ratio))
+    difference, ratio = figure_view(found.difference), figure_view(found.ratio)
     unequal = "warn" if difference.low > _APART else "ok"
     yield told(column, name, difference, 1, note, unequal, threshold=_APART)
     unequal = "warn" if ratio.high < _FOUR_FIFTHS else "ok"

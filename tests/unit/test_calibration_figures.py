@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from detectors.calibration import error, losses, murphy, squared
-from detectors.calibration.figure import Figure, simultaneous, wilson
+from detectors.calibration.figure import figure_of, simultaneous, wilson
 from detectors.calibration.reliability import bias, reliability
 from detectors.calibration.sums import ScoreBins, equal_mass
 from detectors.calibration.table import CalibrationTable
@@ -196,5 +196,5 @@ def test_intervals_at_other_levels_agree_with_scipy() -> None:
         interval = stats.binomtest(k, n).proportion_ci(method="wilson")
         assert (low[place], high[place]) == pytest.approx((interval.low, interval.high), abs=1e-12)
     assert simultaneous(np.array([10.0]))[0] == pytest.approx(stats.norm.isf((1 - 0.95**0.1) / 2))
-    gone = Figure.of(np.array([np.nan]), np.array([0.0]), np.array([1.0]), np.array([0.0]))
+    gone = figure_of(np.array([np.nan]), np.array([0.0]), np.array([1.0]), np.array([0.0]))
     assert np.isnan([gone.low[0], gone.high[0]]).all()

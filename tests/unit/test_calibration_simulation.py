@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 
 from detectors.calibration import error, losses, murphy, squared
-from detectors.calibration.figure import Figure
 from detectors.calibration.reliability import bias
 from detectors.calibration.sums import ScoreBins
 from detectors.calibration.table import CalibrationTable
+from detectors.performance import Estimate
 from tests.oracles import FloatArray, IntArray, tally
 
 LAWS = {"common": (1.0, 1.5), "rare": (0.3, 12.0), "sure": (0.2, 0.2)}
@@ -45,13 +45,13 @@ def simulate(
     return Windows(table, cells, found, mass / np.maximum(found.n, 1), p, truth)
 
 
-def covered(figure: Figure, truth: FloatArray) -> float:
+def covered(figure: Estimate, truth: FloatArray) -> float:
     return float(np.mean((figure.low - 1e-9 <= truth) & (truth <= figure.high + 1e-9)))
 
 
-def halved(figure: Figure) -> Figure:
+def halved(figure: Estimate) -> Estimate:
     low, high = (figure.value + (side - figure.value) / 2 for side in (figure.low, figure.high))
-    return Figure(figure.value, low, high, figure.n, figure.bound)
+    return replace(figure, low=low, high=high)
 
 
 def true_error(w: Windows, power: int) -> FloatArray:

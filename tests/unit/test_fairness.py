@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.calibration.figure import Figure, simultaneous, wilson
+from detectors.calibration.figure import simultaneous, wilson
 from detectors.fairness import (
     demographic_parity,
     equalised_odds,
@@ -16,11 +16,12 @@ from detectors.fairness import (
     selection_rates,
     true_positive_rates,
 )
+from detectors.performance import Estimate
 from detectors.rate import newcombe
 from tests.oracles import FloatArray
 
 
-def covered(figure: Figure, truth: float | FloatArray) -> float:
+def covered(figure: Estimate, truth: float | FloatArray) -> float:
     return float(np.mean((figure.low - 1e-12 <= truth) & (truth <= figure.high + 1e-12)))
 
 

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import metrics as oracle
+from sklearn.linear_model import LogisticRegression
 
 from detectors.bins import NumericBins
+from detectors.calibration.sums import equal_mass
 from monitor.events import HOUR
 from monitor.findings import Finding, WindowResult
 from monitor.outcomes.evaluation import Evaluation
+from monitor.outcomes.judges import BinaryJudge
 from monitor.truth import UNKNOWN
 from tests.outcomes_ground import BEGIN, COUNTRIES, Life, Row, config_of, logs_of
 
@@ -242,3 +245,44 @@ def test_several_classes_are_told_apart() -> None:
     assert finding(result, "ece", "calibration").statistic == pytest.approx(
         abs(oracle.accuracy_score(true, said_all) - 0.7), abs=1e-8
     )
+
+
+def test_calibration_equals_brute_force_on_the_rows(life: Life) -> None:
+    life.outcomes.due.touch([("2", BEGIN)])
+    result = judged(life)["hourly:outcomes", "2", BEGIN, ""]
+    rows = [(r.score, int(t)) for r, t in joined(life.logs) if r.version == "2" and BEGIN <= r.time < BEGIN + HOUR]
+    p, y = np.array([score for score, _ in rows]), np.array([truth for _, truth in rows])
+    z = ((y - p) * (1 - 2 * p)).sum() / np.sqrt(((1 - 2 * p) ** 2 * p * (1 - p)).sum())
+    assert finding(result, "spiegelhalter_z", "calibration").statistic == pytest.approx(z, abs=1e-7)
+    assert finding(result, "brier", "calibration").statistic == pytest.approx(((p - y) ** 2).mean(), abs=1e-9)
+    whole = life.outcomes.whole
+    assert whole is not None
+    assert isinstance(whole.judge, BinaryJudge)
+    fine = np.searchsorted(whole.judge.table.edges, p, side="right")
+    groups = equal_mass(np.bincount(fine, minlength=whole.judge.bins), 15)[fine]
+    gaps = [abs((y - p)[groups == group].sum()) for group in range(15)]
+    assert finding(result, "ece", "calibration").statistic == pytest.approx(sum(gaps) / len(p), abs=1e-8)
+    logits = np.log(p / (1 - p))[:, np.newaxis]
+    fit = LogisticRegression(C=np.inf, tol=1e-10).fit(logits[np.isfinite(logits[:, 0])], y[np.isfinite(logits[:, 0])])
+    slope = finding(result, "calibration_slope", "calibration")
+    assert abs(slope.statistic - float(fit.coef_[0, 0])) < 0.02 * float(fit.coef_[0, 0])
+
+
+def test_outcomes_cost_what_the_configuration_says() -> None:
+    cost = {"false_positive": 5.0, "per_amount": {"false_negative": 0.5}}
+    performance = {"metrics": ["cost", "recall_by_amount"], "amount": "amount", "cost": cost, "min_labels": 1}
+    logs = logs_of(600, 5, ugly=False, hours=1)
+    life = Life(config_of(performance=performance), logs)
+    life.run()
+    result = judged(life)["hourly:outcomes", "1", BEGIN, ""]
+    rows = [(r, int(t)) for r, t in joined(logs) if r.version == "1"]
+    rows = [(r, t) for r, t in rows if r.time < BEGIN + HOUR]
+    amounts = [100.0 * len(r.id) for r, _ in rows]
+    paid = [
+        5.0 if r.score >= 0.5 and not t else 0.5 * amount if r.score < 0.5 and t else 0.0
+        for (r, t), amount in zip(rows, amounts, strict=True)
+    ]
+    assert finding(result, "cost", "performance").statistic == pytest.approx(np.mean(paid), abs=1e-9)
+    caught = sum(a for (r, t), a in zip(rows, amounts, strict=True) if t and r.score >= 0.5)
+    there = sum(a for (_, t), a in zip(rows, amounts, strict=True) if t)
+    assert finding(result, "recall_by_amount", "performance").statistic == pytest.approx(caught / there, abs=1e-9)

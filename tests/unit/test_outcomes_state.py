@@ -69,6 +69,18 @@ def test_work_at_once_is_bounded_and_the_newest_comes_first() -> None:
     assert len(due.waiting) == 2 * MOST
 
 
+def test_no_window_starves_while_newer_ones_change_all_the_time() -> None:
+    due = Due.of(WindowSet.of(config_of().windows or {}), "hourly")
+    hours = [("1", hour * HOUR) for hour in range(3 * MOST)]
+    judged = set()
+    for minute in range(3):
+        due.touch(hours)
+        taken = due.take({"hourly": EVER}, minute * EVERY)
+        due.done(taken)
+        judged |= {start for _, _, start in taken}
+    assert len(judged) == 3 * MOST
+
+
 def test_predictions_made_before_bins_changed_do_not_leave_what_they_never_entered() -> None:
     logs = logs_of(200, 5, ugly=False, hours=2)
     life = Life(config_of(), logs)
