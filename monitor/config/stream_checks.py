@@ -29,7 +29,7 @@ def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
     mapped = stream.map
     paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
     paths += [(("map", "decode", text), text) for text in mapped.decode]
-    for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract"):
+    for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract", "entity"):
         if (text := getattr(mapped, name)) is not None:
             paths.append((("map", name), text))
     if isinstance(mapped.features, str):
