@@ -200,6 +200,12 @@ LABELS_REJECTED: Final = Metric(
     "driftline_labels_rejected_total", "counter", "model",
     "Labels that cannot be used: `label_missing`, `label_bad` or `label_unknown_class`.", ("model", "reason"),
 )  # fmt: skip
+WITHOUT_ENTITY: Final = Metric(
+    "driftline_predictions_without_entity_total", "counter", "model",
+    "Predictions that no label can find under `labels.match: last_before`: `unnamed` says nothing of whom it is about, "
+    "`overflow` are more than 256 of one entity within a quarter of `join.wait`.",
+    ("model", "reason"),
+)  # fmt: skip
 LAST_LABEL: Final = Metric(
     "driftline_last_label_timestamp_seconds", "gauge", "model", "Greatest time of any label.", ("model",), "seconds"
 )

@@ -13,9 +13,12 @@ import structlog
 
 from monitor.concept.watched import PayloadReader
 from monitor.config.model import ModelConfig
+from monitor.decoding.sampling import kept
 from monitor.events import MINUTE, Batch, IntArray, Records
 from monitor.join.clock import NEVER, InputClock, InputClocks
+from monitor.join.identity import identify
 from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
+from monitor.join.last_before import LastBefore, drop_entities
 from monitor.join.output import COMPLETED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
@@ -35,6 +38,7 @@ JOININGS: Final = b"N"
 SLACK: Final = MINUTE
 _AT_ONCE: Final = 200_000
 _FORMAT: Final = 1
+NO_ENTITY: Final = "prediction_without_entity"
 
 
 class Outcomes(Protocol):
@@ -76,6 +80,8 @@ class Joining:
     clocks: InputClocks
     truth: Truth
     outcomes: Outcomes
+    entities: LastBefore | None = None
+    """Finds the predictions of labels that name an entity, where they do."""
     concept: ConceptStreams | None = None
     """What watches completed pairs one by one, where the configuration has such detectors."""
     counters: Counter[str] = field(default_factory=Counter)
@@ -96,6 +102,7 @@ class Joining:
         outcomes: Outcomes,
         inputs: Mapping[str, int],
         carried: PayloadReader | None = None,
+        shards: int = 1,
     ) -> tuple[Joining, list[str]]:
         """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
 
@@ -107,6 +114,8 @@ class Joining:
             Topic → its partitions.
         carried
             Reads what predictions carry, for detectors of concept drift; without it there are none.
+        shards
+            Processes that share the partitions.
 
         Raises
         ------
@@ -124,9 +133,9 @@ class Joining:
             absent_means=None if labels.absent_means is None else truth.value(labels.absent_means),
             on_duplicate=labels.on_duplicate,
             max_pending=config.join.max_pending,
-            inputs=max(inputs[topic] for topic in topics),
+            inputs=max(-(-inputs[topic] // shards) for topic in topics),
             sample=config.join.sample,
-            source="|".join((topics[0], predictions.map.id, topics[1], labels.map.id)),
+            source="|".join((topics[0], predictions.map.id, topics[1], labels.map.id, *_entity(config))),
             completed=carried is not None and bool(config.concept),
         )
         changes = []
@@ -134,13 +143,17 @@ class Joining:
             join = Join.load(store, number, name, rules, outcomes.payload)
         except JoinChangedError:
             drop(store, number, name)
+            drop_entities(store, number, name)
             changes.append("joins labels anew, since the join's settings or its topics changed; what waited is lost")
             join = Join.load(store, number, name, rules, outcomes.payload)
         sides = {topics[0]: "both"} if topics[0] == topics[1] else {topics[0]: "prediction", topics[1]: "label"}
-        known = {(topic, n): InputClock() for topic in sides for n in range(inputs[topic])}
+        mine = {topic: [n for n in range(inputs[topic]) if n % shards == number % shards] for topic in sides}
+        known = {(topic, n): InputClock() for topic in sides for n in mine[topic]}
         joining = cls(name, sides, join, InputClocks(SLACK, config.skew, known), truth, outcomes)
         joining._number, joining._key = number, compose(JOININGS, number, name)
         joining._restore(store)
+        if labels.match == "last_before":
+            joining.entities = LastBefore(store, number, name, config.join.wait)
         if rules.completed and carried is not None:
             # River takes seconds to import, and few configurations need it
             from monitor.concept.streams import ConceptStreams  # noqa: PLC0415
@@ -179,6 +192,8 @@ class Joining:
             self._changed = True
             at = Positions(partition, times, batch.offsets, rows_of(batch))
             self.join.predictions(batch.ids, at, self.outcomes.pack(batch))
+            if self.entities is not None:
+                self._remember(self.entities, batch, at)
 
     def labels(self, partition: int, batch: Batch, times: IntArray) -> None:
         """Take in labels with their join times."""
@@ -191,13 +206,33 @@ class Joining:
         self.counters.update(lost)
         operations = np.where(retractions(batch), RETRACT, UPSERT)
         at = Positions(partition, times, batch.offsets, rows_of(batch))
-        self.join.labels(batch.ids, at, values, operations)
+        if self.entities is None:
+            self.join.labels(batch.ids, at, values, operations)
+            return
+        rows = self.join.waiting(batch.ids, at, values, operations)
+        entities = identify([batch.ids[row] for row in rows.tolist()])
+        self.entities.labels(entities, at.take(rows), batch.times[rows], values[rows], operations[rows] == RETRACT)
+
+    def _remember(self, entities: LastBefore, batch: Batch, at: Positions) -> None:
+        """Remember whom predictions are about; those that do not say get no label."""
+        named = batch.columns.get("entity")
+        texts = named if isinstance(named, list) else [None] * len(batch)
+        rows = np.array([row for row, text in enumerate(texts) if text is not None], np.int64)
+        self.counters[NO_ENTITY] += len(batch) - len(rows)
+        ids = [batch.ids[row] for row in rows.tolist()]
+        about = identify([text for text in texts if text is not None])
+        sampled = kept(ids, self.join.rules.sample)
+        entities.predictions(about, identify(ids), at.take(rows), batch.times[rows], sampled)
 
     def advance(self) -> bool:
         """Judge what has come of age, as far as the inputs allow; return whether nothing is left to do."""
         if self.clocks.watermark == NEVER:
             return True
-        done = self.join.advance(self.clocks.watermark, _AT_ONCE)
+        reached = self.clocks.watermark
+        if self.entities is not None:
+            self.join.resolved(self.entities.advance(reached))
+            reached = self.entities.behind
+        done = self.join.advance(reached, _AT_ONCE)
         self.drain()
         return done
 
@@ -233,6 +268,9 @@ class Joining:
         return JoinView(
             rows=dict(self.join.counters),
             rejected={reason: self.counters[reason] for reason in REASONS},
+            entities={}
+            if self.entities is None
+            else {"unnamed": self.counters[NO_ENTITY], "overflow": self.entities.overflow},
             last_label=self.last_label,
             watermark=None if self.join.watermark == NEVER else self.join.watermark,
             delays=quantiles_of(self.join.tally.delays),
@@ -247,18 +285,20 @@ class Joining:
         deletes = deletes + dropped
         if self._changed:
             puts[self._key] = msgspec.msgpack.encode(self._state())
-        if self.concept is not None:
-            more, gone = self.concept.changes()
-            puts.update(more)
-            deletes = deletes + gone
+        for part in (self.concept, self.entities):
+            if part is not None:
+                more, gone = part.changes()
+                puts.update(more)
+                deletes = deletes + gone
         return puts, deletes
 
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.join.written()
         self.outcomes.written()
-        if self.concept is not None:
-            self.concept.written()
+        for part in (self.concept, self.entities):
+            if part is not None:
+                part.written()
         self._changed = False
 
     def _state(self) -> dict[str, Any]:
@@ -277,3 +317,9 @@ class Joining:
         self.clocks.restore(state["clocks"])
         self.counters = Counter(dict(state["counters"]))
         self.last_label = state["last_label"]
+
+
+def _entity(config: ModelConfig) -> tuple[str, ...]:
+    """Return what else the join depends on where labels name entities."""
+    labels, entity = config.labels, config.predictions.map.entity
+    return () if labels is None or labels.match == "id" else (labels.match, str(entity))

@@ -20,7 +20,7 @@ from monitor.slices import Key
 from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
-_NOT_COMPARED = frozenset({"latency", "error", "flagged"})
+_NOT_COMPARED = frozenset({"latency", "error", "flagged", "label", "entity"})
 
 
 def advance_learning(model: Model, least: int, partitions: Iterable[Partition]) -> bool:

@@ -257,6 +257,8 @@ def _add_join(series: SeriesSet, name: str, join: JoinView) -> None:
     series.add(catalogue.LABELS, join.rows.get(("label", "seen"), 0), name)
     for reason, number in join.rejected.items():
         series.add(catalogue.LABELS_REJECTED, number, name, reason)
+    for reason, number in join.entities.items():
+        series.add(catalogue.WITHOUT_ENTITY, number, name, reason)
     series.add(catalogue.LAST_LABEL, _seconds(join.last_label), name)
     series.add(catalogue.JOIN_WATERMARK, _seconds(join.watermark), name)
     for quantile, seconds in join.delays.items():

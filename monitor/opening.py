@@ -13,6 +13,7 @@ from monitor.changes import window_changes
 from monitor.closing import Closing
 from monitor.concept.reading import OutcomesReader
 from monitor.config.root import Config
+from monitor.config.stream_checks import unlike_topics
 from monitor.crashes import CrashGuard
 from monitor.dead_letters import build_sink
 from monitor.evaluate import Evaluator
@@ -28,7 +29,7 @@ from monitor.outgoing import HOLD, Outgoing
 from monitor.panes import Shelf
 from monitor.partition import Partition
 from monitor.pipeline import Pipeline, no_fault, no_pulse
-from monitor.positions import Inputs
+from monitor.positions import Inputs, UnlikeTopicsError
 from monitor.progress import CLOSING, decode_closing, restore_model
 from monitor.published import PublishedFile, hold_after
 from monitor.sources.port import Source, TopicPartition
@@ -119,10 +120,15 @@ def _partitions(assembly: Assembly, inputs: Inputs) -> dict[int, Partition]:
 def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOutcomes]) -> dict[str, Joining]:
     """Return the join of every model that has labels, with what counts its output."""
     counts = inputs.source.partitions(assembly.topics())
+    shards = assembly.config.state.shards
     joinings = {}
     for name, taker in outcomes.items():
-        model, number = assembly.models[name], assembly.config.state.shards.index
-        joining, changes = Joining.load(assembly.store, number, model.config, taker, counts, OutcomesReader(taker))
+        model = assembly.models[name]
+        if unlike := unlike_topics(model.config, counts, shards.count):
+            raise UnlikeTopicsError(unlike)
+        joining, changes = Joining.load(
+            assembly.store, shards.index, model.config, taker, counts, OutcomesReader(taker), shards.count
+        )
         joinings[name] = joining
         model.changes += changes
     return joinings

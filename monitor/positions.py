@@ -24,6 +24,10 @@ class MissingTopicError(Exception):
     """A topic of the configuration does not exist."""
 
 
+class UnlikeTopicsError(Exception):
+    """Several processes cannot join two topics that are laid out differently."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """The input logs of a configuration."""

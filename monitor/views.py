@@ -158,6 +158,8 @@ class JoinView:
     """Greatest time of any label, as its record states it."""
     watermark: int | None = None
     """Join time up to which everything is worked off."""
+    entities: Mapping[str, int] = field(default_factory=dict)
+    """Predictions that no label of an entity can find → how many so far: ``unnamed``, ``overflow``."""
     delays: Mapping[float, float] = field(default_factory=dict)
     """Quantile, 0 to 1 → seconds from a prediction to its label, among those that are joined."""
     coverage: tuple[tuple[int, int, int], ...] = ()

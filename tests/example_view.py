@@ -65,7 +65,7 @@ JOIN: Final = JoinView(
     rows={("prediction", "joined"): 700, ("prediction", "pending"): 300, ("maturity", "waiting"): 1000,
           ("label", "seen"): 705, ("label", "joined"): 700, ("label", "invalid"): 5},
     rejected={"label_unknown_class": 5}, last_label=NOW - HOUR, watermark=NOW - 2 * MINUTE, delays={0.5: 64.0},
-    coverage=((MINUTE, 100, 10), (2 * HOUR, 900, 690)),
+    coverage=((MINUTE, 100, 10), (2 * HOUR, 900, 690)), entities={"unnamed": 3, "overflow": 1},
 )  # fmt: skip
 
 

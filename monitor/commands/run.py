@@ -21,7 +21,7 @@ from monitor.logs import configure
 from monitor.metrics import make_registry
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
-from monitor.positions import MissingTopicError
+from monitor.positions import MissingTopicError, UnlikeTopicsError
 from monitor.server import ListenError, Server
 from monitor.service import Health, Service
 from monitor.snapshot import Snapshots
@@ -75,7 +75,7 @@ def open_when_there(config: Config, path: Path, health: Health, stopping: thread
         source = build_source(config)
         try:
             return open_pipeline(config, source, base=folder_of(path), pulse=health.beat)
-        except (SourceUnavailableError, MissingTopicError) as error:
+        except (SourceUnavailableError, MissingTopicError, UnlikeTopicsError) as error:
             source.close()
             health.not_ready = f"no broker or topic to read: {error}"
             log.warning("cannot read yet, trying again", problem=str(error))

@@ -7,13 +7,13 @@ from typing import Final
 
 from monitor.config.checks import Complaint
 from monitor.config.model import LabelsConfig, ModelConfig
-from monitor.config.problem import WRONG_VALUE, Steps
+from monitor.config.problem import WARNING, WRONG_VALUE, Steps
 from monitor.config.stream_checks import below, check_stream, paths_of
 from monitor.decoding.cells import category
 from monitor.decoding.plan import compile_plan
 from monitor.decoding.schema import Schema
 
-_OTHERS: Final = ("version", "features", "score", "prediction", "latency", "error")
+_OTHERS: Final = ("version", "features", "score", "prediction", "latency", "error", "entity")
 
 
 def check_labels(model: ModelConfig) -> Iterator[Complaint]:
@@ -31,6 +31,7 @@ def check_labels(model: ModelConfig) -> Iterator[Complaint]:
     if not stream:
         yield from _check_plan(model, labels)
     yield from _check_times(model, labels)
+    yield from _check_match(model, labels)
     if labels.absent_means is not None and not _is_label(model, labels.absent_means):
         kind = "a number" if model.task == "regression" else "one of classes"
         yield Complaint(("labels", "absent_means"), f"must be {kind}", code=WRONG_VALUE)
@@ -75,6 +76,18 @@ def _check_plan(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint]
         about, _, reason = str(error).rpartition(": ")
         at = next((way for way, text in paths_of(labels) if about and text in about), ("map",))
         yield Complaint(("labels", *at), reason, needs=(("labels",),))
+
+
+def _check_match(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint]:
+    entity = model.predictions.map.entity
+    if labels.match == "last_before" and entity is None:
+        needs: tuple[Steps, ...] = (("predictions", "map", "entity"),)
+        yield Complaint(("labels", "match"), "needs the entity", "set predictions.map.entity", WRONG_VALUE, needs)
+    if labels.match == "last_before" and "id" not in labels.map.model_fields_set:
+        yield Complaint(("labels", "match"), "needs the entity that labels name", "set labels.map.id", WRONG_VALUE)
+    if labels.match == "id" and entity is not None:
+        hint = "set labels.match: last_before, or leave it out"
+        yield Complaint(("predictions", "map", "entity"), "is not used: labels name predictions", hint, WARNING)
 
 
 def _check_times(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint]:

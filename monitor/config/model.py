@@ -70,6 +70,8 @@ class MapConfig(Section):
     """Milliseconds the model took."""
     error: str | None = None
     """Truthy, or a status of 400 and above, when serving failed."""
+    entity: str | None = None
+    """What a prediction is about, such as a customer, where labels name that: see ``labels.match``."""
     retract: str | None = None
     """Of a label: truthy when it takes back what the label said before."""
     decode: dict[str, FieldDecoding] = Field(default_factory=dict)
@@ -113,6 +115,10 @@ class LabelsConfig(StreamConfig):
 
     map: LabelMapConfig = LabelMapConfig()
     """Where each role stands in a record."""
+    match: Literal["id", "last_before"] = "id"
+    """``id``: a label names its prediction. ``last_before``: ``map.id`` names an entity as ``predictions.map.entity``
+    does, and ``map.time`` is the time that the label is about; it belongs to the entity's last prediction at or before
+    that time. Such a prediction may be logged 5 minutes after its label at most."""
     matures_after: Duration | None = None
     """The age, by log time, at which a prediction is judged once and for all; by default ``join.wait``."""
     absent_means: str | int | float | bool | None = None

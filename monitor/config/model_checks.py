@@ -20,7 +20,7 @@ from monitor.decoding.plan import compile_plan
 from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, MINUTE
 
-RESERVED: Final = ("score", "prediction", "latency", "error", "flagged", "volume", "label")
+RESERVED: Final = ("score", "prediction", "latency", "error", "flagged", "volume", "label", "entity")
 SELECTORS: Final = ("features", "numeric", "categorical", "score", "prediction", "quality", "flagged", "volume")
 _NOT_SLICED: Final = frozenset({*SELECTORS, *RESERVED} - {"score", "prediction"})
 _MOST_OF_PAIR: Final = 50

@@ -10,8 +10,9 @@ from monitor.config.checks import Complaint
 from monitor.config.complain import place_of
 from monitor.config.load import Examined, examine, folder_of
 from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig
-from monitor.config.problem import NOT_FOUND, UNREACHABLE, WARNING, Problem, Steps
+from monitor.config.problem import NOT_FOUND, UNREACHABLE, WARNING, WRONG_VALUE, Problem, Steps
 from monitor.config.root import Config, KafkaConfig
+from monitor.config.stream_checks import name_of, unlike_topics
 from monitor.config.tree import Node
 from monitor.config.types import format_duration
 from monitor.redaction import redact
@@ -53,7 +54,8 @@ def validate(
 
 def check_source(config: Config, source: Source) -> Iterator[Complaint]:
     """Check that every input can be reached and exists."""
-    names = {model.predictions.topic or str(model.predictions.file): None for model in config.models}
+    streams = [stream for model in config.models for stream in (model.predictions, model.labels) if stream is not None]
+    names = dict.fromkeys(map(name_of, streams))
     letters = config.kafka.dead_letters
     topic = None if letters is None else letters.topic
     try:
@@ -61,16 +63,25 @@ def check_source(config: Config, source: Source) -> Iterator[Complaint]:
     except SourceUnavailableError as error:
         yield Complaint(("kafka", "bootstrap_servers"), redact(str(error)), "is the broker up?", UNREACHABLE)
         return
+    shards = config.state.shards.count
     for place, model in enumerate(config.models):
-        key = "file" if model.predictions.topic is None else "topic"
-        name = model.predictions.topic or str(model.predictions.file)
-        steps: Steps = ("models", place, "predictions", key)
-        if name not in counts:
-            yield Complaint(steps, f"no such {key}", code=NOT_FOUND)
-        elif counts[name] < config.state.shards.count:
-            yield Complaint(steps, f"has {counts[name]} partitions, fewer than shards.count", code=WARNING)
+        for side, stream in (("predictions", model.predictions), ("labels", model.labels)):
+            if stream is not None:
+                yield from _check_stream(("models", place, side), stream, counts, shards)
+        unlike = unlike_topics(model, counts, shards)
+        if unlike is not None:
+            yield Complaint(("models", place, "labels"), unlike, code=WRONG_VALUE)
     if topic is not None and "topic" in {_kind(model) for model in config.models}:
         yield from _check_letters(topic, source)
+
+
+def _check_stream(steps: Steps, stream: StreamConfig, counts: Mapping[str, int], shards: int) -> Iterator[Complaint]:
+    key = "file" if stream.topic is None else "topic"
+    name = name_of(stream)
+    if name not in counts:
+        yield Complaint((*steps, key), f"no such {key}", code=NOT_FOUND)
+    elif counts[name] < shards:
+        yield Complaint((*steps, key), f"has {counts[name]} partitions, fewer than shards.count", code=WARNING)
 
 
 def _kind(model: ModelConfig) -> str:

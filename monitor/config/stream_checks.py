@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from monitor.config.checks import Complaint
-from monitor.config.model import StreamConfig
+from monitor.config.model import ModelConfig, StreamConfig
 from monitor.config.problem import WRONG_VALUE, Steps
 from monitor.decoding.paths import parse_path, parse_template
 
@@ -29,7 +29,7 @@ def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
     mapped = stream.map
     paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
     paths += [(("map", "decode", text), text) for text in mapped.decode]
-    for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract"):
+    for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract", "entity"):
         if (text := getattr(mapped, name)) is not None:
             paths.append((("map", name), text))
     if isinstance(mapped.features, str):
@@ -56,3 +56,24 @@ def below(name: str, found: Complaint) -> Complaint:
     """Return a complaint about a part as one about the whole."""
     needs = tuple((name, *steps) for steps in found.needs)
     return Complaint((name, *found.steps), found.message, found.hint, found.code, needs)
+
+
+def name_of(stream: StreamConfig) -> str:
+    """Return the name of a stream's topic or file."""
+    return stream.topic or str(stream.file)
+
+
+def unlike_topics(model: ModelConfig, counts: Mapping[str, int], shards: int) -> str | None:
+    """Return why several processes cannot join a model's topics, ``None`` when they can as far as counts tell.
+
+    One process joins any two topics.
+    """
+    if shards == 1 or model.labels is None:
+        return None
+    one, other = name_of(model.predictions), name_of(model.labels)
+    if counts.get(one) == counts.get(other):
+        return None
+    return (
+        f"{model.name}: {one} has {counts.get(one)} partitions, {other} has {counts.get(other)}; with shards.count "
+        f"{shards} a label would not meet its prediction; repartition one of them by the id, or run one process"
+    )

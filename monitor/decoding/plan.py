@@ -192,7 +192,7 @@ def _roles(schema: Schema) -> Iterator[Cell]:
     outcome: CellKind = "categorical" if schema.classification else "numeric"
     kinds: dict[str, CellKind] = {
         "score": "numeric", "prediction": outcome, "label": outcome, "latency": "numeric", "error": "flag",
-        "retract": "flag",
+        "retract": "flag", "entity": "categorical",
     }  # fmt: skip
     for name in ROLES:
         path = getattr(schema.stream.map, name)

@@ -12,7 +12,7 @@ from monitor.events import Kind
 ColumnType: TypeAlias = Literal["numeric", "categorical", "ignore"]
 CellKind: TypeAlias = Literal["numeric", "categorical", "flag", "unknown", "ignore"]
 
-ROLES: Final = ("score", "prediction", "label", "latency", "error", "retract")
+ROLES: Final = ("score", "prediction", "label", "latency", "error", "retract", "entity")
 """Columns beside the features; a feature cannot have one of these names."""
 
 

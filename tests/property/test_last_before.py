@@ -135,7 +135,9 @@ class EntityDriver(Driver):
             (time_of(id_), (time, number, offset), id_)
             for (side, number), log in logs.items()
             if side == "prediction"
-            for offset, (record, time) in enumerate(zip(log, join_times(log), strict=True))
+            for offset, (record, time) in enumerate(
+                zip(log, join_times([record.log_time for record in log])[0], strict=True)
+            )
             for id_, _, _ in record.rows
         ]
         more: Counter[tuple[str, str]] = Counter()
@@ -145,7 +147,7 @@ class EntityDriver(Driver):
                 named[side, number] = log
                 continue
             found = []
-            for record, time in zip(log, join_times(log), strict=True):
+            for record, time in zip(log, join_times([record.log_time for record in log])[0], strict=True):
                 id_, value, operation = record.rows[0]
                 can = [
                     prediction

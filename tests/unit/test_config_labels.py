@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.config.problem import WARNING
+from monitor.config.stream_checks import unlike_topics
 from monitor.events import DAY
 from tests.config_files import examined, loaded, minimal
 
@@ -58,3 +59,14 @@ def test_predictions_are_judged_after_all_their_wait_unless_it_is_said(tmp_path:
         assert model.labels.matures_after == expected
         assert model.labels.map.time == "timestamp"
         assert model.labels.map.label == "value.label"
+
+
+@pytest.mark.parametrize(("shards", "labels", "told"), [(1, 3, False), (2, 3, True), (2, 4, False)])
+def test_several_processes_join_only_topics_of_equal_partitions(
+    tmp_path: Path, shards: int, labels: int, told: bool
+) -> None:
+    model = loaded(tmp_path, minimal(model=BINARY + LABELS)).models[0]
+    found = unlike_topics(model, {"t": 4, "l": labels}, shards)
+    assert (found is not None) == told
+    if found is not None:
+        assert "t has 4 partitions, l has 3" in found

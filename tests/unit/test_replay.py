@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def stream(tmp_path: Path) -> tuple[Path, Path]:
     return config, path
 
 
-def findings(config: Path, log: Path, out: Path, **options: str) -> list[dict[str, object]]:
+def findings(config: Path, log: Path, out: Path, **options: Any) -> list[dict[str, object]]:
     assert replay(config, {}, ReplayOptions(predictions=log, json=out, **options)) == 0
     return [json.loads(line) for line in out.read_text().splitlines()]
 
