@@ -22,12 +22,12 @@ from monitor.join.last_before import LastBefore, drop_entities
 from monitor.join.output import COMPLETED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
-from monitor.join.rules import Rules
 from monitor.join.tally import quantiles_of
 from monitor.keys import compose
+from monitor.matching import matching_of
 from monitor.sources.port import UNKNOWN_TIME, TopicPartition
 from monitor.store.port import StateReader, StateStore
-from monitor.truth import REASONS, Truth, retractions, rows_of
+from monitor.truth import MISSING, REASONS, Truth, retractions, rows_of
 from monitor.views import JoinView
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class Joining:
     outcomes: Outcomes
     entities: LastBefore | None = None
     """Finds the predictions of labels that name an entity, where they do."""
+    in_one_row: bool = False
+    """Whether a prediction's own row says what was true."""
     concept: ConceptStreams | None = None
     """What watches completed pairs one by one, where the configuration has such detectors."""
     counters: Counter[str] = field(default_factory=Counter)
@@ -122,22 +124,11 @@ class Joining:
         CorruptStateError
             When what is stored is damaged.
         """
-        predictions, labels = config.predictions, config.labels
-        if labels is None:
-            raise ValueError(f"{config.name} has no labels")
-        topics = (predictions.topic or str(predictions.file), labels.topic or str(labels.file))
         truth, name = Truth.of(config), config.name
-        rules = Rules(
-            wait=config.join.wait,
-            matures_after=config.join.wait if labels.matures_after is None else labels.matures_after,
-            absent_means=None if labels.absent_means is None else truth.value(labels.absent_means),
-            on_duplicate=labels.on_duplicate,
-            max_pending=config.join.max_pending,
-            inputs=max(-(-inputs[topic] // shards) for topic in topics),
-            sample=config.join.sample,
-            source="|".join((topics[0], predictions.map.id, topics[1], labels.map.id, *_entity(config))),
-            completed=carried is not None and bool(config.concept),
-        )
+        completed = carried is not None and bool(config.concept)
+        own = {topic: -(-count // shards) for topic, count in inputs.items()}
+        matching = matching_of(config, truth, own, completed=completed)
+        rules, sides = matching.rules, matching.sides
         changes = []
         try:
             join = Join.load(store, number, name, rules, outcomes.payload)
@@ -146,13 +137,13 @@ class Joining:
             drop_entities(store, number, name)
             changes.append("joins labels anew, since the join's settings or its topics changed; what waited is lost")
             join = Join.load(store, number, name, rules, outcomes.payload)
-        sides = {topics[0]: "both"} if topics[0] == topics[1] else {topics[0]: "prediction", topics[1]: "label"}
         mine = {topic: [n for n in range(inputs[topic]) if n % shards == number % shards] for topic in sides}
         known = {(topic, n): InputClock() for topic in sides for n in mine[topic]}
         joining = cls(name, sides, join, InputClocks(SLACK, config.skew, known), truth, outcomes)
         joining._number, joining._key = number, compose(JOININGS, number, name)
         joining._restore(store)
-        if labels.match == "last_before":
+        joining.in_one_row = matching.in_one_row
+        if matching.by_entity:
             joining.entities = LastBefore(store, number, name, config.join.wait)
         if rules.completed and carried is not None:
             # River takes seconds to import, and few configurations need it
@@ -194,6 +185,8 @@ class Joining:
             self.join.predictions(batch.ids, at, self.outcomes.pack(batch))
             if self.entities is not None:
                 self._remember(self.entities, batch, at)
+            if self.in_one_row:
+                self._own_labels(batch, at)
 
     def labels(self, partition: int, batch: Batch, times: IntArray) -> None:
         """Take in labels with their join times."""
@@ -212,6 +205,17 @@ class Joining:
         rows = self.join.waiting(batch.ids, at, values, operations)
         entities = identify([batch.ids[row] for row in rows.tolist()])
         self.entities.labels(entities, at.take(rows), batch.times[rows], values[rows], operations[rows] == RETRACT)
+
+    def _own_labels(self, batch: Batch, at: Positions) -> None:
+        """Take in the labels that predictions carry themselves; one that carries none has none."""
+        values, lost = self.truth.labels(batch)
+        del lost[MISSING]
+        self.counters.update(lost)
+        rows = np.flatnonzero(~self.truth.absent(batch))
+        if len(rows):
+            newest = int(batch.times[rows].max())
+            self.last_label = newest if self.last_label is None else max(self.last_label, newest)
+            self.join.labels([batch.ids[row] for row in rows.tolist()], at.take(rows), values[rows])
 
     def _remember(self, entities: LastBefore, batch: Batch, at: Positions) -> None:
         """Remember whom predictions are about; those that do not say get no label."""
@@ -317,9 +321,3 @@ class Joining:
         self.clocks.restore(state["clocks"])
         self.counters = Counter(dict(state["counters"]))
         self.last_label = state["last_label"]
-
-
-def _entity(config: ModelConfig) -> tuple[str, ...]:
-    """Return what else the join depends on where labels name entities."""
-    labels, entity = config.labels, config.predictions.map.entity
-    return () if labels is None or labels.match == "id" else (labels.match, str(entity))

@@ -77,7 +77,7 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
     outcomes = {
         name: outcomes_of(model, opened, config.state.shards.index)
         for name, model in models.items()
-        if model.config.labels is not None
+        if model.config.is_labelled
     }
     joinings = _joinings(assembly, inputs, outcomes)
     for partition in partitions.values():

@@ -78,6 +78,17 @@ class Truth:
             return float(said)
         return float(self.number([_name(said)])[0])
 
+    def absent(self, batch: Batch) -> NDArray[np.bool_]:
+        """Return which rows say nothing at all of a label."""
+        column = batch.columns.get("label")
+        if column is None:
+            return np.ones(len(batch), bool)
+        nothing = (
+            np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column], bool)
+        )
+        nothing[batch.bad.get("label", np.zeros(0, np.int64))] = False
+        return nothing
+
     def labels(self, batch: Batch) -> tuple[FloatArray, Counter[str]]:
         """Return the number of every label, NaN where it cannot be used, and how many cannot be used for which reason.
 

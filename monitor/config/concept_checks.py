@@ -40,7 +40,7 @@ def check_settings(detector: DetectorConfig, where: Steps) -> Iterator[Complaint
 
 def check_streams(detector: DetectorConfig, model: ModelConfig, where: Steps) -> Iterator[Complaint]:
     """Check that a model has the errors or losses that a detector of concept drift is to watch."""
-    if model.labels is None:
+    if not model.is_labelled:
         message = f"{detector.kind} needs labels to know errors by"
         yield Complaint((*where, "kind"), message, "set labels", WRONG_VALUE, (("labels",),))
         return

@@ -22,9 +22,13 @@ def check_labels(model: ModelConfig) -> Iterator[Complaint]:
     labels = model.labels
     if labels is None:
         if model.predictions.map.retract is not None:
-            steps: Steps = ("predictions", "map", "retract")
-            yield Complaint(steps, "only labels are retracted", "map it under labels", WRONG_VALUE)
+            yield Complaint(
+                ("predictions", "map", "retract"), "only labels are retracted", "map it under labels", WRONG_VALUE
+            )
         return
+    if model.predictions.map.label is not None:
+        steps: Steps = ("predictions", "map", "label")
+        yield Complaint(steps, "predictions carry their labels, and there are labels besides", "keep one", WRONG_VALUE)
     stream = tuple(check_stream(labels))
     yield from (below("labels", complaint) for complaint in stream)
     yield from (below("labels", complaint) for complaint in _check_roles(labels))
@@ -49,10 +53,10 @@ def _check_classes(model: ModelConfig) -> Iterator[Complaint]:
             yield Complaint(("classes",), "a binary model has two", "or set task: multiclass", WRONG_VALUE)
         if positive is not None and category(positive) not in names:
             yield Complaint(("positive_class",), "must be one of classes", needs=(("classes",),), code=WRONG_VALUE)
-    if model.labels is not None and model.task == "binary_classification" and positive is None:
+    if model.is_labelled and model.task == "binary_classification" and positive is None:
         hint = "name the class that the score is the probability of"
         yield Complaint(("labels",), "labels of a binary model need positive_class", hint, needs=(("positive_class",),))
-    if model.labels is not None and model.task == "multiclass" and classes is None:
+    if model.is_labelled and model.task == "multiclass" and classes is None:
         yield Complaint(("labels",), "labels of a multiclass model need classes", "name all", needs=(("classes",),))
 
 

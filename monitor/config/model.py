@@ -65,7 +65,8 @@ class MapConfig(Section):
     prediction: str | None = None
     """What the model decided: a class, or the number that a regression predicts."""
     label: str | None = None
-    """What was true."""
+    """What was true. Predictions that carry it themselves need no ``labels``; those that do not are not judged, unless
+    the row is logged again with it within ``join.wait``."""
     latency: str | None = None
     """Milliseconds the model took."""
     error: str | None = None
@@ -390,6 +391,18 @@ class ModelConfig(Section):
     """A partition without rows for so long (wall clock) no longer holds windows open."""
     lost_records: Literal["fail", "reset"] = "fail"
     """What to do when records were deleted before they were read: stop, or go on behind the gap, which is counted."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it is told what was true, in records of its own or in those of the predictions."""
+        return self.labels is not None or self.predictions.map.label is not None
+
+    @property
+    def matures_after(self) -> int:
+        """The age at which a prediction is judged once and for all: at once where it carries its label itself."""
+        if self.labels is None:
+            return 0
+        return self.join.wait if self.labels.matures_after is None else self.labels.matures_after
 
     @property
     def statistics(self) -> list[DetectorConfig]:

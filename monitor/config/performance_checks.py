@@ -23,7 +23,7 @@ _PLACE: Final = ("performance",)
 def check_performance(model: ModelConfig, resolved: ModelConfig) -> Iterator[Complaint]:
     """Check figures, window, baseline, amount and costs; ``resolved`` is the model with defaults filled in."""
     settings = model.performance
-    if model.labels is None:
+    if not model.is_labelled:
         if settings.model_fields_set:
             yield Complaint(_PLACE, "needs labels", "say where labels come from, under labels", WARNING)
         return

@@ -228,7 +228,7 @@ def blind_spots(model: ModelConfig) -> list[str]:
         found.append("the flagged share: decision is not set")
     if mapped.version is None:
         found.append("differences between versions: map.version is not set")
-    if model.labels is None:
+    if not model.is_labelled:
         found.append("whether the model is right: labels are not set")
     what = "anything"
     if model.detectors_on("volume"):

@@ -10,9 +10,10 @@ Of the predictions of one entity the 256 least by position within a quarter of `
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +25,7 @@ from monitor.events import MINUTE, FloatArray, IntArray
 from monitor.join.agenda import AGENDA, Agenda
 from monitor.join.clock import NEVER
 from monitor.join.identity import Ids
-from monitor.join.payload import Rows
+from monitor.join.payload import Rows, together
 from monitor.join.positions import Positions
 from monitor.keys import compose, parse, prefix
 from monitor.store.port import CorruptStateError, StateReader, StateStore
@@ -40,6 +41,8 @@ _PLACE: Final = (("time", "<i8"), ("offset", "<i8"), ("input", "<i4"), ("row", "
 _PREDICTION: Final = np.dtype([("id", "<u8", (2,)), ("event", "<i8"), *_PLACE, ("kept", "?")])
 _LABEL: Final = np.dtype([("entity", "<u8", (2,)), ("as_of", "<i8"), *_PLACE, ("value", "<f8"), ("retract", "?")])
 _ORDER: Final = ("time", "input", "offset", "row")
+_NOTHING: Final = np.zeros(0, _PREDICTION)
+_TOKEN: Final = struct.Struct("<qq")
 
 
 class EntitiesChangedError(ValueError):
@@ -126,8 +129,9 @@ class LastBefore:
         rows, entities = rows[order], entities[order]
         borders = np.flatnonzero((np.diff(entities.astype("<u8"), axis=0) != 0).any(axis=1)) + 1
         firsts = np.concatenate([[0], borders])
-        for part, first in zip(np.split(rows, borders), firsts.tolist(), strict=True):
-            self._fresh.setdefault(entities[first].astype("<u8").tobytes(), []).append(part)
+        ends = [*borders.tolist(), len(rows)]
+        for token, first, end in zip(_tokens(entities[firsts]), firsts.tolist(), ends, strict=True):
+            self._fresh.setdefault(token, []).append(rows[first:end])
         latest = np.maximum.reduceat(rows["time"], firsts)
         self._expiry.note(self._leaves(latest), entities[firsts])
         self._changed = True
@@ -246,59 +250,76 @@ class LastBefore:
 
     def _resolve(self, labels: Rows) -> Worked:
         labels = labels[np.lexsort([labels[name] for name in reversed(_ORDER)])]
-        tokens = [entity.tobytes() for entity in labels["entity"]]
-        self._merge(list(dict.fromkeys(tokens)))
-        ids = np.zeros((len(labels), 2), np.uint64)
-        found, sampled = np.zeros(len(labels), bool), np.zeros(len(labels), bool)
-        for place, token in enumerate(tokens):
-            row = self._last(self._known[token], labels[place])
-            if row is not None:
-                ids[place], found[place], sampled[place] = row["id"], True, row["kept"]
-        self._tidy(tokens)
+        rows, owners = self._candidates(labels)
+        can = np.flatnonzero(self._can(rows, labels[owners]))
+        rows, owners = rows[can], owners[can]
+        order = np.lexsort([*self._rank(rows), owners])
+        last = order[np.flatnonzero(np.diff(owners[order], append=-1))]
+        ids, sampled = np.zeros((len(labels), 2), np.uint64), np.zeros(len(labels), bool)
+        ids[owners[last]], sampled[owners[last]] = rows["id"][last], rows["kept"][last]
         parts = []
         for number in np.unique(labels["input"][sampled]).tolist():
             mine = np.flatnonzero(sampled & (labels["input"] == number))
-            rows = labels[mine]
-            at = Positions(number, rows["time"], rows["offset"], rows["row"].astype(np.int64))
-            parts.append(Resolved(ids[mine], at, rows["value"], rows["retract"]))
-        return Worked(tuple(parts), int((~found).sum()), int((found & ~sampled).sum()))
+            chosen = labels[mine]
+            at = Positions(number, chosen["time"], chosen["offset"], chosen["row"].astype(np.int64))
+            parts.append(Resolved(ids[mine], at, chosen["value"], chosen["retract"]))
+        return Worked(tuple(parts), len(labels) - len(last), len(last) - int(sampled.sum()))
 
-    def _last(self, rows: Rows, label: Any) -> Any | None:
-        """Return the prediction that a label belongs to."""
-        time, as_of = int(label["time"]), int(label["as_of"])
-        near = (rows["time"] <= time + self.grace) & (np.abs(rows["time"] - time) <= self.wait)
-        can = np.flatnonzero(near & (rows["event"] <= as_of))
-        if not len(can):
-            return None
-        rows = rows[can]
-        return rows[np.lexsort([rows[name] for name in (*reversed(_ORDER), "event")])[-1]]
+    def _candidates(self, labels: Rows) -> tuple[Rows, IntArray]:
+        """Return every prediction of every label's entity, beside the place of the label."""
+        tokens = _tokens(labels["entity"])
+        places = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
+        self._merge(list(places))
+        found = [self._known[token] for token in places]
+        lengths = np.array([len(rows) for rows in found], np.int64)
+        mine = np.array([places[token] for token in tokens], np.int64)
+        owners = np.repeat(np.arange(len(labels)), lengths[mine])
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths[mine]) - lengths[mine], lengths[mine])
+        rows = together(found, _PREDICTION)[(np.cumsum(lengths) - lengths)[mine][owners] + within]
+        self._tidy(list(places))
+        return rows, owners
+
+    def _can(self, rows: Rows, labels: Rows) -> NDArray[np.bool_]:
+        """Return which predictions may be those of the labels beside them."""
+        near = np.abs(rows["time"] - labels["time"]) <= self.wait
+        can: NDArray[np.bool_] = near & (rows["time"] <= labels["time"] + self.grace)
+        return can & (rows["event"] <= labels["as_of"])
+
+    def _rank(self, rows: Rows) -> list[IntArray]:
+        """Return what decides which prediction is the last, the weightiest last."""
+        return [rows[name] for name in (*reversed(_ORDER), "event")]
 
     def _merge(self, tokens: Sequence[bytes]) -> None:
         """Have all that is known of some entities in memory, with what is fresh."""
         lacking = [token for token in tokens if token not in self._known]
         keys = [self._entity_key(token) for token in lacking]
         for token, key, data in zip(lacking, keys, self._reader.get_many(keys), strict=True):
-            self._known[token] = np.zeros(0, _PREDICTION) if data is None else _unseal(key, data, _PREDICTION)
-        for token in tokens:
-            parts = self._fresh.pop(token, None)
-            if parts is not None:
-                whole = np.concatenate([self._known.pop(token), *parts])
-                self._known[token] = self._bounded(whole)
-                self._dirty.add(token)
+            self._known[token] = _NOTHING if data is None else _unseal(key, data, _PREDICTION)
+        changed = [token for token in tokens if token in self._fresh]
+        if not changed:
+            return
+        parts = [[self._known.pop(token), *self._fresh.pop(token)] for token in changed]
+        lengths = [sum(map(len, own)) for own in parts]
+        owners = np.repeat(np.arange(len(changed)), lengths)
+        rows, owners = self._bounded(together([part for own in parts for part in own], _PREDICTION), owners)
+        borders = np.searchsorted(owners, np.arange(len(changed) + 1)).tolist()
+        for token, (first, last) in zip(changed, pairwise(borders), strict=True):
+            self._known[token] = rows[first:last].copy()
+        self._dirty.update(changed)
 
-    def _bounded(self, rows: Rows) -> Rows:
-        """Return predictions in order, within the bound on each quarter of ``wait``."""
-        rows = rows[np.lexsort([rows[name] for name in reversed(_ORDER)])]
+    def _bounded(self, rows: Rows, owners: IntArray) -> tuple[Rows, IntArray]:
+        """Return the predictions of some entities in order, within the bound on each quarter of ``wait``."""
+        order = np.lexsort([*(rows[name] for name in reversed(_ORDER)), owners])
+        rows, owners = rows[order], owners[order]
         cells = rows["time"] // self._cell
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(cells)) + 1])
+        starts = np.flatnonzero(np.concatenate([[True], (np.diff(cells) != 0) | (np.diff(owners) != 0)]))
         ranks = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
         self.overflow += int((ranks >= MOST).sum())
-        kept: Rows = rows[ranks < MOST]
-        return kept
+        return rows[ranks < MOST], owners[ranks < MOST]
 
     def _forget(self, entities: Ids) -> None:
         """Drop the predictions of some entities that are over."""
-        tokens = [entity.tobytes() for entity in entities.astype("<u8")]
+        tokens = _tokens(entities)
         self._merge(tokens)
         for token in tokens:
             rows = self._known[token]
@@ -315,7 +336,7 @@ class LastBefore:
                 del self._known[token]
 
     def _entity_key(self, token: bytes) -> bytes:
-        return compose(ENTITIES, self._number, self._model, *np.frombuffer(token, "<i8").tolist())
+        return compose(ENTITIES, self._number, self._model, *_TOKEN.unpack(token))
 
     def _waiting_key(self, bucket: int) -> bytes:
         return compose(WAITING, self._number, self._model, bucket, self._sequence)
@@ -327,6 +348,12 @@ def drop_entities(store: StateStore, number: int, model: str) -> None:
     for start in (*starts, compose(AGENDA, number, f"{model}/entities")):
         while keys := [key for key, _ in islice(store.scan(start), 10_000)]:
             store.write({}, keys, sync=False)
+
+
+def _tokens(entities: Ids) -> list[bytes]:
+    """Return each id as 16 bytes."""
+    data = entities.astype("<u8").tobytes()
+    return [data[place : place + 16] for place in range(0, len(data), 16)]
 
 
 def _place(rows: Rows, at: Positions) -> None:

@@ -79,7 +79,7 @@ class Evaluation:
         """
         model = self.outcomes.model
         config, windows = model.config, model.windows
-        matures = config.join.wait if config.labels is None else config.labels.matures_after or config.join.wait
+        matures = config.matures_after
         period = config.performance.learn
         if period is None:
             period = (config.reference.learn if config.reference is not None else None) or _LEARN

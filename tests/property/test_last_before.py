@@ -252,17 +252,14 @@ def at_once(self: LastBefore, watermark: int) -> Worked:
     return worked
 
 
-def whatever_comes(self: LastBefore, rows: Any, label: Any) -> Any:
-    """Take the last prediction of all that were read, whenever they came."""
-    can = rows[rows["event"] <= label["as_of"]]
-    return can[np.argmax(can["event"])] if len(can) else None
+def whatever_comes(self: LastBefore, rows: Any, labels: Any) -> Any:
+    """Let all that were read be meant, whenever they came."""
+    return rows["event"] <= labels["as_of"]
 
 
-def by_arrival(self: LastBefore, rows: Any, label: Any) -> Any:
+def by_arrival(self: LastBefore, rows: Any) -> list[IntArray]:
     """Take the one that came last, whatever its own time."""
-    near = (rows["time"] <= label["time"] + self.grace) & (np.abs(rows["time"] - label["time"]) <= self.wait)
-    can = rows[near & (rows["event"] <= label["as_of"])]
-    return can[-1] if len(can) else None
+    return [rows["row"], rows["offset"], rows["input"], rows["time"]]
 
 
 def too_soon(self: LastBefore, times: IntArray) -> IntArray:
@@ -273,8 +270,8 @@ def too_soon(self: LastBefore, times: IntArray) -> IntArray:
 advance = LastBefore.advance
 MUTANTS: Final[dict[str, tuple[str, object]]] = {
     "labels are decided as they come": ("advance", at_once),
-    "any prediction ever read counts": ("_last", whatever_comes),
-    "the last to come is taken for the last": ("_last", by_arrival),
+    "any prediction ever read counts": ("_can", whatever_comes),
+    "the last to come is taken for the last": ("_rank", by_arrival),
     "predictions are forgotten too soon": ("_leaves", too_soon),
 }
 
