@@ -1,6 +1,7 @@
 """The law of the Kolmogorov-Smirnov distance, at a cost that does not grow with the number of rows.
 
-SciPy's ``kstwo`` is exact, but in the tail it sums over all rows: 2.5 s for one p-value of a million.
+SciPy's ``kstwo`` is exact, but in the tail it sums over all rows: 2.5 s for one p-value of a million. Nearer the middle
+it takes milliseconds for a few hundred rows, where an expansion has five digits.
 """
 
 from __future__ import annotations
@@ -16,25 +17,35 @@ from scipy.stats import kstwo
 FloatArray = NDArray[np.float64]
 
 _EXACT: Final = 1_000.0
-"""SciPy's exact sums up to so many rows."""
+"""SciPy's exact sums in the tail up to so many rows."""
+_FEW: Final = 140.0
+"""Elsewhere up to so many."""
 _TAIL: Final = 2.2
-"""SciPy sums where rows · distance² exceeds this; nearer the middle it is fast for any number of rows."""
+"""SciPy sums where rows · distance² exceeds this."""
+_TERMS: Final = np.arange(10)
 _STEPS: Final = 4
+_TINY: Final = 0.15
+"""The probability that √n D is less than this is below 1e-20."""
 
 
 def tail_probability(distance: FloatArray, rows: FloatArray) -> FloatArray:
     """Return P(D > distance) of one sample of so many rows, rounded; NaN gives NaN.
 
-    Beyond 1,000 rows the tail is twice the one-sided one, by its expansion to 1/rows^(3/2): within 3e-8 of ``kstwo``.
+    Beyond 140 rows the middle is the expansion of Pelz and Good to 1/rows^(3/2): within 4e-6 of ``kstwo``, 4e-8 from
+    1,000 rows on. Beyond 1,000 rows the tail is twice the one-sided one, by its own expansion: within 3e-8.
 
     >>> tail_probability(np.array([0.1]), np.array([166.7])).round(8).tolist()
     [0.06609219]
     """
     tail = np.full(len(distance), np.nan)
     size = np.maximum(np.round(rows), 1.0)
+    usable = np.isfinite(distance + size)
     with np.errstate(invalid="ignore"):
-        expanded = (size > _EXACT) & (size * distance**2 > _TAIL)
-    exact = np.isfinite(distance + size) & ~expanded
+        far = size * distance**2 > _TAIL
+    expanded = usable & far & (size > _EXACT)
+    middle = usable & ~far & (size > _FEW)
+    exact = usable & ~expanded & ~middle
+    tail[middle] = _two_sided(distance[middle] * np.sqrt(size[middle]), size[middle])
     tail[exact] = kstwo.sf(distance[exact], size[exact])
     tail[expanded] = 2 * np.exp(_log_one_sided(distance[expanded] * np.sqrt(size[expanded]), size[expanded]))
     return tail
@@ -58,6 +69,24 @@ def critical_distance(alpha: float, rows: FloatArray) -> FloatArray:
     exact = usable & ~expanded
     critical[exact] = [_exact_critical(alpha, value) for value in size[exact].tolist()]
     return critical
+
+
+def _two_sided(z: FloatArray, n: FloatArray) -> FloatArray:
+    """Return P(√n D > z) by the expansion of Pelz and Good (1976, JRSS B 38(2)), for z up to about 2."""
+    tiny = z < _TINY
+    z, n = np.where(tiny, _TINY, z)[:, None], n[:, None]
+    odd, even = (np.pi * (_TERMS + 0.5)) ** 2, (np.pi * _TERMS) ** 2
+    odds = 2 * np.exp(-odd / (2 * z**2))
+    evens = 2 * np.exp(-even / (2 * z**2))
+    first = (odd - z**2) * odds / (6 * z**4)
+    second = (6 * z**6 + 2 * z**4 + (2 * z**4 - 5 * z**2) * odd + (1 - 2 * z**2) * odd**2) * odds / (72 * z**7)
+    second -= even * evens / (36 * z**3)
+    third = odd**3 * (5 - 30 * z**2) + odd**2 * (212 * z**4 - 60 * z**2) + odd * (135 * z**4 - 96 * z**6)
+    third = (third - 30 * z**6 - 90 * z**8) * odds / (6480 * z**10)
+    third += (3 * even * z**2 - even**2) * evens / (216 * z**6)
+    terms = odds / z + first / np.sqrt(n) + second / n + third / n**1.5
+    tail: FloatArray = 1 - np.sqrt(np.pi / 2) * terms.sum(axis=1)
+    return np.where(tiny, 1.0, tail)
 
 
 def _log_one_sided(z: FloatArray, n: FloatArray) -> FloatArray:
