@@ -207,3 +207,7 @@ def main() -> None:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(CONFIG_ERROR)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -153,14 +154,15 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
                 f"partition {number}: event time {pipeline.partitions[number].clocks['m'].greatest}, {greatest}"
             )
     seen = set()
+    cells_of = cache(partial(_cells_of, truth, plan))
     sliced: defaultdict[tuple[str, str, int], list[WindowResult]] = defaultdict(list)
     for result in pipeline.assembly.history.results(None, None):
         key = (result.version, result.window, result.start)
-        cells = window_cells(truth, plan, *key)
         if result.slice:
             sliced[key].append(result)
             continue
         seen.add(key)
+        cells = cells_of(key)
         if (result.n, result.revision) != (cells["rows", ""], truth.restated[key]):
             found.append(
                 f"{key}: {result.n} rows, revision {result.revision}; truth {cells['rows', '']}, {truth.restated[key]}"
@@ -170,10 +172,14 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
         if not same(result.findings, expected):
             found.append(f"{key}: findings differ")
     for key in seen | sliced.keys():
-        found.extend(slice_differences(model, key, window_cells(truth, plan, *key), truth, sliced.get(key, [])))
+        found.extend(slice_differences(model, key, cells_of(key), truth, sliced.get(key, [])))
     missing = {key for key in truth.restated if key not in seen and truth.restated[key]}
     found.extend(f"{key}: never evaluated" for key in sorted(missing))
     return found
+
+
+def _cells_of(truth: Truth, plan: Plan, key: tuple[str, str, int]) -> Counter[tuple[str, str]]:
+    return window_cells(truth, plan, *key)
 
 
 def slice_differences(

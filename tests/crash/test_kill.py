@@ -150,7 +150,9 @@ def fed(broker: Broker, topic: str, tmp_path: Path) -> tuple[Path, Feed]:
     broker.create_topic(topic, PARTITIONS)
     count = 500_000 if SOAK else 50_000
     logs = {number: list(rows(number, count, seed=11)) for number in range(PARTITIONS)}
-    return prepare(tmp_path, topic, broker.address), Feed(broker.address, topic, logs, portions=KILLS, seconds=2.0)
+    return prepare(tmp_path, topic, broker.address), Feed(
+        broker.address, topic, logs, portions=KILLS, seconds=2.0 * PATIENCE
+    )
 
 
 def check(config_path: Path, logs: dict[int, list[bytes | None]]) -> list[str]:
@@ -187,7 +189,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(fed: tuple[Path, Feed], tmp_pa
     assert check(path, feed.logs) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 * PATIENCE)
 @pytest.mark.kafka
 def test_a_build_that_writes_positions_apart_fails(broker: Broker, topic: str, tmp_path: Path) -> None:
     broker.create_topic(topic, PARTITIONS)
