@@ -56,6 +56,9 @@ class Secret:
     def __str__(self) -> str:
         return MASK
 
+    def __format__(self, spec: str) -> str:
+        return MASK
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled")
 

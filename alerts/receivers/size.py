@@ -58,15 +58,14 @@ def fit(
     b'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'
     """
     for width in widths:
-        low, best = 1, b""
-        high = count
-        while low <= high:
-            middle = (low + high + 1) // 2
-            body = render(middle, width)
+        best, fits, fails = b"", 0, count + 1
+        while fits + 1 < fails:  # double, then halve: bodies that are far too large are never made
+            tried = min(max(1, 2 * fits), count) if fails > count else (fits + fails) // 2
+            body = render(tried, width)
             if len(body) <= limit:
-                low, best = middle + 1, body
+                best, fits = body, tried
             else:
-                high = middle - 1
+                fails = tried
         if best:
             return best
     return render(0, widths[-1])
