@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -30,7 +29,6 @@ RESOLVED_FOR: Final = 300.0
 """Seconds for which the end of an alert is told again."""
 _VALID_TIMES: Final = 4
 _WIDTHS: Final = (4000, 1000, 250, 40)
-_BATCH: Final = 1000
 _RESEND_LIMIT: Final = 500_000
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_]")
 _log = structlog.get_logger("alerts.alertmanager")
@@ -74,13 +72,19 @@ class Alertmanager:
 
         That is what fires, and what ended within the last five minutes.
         """
-        due = (alert for alert in alerts if alert.ends_at is None or now - alert.ends_at <= RESOLVED_FOR * 1e6)
-        waiting = tuple(islice(due, _BATCH))
-        while waiting:
-            body = fit(len(waiting), partial(_packed, waiting), _RESEND_LIMIT, _WIDTHS)
-            yield body
-            waiting = waiting[max(1, len(json.loads(body))) :]
-            waiting += tuple(islice(due, _BATCH - len(waiting)))
+        packed: list[bytes] = []
+        size = 0
+        for alert in alerts:
+            if alert.ends_at is not None and now - alert.ends_at > RESOLVED_FOR * 1e6:
+                continue
+            one = fit(1, partial(_alone, alert), widths=_WIDTHS)
+            if packed and size + len(one) > _RESEND_LIMIT:
+                yield b"[%b]" % b",".join(packed)
+                packed, size = [], 0
+            packed.append(one)
+            size += len(one) + 1
+        if packed:
+            yield b"[%b]" % b",".join(packed)
 
     def resend(self, alerts: Iterable[Alert], now: int, deadline: Deadline) -> Outcome:
         """Tell all replicas again what they must hear at a time; call it every ``resend_every`` seconds."""
@@ -122,8 +126,8 @@ def _worst(failed: Sequence[Retry | Rejected]) -> Outcome:
     return Rejected(reason, disable=all(isinstance(outcome, Rejected) and outcome.disable for outcome in failed))
 
 
-def _packed(alerts: Sequence[Alert], entries: int, width: int) -> bytes:
-    return to_json([_alert(alert, width) for alert in alerts[:entries]])
+def _alone(alert: Alert, _: int, width: int) -> bytes:
+    return to_json(_alert(alert, width))
 
 
 def _listed(group: AlertGroup, entries: int, width: int) -> list[dict[str, Any]]:
