@@ -22,7 +22,8 @@ from alerts.receivers.size import fit
 from alerts.receivers.text import MOST_ENTRIES, compose, in_words
 
 _KINDS: Final = {"page": "failure", "warn": "warning", "info": "info"}
-_TALKATIVE: Final = ("apprise", "urllib3", "requests")
+_QUIETED: Final = {"apprise": logging.CRITICAL + 1, "urllib3": logging.ERROR, "requests": logging.ERROR}
+"""What these write below such levels holds whole addresses, tokens and all."""
 _log = structlog.get_logger("alerts.apprise")
 
 
@@ -44,9 +45,9 @@ class Apprise:
         self._url = url
         self._library: Any = import_module("apprise")
         self._busy = threading.Lock()
-        for name in _TALKATIVE:  # below warnings they write whole addresses, tokens and all
+        for name, level in _QUIETED.items():
             logger = logging.getLogger(name)
-            logger.setLevel(max(logger.level, logging.WARNING))
+            logger.setLevel(max(logger.level, level))
 
     def check(self) -> None:
         """Refuse an address that Apprise does not understand.
@@ -94,7 +95,7 @@ class Apprise:
             sent = service.notify(
                 body=document["body"], title=document["title"], notify_type=document["type"], body_format="text"
             )
-            answer.append(sent is True)
+            answer.append(bool(sent))
         except Exception as error:  # noqa: BLE001 - whatever one of its many services does, the message stays
             _log.warning("apprise_failed", error=type(error).__name__)
         finally:
