@@ -34,7 +34,11 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
     if not _slots.acquire(timeout=seconds):
         raise DeliveryError("too many look-ups of names hang")
     answer: queue.SimpleQueue[list[Address] | None] = queue.SimpleQueue()
-    threading.Thread(target=_look_up, args=(host, port, answer), name="resolve", daemon=True).start()
+    try:
+        threading.Thread(target=_look_up, args=(host, port, answer), name="resolve", daemon=True).start()
+    except RuntimeError:
+        _slots.release()
+        raise DeliveryError("no thread is to be had to look up a name") from None
     try:
         found = answer.get(timeout=seconds)
     except queue.Empty:

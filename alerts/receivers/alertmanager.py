@@ -20,7 +20,8 @@ from alerts.net.http import Endpoint, json_headers
 from alerts.notification import Alert, AlertGroup, Deadline, Delivered, Outcome, Rejected, Retry
 from alerts.receivers.credentials import Credentials
 from alerts.receivers.payload import bounded, thread_of, to_json
-from alerts.receivers.size import BODY_LIMIT, exact, fit
+from alerts.receivers.size import BODY_LIMIT, fit
+from alerts.receivers.text import is_link
 from alerts.receivers.times import rfc3339
 
 RESEND_EVERY: Final = 60.0
@@ -100,8 +101,7 @@ class Alertmanager:
         The time at which a firing alert would end by itself is set here, so that a body that waited is not out of date.
         """
         ends = rfc3339(int((self._clock() + self._valid) * 1e6))
-        alerts = [alert if "endsAt" in alert else {**alert, "endsAt": ends} for alert in json.loads(body)]
-        stamped = to_json(alerts)
+        stamped = to_json([_stamped(alert, ends) for alert in json.loads(body)])
 
         def attempt(replica: Endpoint) -> Outcome:
             headers = json_headers(message_id) | self._credentials.headers()
@@ -114,6 +114,12 @@ class Alertmanager:
                 _log.warning("alertmanager_replica_missed", reason=outcome.reason)
             return Delivered()
         return _worst(failed)
+
+
+def _stamped(alert: dict[str, Any], ends: str) -> dict[str, Any]:
+    """Return an alert with its end, which must not lie before its beginning, as a clock that is ahead may have it."""
+    end = alert.get("endsAt", ends)
+    return {**alert, "startsAt": min(alert["startsAt"], end), "endsAt": end}
 
 
 def _worst(failed: Sequence[Retry | Rejected]) -> Outcome:
@@ -145,7 +151,7 @@ def _alert(alert: Alert, width: int) -> dict[str, Any]:
         "annotations": {_label_name(name): value for name, value in bounded(alert.annotations, width).items()},
         "startsAt": rfc3339(alert.starts_at),
         **({"endsAt": rfc3339(alert.ends_at)} if alert.ends_at is not None else {}),
-        **({"generatorURL": exact(alert.url, width)} if alert.url and len(alert.url) <= width else {}),
+        **({"generatorURL": alert.url} if is_link(alert.url) and len(alert.url) <= width else {}),
     }
 
 

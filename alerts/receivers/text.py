@@ -137,6 +137,14 @@ def _entry(alert: Alert, width: int) -> Entry:
     )
 
 
+def is_link(url: str) -> bool:
+    """Return whether a text is a web address; a long one is none, since cut it would lead astray.
+
+    >>> is_link("https://h.example/x"), is_link("javascript:alert(1)")
+    (True, False)
+    """
+    return len(url) <= _MOST_URL and _URL.fullmatch(url) is not None
+
+
 def _links(*candidates: tuple[str, str]) -> tuple[Link, ...]:
-    """Return the links that are web addresses; a cut address would lead astray, so a long one is left out."""
-    return tuple(Link(name, url) for name, url in candidates if len(url) <= _MOST_URL and _URL.fullmatch(url))
+    return tuple(Link(name, url) for name, url in candidates if is_link(url))

@@ -132,7 +132,7 @@ class Handler(socketserver.BaseRequestHandler):
             self.connection.sendall(b"x: " + b"y" * 999_995 + b"\r\n")
 
     def way_bomb(self) -> None:
-        self.answer(200, gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
+        self.answer(200, gzip.compress(bytes(10_000_000)), Content_Encoding="gzip")
 
     def way_reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

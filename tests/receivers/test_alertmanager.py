@@ -118,6 +118,14 @@ def test_odd_labels_are_made_such_that_it_takes_them(server: Server) -> None:
     assert got["annotations"]["how_sure_"] == "very"
 
 
+def test_a_beginning_after_the_end_and_an_odd_address_are_no_reason_to_refuse(server: Server) -> None:
+    one = pusher(server.url, ports=(server.port,))
+    ahead = dataclasses.replace(of("ahead"), starts_at=now() + 3_600_000_000, url="not an address")
+    over = dataclasses.replace(of("over"), state="resolved", ends_at=now() - 3_600_000_000)
+    assert one.send("m", one.body(group(ahead, over)), within(5)) == Delivered()
+    assert "ahead" in {each["labels"]["model"] for each in server.alerts()}
+
+
 def test_ten_thousand_alerts_are_told_again_in_a_few_requests(server: Server) -> None:
     many = [of("many", slice_=str(number)) for number in range(10_000)]
     one = pusher(server.url, ports=(server.port,))

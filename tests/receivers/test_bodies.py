@@ -60,6 +60,12 @@ def texts_of(body: bytes) -> str:
     return "\n".join([str(mail["Subject"]), *parts])
 
 
+@functools.cache
+def ten_thousand() -> AlertGroup:
+    """Return what happens when every slice moves at once."""
+    return group(*[alert(labels={**alert().labels, "slice": f"s{number}"}) for number in range(10_000)])
+
+
 def hostile(size: int = 1_000_000) -> Alert:
     """Return an alert whose every text is long and means ill."""
     text = (HOSTILE * (size // len(HOSTILE) + 1))[:size]
@@ -71,7 +77,7 @@ def hostile(size: int = 1_000_000) -> Alert:
 
 
 def test_ten_thousand_alerts_are_one_small_body_that_counts_the_rest(receiver: Notifier) -> None:
-    many = group(*[alert(labels={**alert().labels, "slice": f"s{i}"}) for i in range(10_000)])
+    many = ten_thousand()
     begun = time.monotonic()
     body = receiver.body(many)
     assert time.monotonic() - begun < 3

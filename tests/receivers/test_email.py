@@ -175,7 +175,7 @@ def test_servers_that_misbehave(script: Callable[[socket.socket], None], kind: t
     assert isinstance(outcome, kind), outcome
     assert isinstance(outcome, Retry | Rejected)
     assert said in outcome.reason
-    assert time.monotonic() - begun < 1.6
+    assert time.monotonic() - begun < 1.8
     assert peak < 1_000_000
 
 

@@ -23,6 +23,7 @@ from tests.receivers.conftest import HERE
 from tests.receivers.running import Running, answers, group, here, within
 
 BRIEF = 0.6
+SLACK = 1.0
 
 
 def send(running: Running, path: str, seconds: float = 5.0) -> tuple[Outcome, float]:
@@ -81,19 +82,19 @@ def test_a_redirect_is_not_followed(status: int, shared: Running, receiver: Runn
 def test_an_attempt_ends_at_its_deadline(path: str, shared: Running) -> None:
     outcome, seconds = send(shared, path, BRIEF)
     assert outcome == Retry(f"http://127.0.0.1:{shared.port} did not answer in time")
-    assert BRIEF * 0.8 < seconds < BRIEF + 0.5
+    assert BRIEF * 0.8 < seconds < BRIEF + SLACK
 
 
 def test_a_limit_for_each_read_alone_would_not_hold(shared: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TimedStream, "_arm", lambda self: self._connection.settimeout(BRIEF))
-    assert send(shared, "drip", BRIEF)[1] > BRIEF + 0.5
+    assert send(shared, "drip", BRIEF)[1] > BRIEF + SLACK
 
 
 @pytest.mark.parametrize("path", ["dripbody", "huge", "bomb", "half"])
 def test_a_status_that_came_counts_whatever_follows(path: str, shared: Running) -> None:
-    outcome, seconds = send(shared, path, 3)
+    outcome, seconds = send(shared, path, 5)
     assert outcome == Delivered()
-    assert seconds < 1
+    assert seconds < 2.5
 
 
 @pytest.mark.parametrize("path", ["reset", "close", "garbage", "hugehead"])
@@ -108,7 +109,7 @@ def test_memory_stays_small(path: str, shared: Running) -> None:
     endpoint = shared.endpoint(path)
     tracemalloc.start()
     try:
-        reply = endpoint.post(b"{}", {}, within(1), read=True)
+        reply = endpoint.post(b"{}", {}, within(1.5), read=True)
         assert len(reply.body) <= REPLY_LIMIT
     except DeliveryError:
         assert path in {"hugehead", "continue"}
@@ -122,7 +123,7 @@ def test_a_reply_that_is_read_is_not_waited_for_beyond_the_deadline(shared: Runn
     begun = time.monotonic()
     with pytest.raises(DeliveryError, match="in time"):
         shared.endpoint("dripbody").post(b"{}", {}, within(BRIEF), read=True)
-    assert time.monotonic() - begun < BRIEF + 0.5
+    assert time.monotonic() - begun < BRIEF + SLACK
 
 
 def test_a_compressed_reply_is_not_unpacked(shared: Running) -> None:
@@ -149,11 +150,11 @@ def test_the_id_stays_over_all_attempts(receiver: Running) -> None:
 
 
 def test_receivers_that_hang_do_not_hold_up_another(shared: Running) -> None:
-    slow = [threading.Thread(target=send, args=(shared, way, 1.0)) for way in ("hang", "drip") * 4]
+    slow = [threading.Thread(target=send, args=(shared, way, 2.0)) for way in ("hang", "drip") * 4]
     for thread in slow:
         thread.start()
     outcome, seconds = send(shared, "ok")
-    assert (outcome, seconds < 0.8) == (Delivered(), True)
+    assert (outcome, seconds < 1.5) == (Delivered(), True)
     for thread in slow:
         thread.join()
 
@@ -225,4 +226,4 @@ def test_a_handshake_that_hangs_ends_at_the_deadline(receiver: Running) -> None:
     begun = time.monotonic()
     outcome = Webhook(Endpoint(Secret(url), Guard(here(receiver.port)), Tls())).send("m", b"{}", within(BRIEF))
     assert isinstance(outcome, Retry)
-    assert time.monotonic() - begun < BRIEF + 0.5
+    assert time.monotonic() - begun < BRIEF + SLACK

@@ -11,6 +11,7 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import structlog
 
@@ -70,6 +71,12 @@ def test_whatever_the_receiver_does(way: str, shared: Running) -> None:
         assert not seen(repr(one) + repr(vars(one)) + repr(outcome) + body.decode())
 
 
+def test_the_layer_above_would_have_told(shared: Running, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    httpx2.post(f"{shared.url('ok')}?token={CANARY}", trust_env=False)
+    assert seen(caplog.text)
+
+
 @pytest.mark.usefixtures("everything")
 def test_when_nobody_listens_or_the_address_is_denied(shared: Running) -> None:
     for policy in (here(1), here(shared.port)):
@@ -87,7 +94,7 @@ def test_when_nobody_listens_or_the_address_is_denied(shared: Running) -> None:
 def test_when_tls_fails(shared: Running) -> None:
     receivers = build_receivers(settings(f"https://127.0.0.1:{shared.port}/ok"), Parts(policy=here(shared.port)))
     for one in receivers.values():
-        outcome = one.send("m", one.body(group()), within(0.3))
+        outcome = one.send("m", one.body(group()), within(0.2))
         assert isinstance(outcome, Retry)
         assert not seen(repr(outcome))
 
