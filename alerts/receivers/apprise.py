@@ -84,7 +84,11 @@ class Apprise:
         worker = threading.Thread(
             target=self._notify, args=(service, document, answer), name=f"apprise-{message_id}", daemon=True
         )
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError:
+            self._busy.release()
+            raise DeliveryError("no thread is to be had to send the message") from None
         worker.join(seconds_left(deadline))
         if worker.is_alive():
             return Retry("Apprise did not finish in time")

@@ -6,7 +6,7 @@ import hashlib
 import smtplib
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
@@ -28,7 +28,6 @@ from alerts.receivers.text import MOST_ENTRIES, Entry, Message, compose, in_word
 from alerts.receivers.times import moment
 
 _SMTP: Final = policy.SMTP.clone(cte_type="7bit", max_line_length=200)
-_DOMAIN: Final = "driftline.invalid"
 _log = structlog.get_logger("alerts.email")
 
 
@@ -66,6 +65,7 @@ class Email:
         self._server = server
         self._sender = sender
         self._recipients = tuple(recipients)
+        self._domain = sender.rpartition("@")[2]
 
     def body(self, group: AlertGroup) -> bytes:
         """Return the whole mail. Its ids are made of the message's and the group's, so that a repeat is one mail."""
@@ -80,44 +80,44 @@ class Email:
         return outcome_of(lambda: self._hand_over(message_id, body, deadline))
 
     def _hand_over(self, message_id: str, body: bytes, deadline: Deadline) -> Outcome:
-        server, session = self._server, None
+        server = self._server
         where = f"{server.host}:{server.port}"
         try:
-            session = Session(server.guard, server.host, server.port, server.encryption, server.tls.context(), deadline)
-            if server.password is not None:
-                session.login(server.username, server.password.reveal())
-            refused = session.sendmail(self._sender, self._recipients, body)
-            session.say_goodbye()
+            with closing(self._session(deadline)) as session:
+                if server.password is not None:
+                    session.login(server.username, server.password.reveal())
+                refused = session.sendmail(self._sender, self._recipients, body)
+                session.say_goodbye()
         except smtplib.SMTPRecipientsRefused as error:
             return _refusal(where, [code for code, _ in error.recipients.values()])
         except smtplib.SMTPResponseException as error:
             return _refusal(where, [error.smtp_code])
         except smtplib.SMTPNotSupportedError:
-            raise DeliveryError(
-                f"{where} does not offer what is asked for: encryption or log-in", lasting=True
-            ) from None
+            raise DeliveryError(f"{where} offers no such encryption or log-in", lasting=True) from None
         except ssl.SSLCertVerificationError as error:
             raise DeliveryError(f"the certificate of {server.host} is not trusted: {error.verify_message}") from None
         except (smtplib.SMTPException, OSError):
             raise DeliveryError(f"the connection to {where} broke") from None
         except UnicodeError:
             raise DeliveryError("user or password is not ASCII", lasting=True) from None
-        else:
-            return _partly(where, message_id, {name: code for name, (code, _) in refused.items()})
-        finally:
-            if session is not None:
-                with suppress(OSError):
-                    session.close()
+        return _partly(where, message_id, {name: code for name, (code, _) in refused.items()})
+
+    def _session(self, deadline: Deadline) -> Session:
+        server = self._server
+        context = server.tls.context()
+        return Session(
+            server.guard, server.host, server.port, server.encryption, context, deadline, hello=self._domain
+        )  # fmt: skip
 
     def _mail(self, group: AlertGroup, message: Message) -> EmailMessage:
         mail = EmailMessage(policy=_SMTP)
         own = hashlib.sha256(group.message_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        thread = f"<{thread_of(group.key)}@{_DOMAIN}>"
+        thread = f"<{thread_of(group.key)}@{self._domain}>"
         mail["From"] = self._sender
         mail["To"] = ", ".join(self._recipients)
         mail["Subject"] = message.title[:200]
         mail["Date"] = format_datetime(moment(group.sent_at))
-        mail["Message-ID"] = f"<{own}@{_DOMAIN}>"
+        mail["Message-ID"] = f"<{own}@{self._domain}>"
         mail["In-Reply-To"] = thread
         mail["References"] = thread
         mail["Auto-Submitted"] = "auto-generated"

@@ -27,16 +27,25 @@ class Session(smtplib.SMTP):
         The mail server.
     encryption
         ``starttls``: at the server's word, and not without; ``tls``: from the first byte; ``none``.
+    hello
+        The name to greet with; the usual one would be looked up, which knows no time limit.
     """
 
     def __init__(
-        self, guard: Guard, host: str, port: int, encryption: Encryption, context: ssl.SSLContext, deadline: Deadline
+        self,
+        guard: Guard,
+        host: str,
+        port: int,
+        encryption: Encryption,
+        context: ssl.SSLContext,
+        deadline: Deadline,
+        hello: str,
     ) -> None:
         self._guard = guard
         self._deadline = deadline
         self._context = context
         self._encryption = encryption
-        super().__init__(local_hostname="driftline.invalid")
+        super().__init__(local_hostname=hello)
         self._host = host
         try:
             self._begin(port)

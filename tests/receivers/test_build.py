@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from alerts.net.guard import Policy
 from alerts.net.secret import Secret
 from alerts.receivers.build import build_receivers
 from alerts.receivers.kinds import KINDS
+from alerts.receivers.options import Options
 from alerts.receivers.parts import Parts
 from alerts.receivers.settings import ReceiversError, ReceiverSettings
+from tests.receivers.test_kafka import Recording
 
 URL = "https://h.example/hunter2"
 GOOD: dict[str, dict[str, object]] = {
@@ -148,3 +151,17 @@ def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_may_be_paths(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(URL)
     build_receivers([ReceiverSettings("a", "teams", {"url_file": tmp_path / "url"})])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reference_names_every_key(kind: str) -> None:
+    text = (Path(__file__).parents[2] / "docs/reference/receivers.md").read_text(encoding="utf-8")
+    parts = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", text, re.MULTILINE))
+    told = set(re.findall(r"`([a-z_]+)`", parts[kind] + parts["Keys of every receiver that connects"]))
+    options = Options(ReceiverSettings("one", kind, GOOD.get(kind, {})), 0, [], Parts(producer=Recording()))
+    KINDS[kind](options)
+    asked = {
+        key for key in options._known if not (key.endswith("_file") and key.removesuffix("_file") in options._known)
+    }
+    assert asked <= told
+    assert set(re.findall(r"^\| `([a-z_]+)`", parts[kind], re.MULTILINE)) <= asked

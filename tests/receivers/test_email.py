@@ -73,6 +73,7 @@ def test_all_mails_about_a_group_are_one_thread() -> None:
     assert len({mail["References"] for mail in mails}) == 1
     assert {mail["In-Reply-To"] for mail in mails} == {mails[0]["References"]}
     assert len({mail["Message-ID"] for mail in mails}) == 3
+    assert all(mail["Message-ID"].endswith("@example.org>") for mail in mails)
     assert parsed(one.body(group(key="another")))["References"] != mails[0]["References"]
 
 
@@ -169,13 +170,14 @@ def test_servers_that_misbehave(script: Callable[[socket.socket], None], kind: t
         one = mailer(server.port)
         begun = time.monotonic()
         tracemalloc.start()
-        outcome = sent(one, 0.8)
+        seconds = 5.0 if "flood" in getattr(script, "__name__", "") else 0.8
+        outcome = sent(one, seconds)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert isinstance(outcome, kind), outcome
     assert isinstance(outcome, Retry | Rejected)
     assert said in outcome.reason
-    assert time.monotonic() - begun < 1.8
+    assert time.monotonic() - begun < seconds + 1
     assert peak < 1_000_000
 
 
