@@ -15,28 +15,29 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 
-INSTALL = "apt-get update && apt-get install -y --no-install-recommends prometheus"
+INSTALL = "apt-get update && apt-get install -y --no-install-recommends {}"
 T = TypeVar("T")
 
 
-def find_tool(name: str) -> str:
-    """Return the path of ``prometheus`` or ``promtool``.
+def find_tool(name: str, package: str = "prometheus") -> str:
+    """Return the path of a program of a Debian package: ``prometheus``, ``promtool``, ``prometheus-alertmanager``.
 
     Where ``CI`` is set a missing one is installed as root, and otherwise fails the test; elsewhere the test is skipped.
     """
     path = shutil.which(name)
     if path is not None:
         return path
+    install = INSTALL.format(package)
     if not os.environ.get("CI"):
-        pytest.skip(f"NO {name.upper()} ON THIS MACHINE; to run this test: {INSTALL}")
+        pytest.skip(f"NO {name.upper()} ON THIS MACHINE; to run this test: {install}")
     if os.geteuid() == 0 and shutil.which("apt-get") is not None:
         environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        done = subprocess.run(["sh", "-c", INSTALL], env=environ, capture_output=True, text=True, check=False)
+        done = subprocess.run(["sh", "-c", install], env=environ, capture_output=True, text=True, check=False)
         path = shutil.which(name)
         if path is not None:
             return path
-        pytest.fail(f"{name} could not be installed with {INSTALL!r}: {done.stderr[-2000:]}")
-    pytest.fail(f"{name} is missing; install it with: {INSTALL}")
+        pytest.fail(f"{name} could not be installed with {install!r}: {done.stderr[-2000:]}")
+    pytest.fail(f"{name} is missing; install it with: {install}")
 
 
 def eventually(what: str, attempt: Callable[[], T | None], seconds: float = 30.0) -> T:
@@ -68,7 +69,7 @@ class Prometheus:
             f"global: {{scrape_interval: {self.interval}, scrape_timeout: {self.interval}}}\n"
             f"scrape_configs: [{{job_name: driftline, static_configs: [{{targets: ['{self.target}']}}]}}]\n"
         )
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         with (self.folder / "prometheus.log").open("wb") as output:
             self._process = subprocess.Popen(
@@ -111,7 +112,8 @@ class Prometheus:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

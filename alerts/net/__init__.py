@@ -1,0 +1,1 @@
+"""How alerts leave: guarded connections, secrets that never show themselves, and what an answer means."""

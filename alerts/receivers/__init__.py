@@ -1,0 +1,1 @@
+"""The ways out: one kind of receiver a file."""
