@@ -112,19 +112,20 @@ class _Parse:
         values = self._values
         chosen = values if len(candidates) == len(values) else [values[index] for index in candidates]
         objects: list[Any] = []
-        kept, decode = objects.append, self._shape.decode
-        for text in chosen:
+        decoded = map(self._shape.decode, chosen)  # type: ignore[arg-type]  # candidates have values
+        while len(objects) + len(self.unreadable) < len(candidates):
             try:
-                kept(decode(text))  # type: ignore[arg-type]  # candidates have values
+                objects.extend(decoded)  # up to the first that is refused; the next turn goes on behind it
             except PARSE_ERRORS as error:
                 index = candidates[len(objects) + len(self.unreadable)]
-                self._recover(index, text or b"", objects, odd=not isinstance(error, msgspec.ValidationError))
+                odd = not isinstance(error, msgspec.ValidationError)
+                self._recover(index, values[index] or b"", objects, odd=odd)
         rows = candidates
         if self.unreadable:
             lost = {index for index, _ in self.unreadable}
             rows = [index for index in candidates if index not in lost]
-        long = max(map(len, chosen), default=0) > LONGEST_TEXT  # type: ignore[arg-type]  # as above
-        return TypedTable(self._shape, Objects(objects), rows, self._careful or long)
+        careful = self._careful or self._outer.longest > LONGEST_TEXT
+        return TypedTable(self._shape, Objects(objects), rows, careful)
 
     def _recover(self, index: int, text: bytes, objects: list[Any], *, odd: bool) -> None:
         """Read a record that the struct refused: without what is no JSON, else cell by cell."""
