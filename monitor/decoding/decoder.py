@@ -117,7 +117,10 @@ class Decoder:
         lost: dict[int, Reason] = {}
         for engine, mine, reading in zip(self._engines, routed, readings, strict=True):
             taken = np.zeros(len(claimed), bool)
-            taken[np.array(mine.candidates, np.int64)] = True
+            if len(mine.candidates) == len(claimed):
+                taken[:] = True
+            else:
+                taken[np.array(mine.candidates, np.int64)] = True
             taken[np.array(reading.unmatched, np.int64)] = False
             for index, reason in reading.unreadable:
                 taken[index] = not engine.plan.by_value
