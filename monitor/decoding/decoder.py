@@ -113,14 +113,16 @@ class Decoder:
         self, candidates: Sequence[int], routed: Sequence[Routed], readings: Sequence[Reading], ledger: Ledger
     ) -> None:
         """Say of every record whose it is; refuse what cannot be read, once where nobody knows whose it is."""
+        pairs = list(zip(routed, readings, strict=True))
+        plain = not any(mine.unsampled or reading.unreadable for mine, reading in pairs)
+        if plain and any(len(m.candidates) == len(candidates) and not r.unmatched for m, r in pairs):
+            self._elsewhere = False
+            return
         claimed = np.zeros(len(ledger.records), bool)
         lost: dict[int, Reason] = {}
         for engine, mine, reading in zip(self._engines, routed, readings, strict=True):
             taken = np.zeros(len(claimed), bool)
-            if len(mine.candidates) == len(claimed):
-                taken[:] = True
-            else:
-                taken[np.array(mine.candidates, np.int64)] = True
+            taken[np.array(mine.candidates, np.int64)] = True
             taken[np.array(reading.unmatched, np.int64)] = False
             for index, reason in reading.unreadable:
                 taken[index] = not engine.plan.by_value

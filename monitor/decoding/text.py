@@ -22,7 +22,8 @@ _TOKENS = re.compile(
 )
 _REPLACED: Final = {b"NaN": b" null ", b"Infinity": b" 1e305 ", b"-Infinity": b" -1e305 ", b"": b""}
 _SHORTEST_KEY: Final = 4
-_AT_ONCE: Final = 1000
+_JOINED: Final = 100_000
+"""Bytes that are looked at together: what stays in the cache, and comes from memory that is at hand."""
 _MOST_JOINED: Final = 1 << 25
 _PIECE: Final = 64
 _BYTES_ADDED: Final = np.uint64(0x0101010101010101)
@@ -174,14 +175,15 @@ def admit(
 def _suspects(values: Sequence[bytes], lengths: IntArray, limits: LimitsConfig) -> IntArray:
     """Return what could exceed a limit, by counts that are quick and never too low."""
     suspect = lengths > min(limits.max_record_bytes, limits.max_keys * _SHORTEST_KEY)
-    for start in range(0, len(values), _AT_ONCE):
-        part = lengths[start : start + _AT_ONCE]
+    step = max(1, _JOINED * len(values) // max(int(lengths.sum()), 1))
+    for start in range(0, len(values), step):
+        part = lengths[start : start + step]
         if int(part.max()) <= limits.max_depth:
             continue
         if int(part.sum()) > _MOST_JOINED:
-            suspect[start : start + _AT_ONCE] = True
+            suspect[start : start + step] = True
             continue
-        suspect[start : start + _AT_ONCE] |= _openings(values[start : start + _AT_ONCE], part) > limits.max_depth
+        suspect[start : start + step] |= _openings(values[start : start + step], part) > limits.max_depth
     return np.flatnonzero(suspect)
 
 
