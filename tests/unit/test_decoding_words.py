@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 
+from monitor.config.model import StreamConfig
 from monitor.decoding.cells import Values
+from monitor.decoding.looking import knows_all_fields, unknown_fields
+from monitor.decoding.paths import follow
+from monitor.decoding.plan import Plan, compile_plan
+from monitor.decoding.schema import ColumnType, Schema
 from monitor.decoding.words import MOST, Words
 
 
@@ -43,3 +49,29 @@ def test_texts_stay_as_they_are_however_many(kinds: int) -> None:
         if draw.random() < 0.1:
             assert words.unite([*values, 3]) is None
     assert len(words._known) <= MOST + 1
+
+
+def plan_of(path: str, columns: dict[str, ColumnType]) -> Plan:
+    """Return the plan of a stream whose features stand at a path, the id among them."""
+    mapped = {"features": path, "score": "value.score", "id": f"{path}.own"}
+    stream = StreamConfig.model_validate({"topic": "p", "map": mapped})
+    return compile_plan(Schema("m", stream, columns), 100)
+
+
+@pytest.mark.parametrize("path", ["value.x", "value.in.x"])
+def test_a_text_said_to_hold_known_fields_only_holds_no_other(path: str) -> None:
+    draw = random.Random(1)
+    plan = plan_of(path, {"a": "numeric", "b c": "categorical", "é": "ignore"})
+    knows = knows_all_fields(plan)
+    said = 0
+    for _ in range(2000):
+        names = draw.sample(["a", "b c", "é", "own", "A", "new", ""], k=draw.randrange(5))
+        features: object = draw.choice([None, [], "a", *[{name: [{"z": 1}] for name in names}] * 9])
+        document: object = {"x": features, "y": 1} if path == "value.x" else {"in": draw.choice([{"x": features}, 5])}
+        text = json.dumps(document, ensure_ascii=draw.random() < 0.5).encode()
+        unknown = unknown_fields(plan, follow(json.loads(text), plan.features.steps if plan.features else ()))
+        said += knows(text)
+        assert not (knows(text) and unknown), text
+        assert knows(text) or unknown or not isinstance(features, dict) or document == {"in": 5}, text
+    assert said > 200
+    assert not knows(b"no JSON")
