@@ -151,6 +151,17 @@ def check_bin_order(entry: Entry) -> None:
         _require(_close(figure, other[name]), f"{name} depends on the order of the bins", scores)
 
 
+def check_unused_bins_change_nothing(entry: Entry) -> None:
+    """Give the same figures with more bins that no sample uses, where bins have no order."""
+    if entry.ordered or entry.fixed_bins is not None:
+        return
+    counts = _mixed(entry)
+    wider = [np.pad(part, ((0, 0), (0, 9))) for part in counts]
+    scores, other = _score(entry, *counts), _figures(_score(entry, wider[0], wider[1]))
+    for name, figure in _figures(scores).items():
+        _require(_close(figure, other[name]), f"{name} depends on bins that nobody uses", scores)
+
+
 def check_samples_change_places(entry: Entry) -> None:
     """Give the same distance and the opposite direction when reference and window change places."""
     reference, window = _mixed(entry)
@@ -182,6 +193,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_p_value_and_threshold_agree,
     check_inputs_stay,
     check_bin_order,
+    check_unused_bins_change_nothing,
     check_samples_change_places,
     check_wrong_counts_are_refused,
 )

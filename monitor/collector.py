@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-YOUNG: Final = 20_000
+YOUNG: Final = 100_000
 """New containers between two looks at the youngest; a block of records makes about a thousand."""
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Final
 
 import numpy as np
 
 from detectors.correction import benjamini_hochberg, bonferroni
 from detectors.registry import STATISTICS
-from detectors.scores import Scores
 from monitor.closing import restated_rows
 from monitor.config.model import DetectorConfig
 from monitor.coverage import covered_since
@@ -26,7 +26,7 @@ from monitor.findings import Finding, WindowResult
 from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
 from monitor.new_columns import new_column_findings
-from monitor.panel import Panel
+from monitor.panel import Figures, Panel
 from monitor.panes import PaneKey
 from monitor.partition import Partition
 from monitor.slice_monitors import SliceCounts, slice_monitors
@@ -230,12 +230,10 @@ def slice_findings(
 def judge(panel: Panel, detector: DetectorConfig, counts: IntArray, min_samples: int) -> list[Finding]:
     """Return the finding of every monitor, p-values corrected over all of them."""
     scored = panel.score(detector, counts)
-    p_values = np.array([scores.p_value[place] for scores, place in scored])
+    p_values = _corrected(np.array([figures.p_value for figures in scored]), detector).tolist()
     return [
-        _finding(monitor, detector, scores, place, p_value, min_samples)
-        for monitor, (scores, place), p_value in zip(
-            panel.monitors, scored, _corrected(p_values, detector), strict=True
-        )
+        _finding(monitor, detector, figures, p_value, min_samples)
+        for monitor, figures, p_value in zip(panel.monitors, scored, p_values, strict=True)
     ]
 
 
@@ -251,20 +249,18 @@ def _corrected(p_values: FloatArray, detector: DetectorConfig) -> FloatArray:
 
 
 def _finding(
-    monitor: Monitor, detector: DetectorConfig, scores: Scores, place: int, corrected: float, min_samples: int
+    monitor: Monitor, detector: DetectorConfig, figures: Figures, corrected: float, min_samples: int
 ) -> Finding:
-    value, effect = float(scores.statistic[place]), float(scores.effect[place])
-    band = float(scores.threshold[place])
-    rows = int(scores.n[place])
+    value, effect, band = figures.statistic, figures.effect, figures.threshold
     limit = STATISTICS[detector.kind]
     chance = band if limit.grows else value - effect
     alert, warn = (
         band if bound is None or limit.grows else max(band, bound + max(chance, 0.0))
         for bound in (detector.alert, detector.warn if detector.warn is not None else detector.alert)
     )
-    if rows < min_samples or not np.isfinite(value):
+    if figures.n < min_samples or not isfinite(value):
         status = "insufficient"
-    elif (np.isfinite(corrected) and corrected > detector.alpha) or value < warn:
+    elif (isfinite(corrected) and corrected > detector.alpha) or value < warn:
         status = "ok"
     elif limit.grows and detector.alert is not None and effect < detector.alert:
         status = "warn" if detector.warn is not None and effect >= detector.warn else "ok"
@@ -275,11 +271,11 @@ def _finding(
         detector=monitor.kind,
         statistic=value,
         effect=effect,
-        low=float(scores.low[place]),
-        high=float(scores.high[place]),
-        p_value=float(scores.p_value[place]),
+        low=figures.low,
+        high=figures.high,
+        p_value=figures.p_value,
         threshold=alert,
         status=status,
-        direction=int(scores.direction[place]),
-        explanation=monitor.explain(scores, place),
+        direction=figures.direction,
+        explanation=monitor.explain(value, figures.direction),
     )

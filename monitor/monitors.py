@@ -11,7 +11,6 @@ import numpy as np
 from detectors.bins import CategoricalBins, NumericBins
 from detectors.counts import merge_bins
 from detectors.registry import STATISTICS
-from detectors.scores import Scores
 from monitor.coders import NO, YES
 from monitor.config.model import DetectorConfig
 from monitor.events import FloatArray, IntArray
@@ -40,14 +39,13 @@ class Monitor:
     names: tuple[str, ...] = ()
     """Names of the bins, where they have any."""
 
-    def explain(self, scores: Scores, place: int) -> str:
+    def explain(self, statistic: float, direction: int) -> str:
         """Return what moved, in a few words."""
         if self.is_rate:
-            total = int(self.reference.sum())
-            before = int(self.reference[1]) / total if total else float("nan")
-            now = before + int(scores.direction[place]) * float(scores.statistic[place])
-            return f"{self.kind.removesuffix('_rate')} {before:.2%} → {now:.2%}"
-        return {1: "towards higher values", -1: "towards lower values"}.get(int(scores.direction[place]), "")
+            others, kind = self.reference.tolist()
+            before = kind / (others + kind) if others + kind else float("nan")
+            return f"{self.kind.removesuffix('_rate')} {before:.2%} → {before + direction * statistic:.2%}"
+        return {1: "towards higher values", -1: "towards lower values"}.get(direction, "")
 
 
 def monitors_of(model: Model, version: str, detector: DetectorConfig) -> list[Monitor]:

@@ -5,15 +5,36 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from detectors.registry import statistic
+from detectors.registry import STATISTICS, statistic
 from detectors.scores import Scores
 from detectors.wasserstein import Wasserstein
 from monitor.config.model import DetectorConfig
 from monitor.events import FloatArray, IntArray
 from monitor.monitors import Monitor
+
+_ALIKE: Final = 16
+_MOST_ALIKE: Final = 64
+
+
+class Figures(NamedTuple):
+    """What ``Scores`` say of one monitor, as plain numbers."""
+
+    statistic: float
+    effect: float
+    low: float
+    high: float
+    p_value: float
+    threshold: float
+    n: int
+    direction: int
+
+
+_FIGURES: Final = attrgetter(*Figures._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +49,12 @@ class _Shape:
     positions: FloatArray | None
 
     @classmethod
-    def of(cls, places: Sequence[int], monitors: Sequence[Monitor]) -> _Shape:
-        reference = np.stack([monitor.reference for monitor in monitors])
-        bins = reference.shape[1]
+    def of(cls, places: Sequence[int], monitors: Sequence[Monitor], bins: int) -> _Shape:
+        reference = np.zeros((len(monitors), bins), np.int64)
+        for row, monitor in zip(reference, monitors, strict=True):
+            row[: len(monitor.reference)] = monitor.reference
         targets = [
-            row * bins + (np.arange(bins) if monitor.groups is None else monitor.groups)
+            row * bins + (np.arange(len(monitor.cells)) if monitor.groups is None else monitor.groups)
             for row, monitor in enumerate(monitors)
         ]
         known = [monitor.positions for monitor in monitors if monitor.positions is not None]
@@ -58,12 +80,14 @@ class Panel:
         self.monitors = tuple(monitors)
         shapes: defaultdict[tuple[bool, int], list[int]] = defaultdict(list)
         for place, monitor in enumerate(self.monitors):
-            shapes[monitor.is_rate, len(monitor.reference)].append(place)
-        self._shapes = [_Shape.of(places, [self.monitors[at] for at in places]) for places in shapes.values()]
+            shapes[monitor.is_rate, _bins(monitor)].append(place)
+        self._shapes = [
+            _Shape.of(places, [self.monitors[at] for at in places], bins) for (_, bins), places in shapes.items()
+        ]
 
-    def score(self, detector: DetectorConfig, counts: IntArray) -> list[tuple[Scores, int]]:
-        """Return, for each monitor, scores and its place in them."""
-        found: dict[int, tuple[Scores, int]] = {}
+    def score(self, detector: DetectorConfig, counts: IntArray) -> list[Figures]:
+        """Return the figures of each monitor."""
+        found: dict[int, Figures] = {}
         for shape in self._shapes:
             kind = statistic("rate" if shape.is_rate else detector.kind, alpha=detector.alpha)
             window = shape.window(counts)
@@ -71,5 +95,21 @@ class Panel:
                 scores = kind.score(shape.reference, window, shape.positions)
             else:
                 scores = kind.score(shape.reference, window)
-            found.update((place, (scores, row)) for row, place in enumerate(shape.places))
+            found.update(zip(shape.places, _rows(scores), strict=True))
         return [found[place] for place in range(len(self.monitors))]
+
+
+def _bins(monitor: Monitor) -> int:
+    """Return how many bins a monitor is compared in.
+
+    Where their order is of no matter, bins without rows are added up to a round number: they change nothing, and
+    columns with unlike numbers of categories are compared at once.
+    """
+    bins = len(monitor.reference)
+    if monitor.is_rate or bins > _MOST_ALIKE or STATISTICS[monitor.kind].ordered:
+        return bins
+    return -(-bins // _ALIKE) * _ALIKE
+
+
+def _rows(scores: Scores) -> list[Figures]:
+    return [Figures(*row) for row in zip(*(figure.tolist() for figure in _FIGURES(scores)), strict=True)]

@@ -53,7 +53,8 @@ def sightings_by_group(batches: Iterable[Batch], groups: IntArray) -> dict[int, 
         for row, names in (batch.looked or {}).items():
             seen = found.setdefault(int(groups[start + row]), Sightings())
             seen.looked += 1
-            seen.rows.update(names)
+            if names:
+                seen.rows.update(names)
         start += len(batch)
     return found
 

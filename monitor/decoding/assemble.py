@@ -97,7 +97,7 @@ def assemble(
     records = ledger.records
     whole = table.numbers is None and len(table.records) == len(records)
     sources = None if whole else np.array(table.records, np.int64)
-    log_times, offsets = np.array(records.log_times, np.int64), np.array(records.offsets, np.int64)
+    log_times, offsets = np.array(records.log_times, np.int64), _offsets(records.offsets)
     offsets = offsets if sources is None else offsets[sources]
     looked = look(plan, table, offsets, objects)
     ledger.count("unknown_field", sum(map(len, (looked or {}).values())), model)
@@ -117,12 +117,19 @@ def assemble(
     )
 
 
+def _offsets(offsets: Sequence[int]) -> IntArray:
+    """Return offsets, which grow, as an array; mostly none is left out between the first and the last."""
+    if offsets[-1] - offsets[0] == len(offsets) - 1:
+        return np.arange(offsets[0], offsets[-1] + 1)
+    return np.array(offsets, np.int64)
+
+
 def _select(plan: Plan, table: Table, outer: Outer, ledger: Ledger) -> tuple[Table, list[str], IntArray] | None:
     """Refuse rows without a usable id or time, and leave out what the sample does not keep."""
-    ids = _ids(plan, table, outer)
+    ids, all_texts = _ids(plan, table, outer)
     times = _times(plan, table, outer)
     keep = np.ones(len(ids), bool)
-    if set(map(type, ids)) != {str}:
+    if not all_texts:
         for row, found in enumerate(ids):
             if not isinstance(found, str):
                 keep[row] = False
@@ -151,19 +158,23 @@ def _refuse(plan: Plan, table: Table, ledger: Ledger, row: int, reason: Reason) 
 def usable(plan: Plan, table: Table, outer: Outer) -> list[int]:
     """Return the rows that have an id and a time, and so are not refused."""
     times = _times(plan, table, outer)
-    return [row for row, found in enumerate(_ids(plan, table, outer)) if isinstance(found, str) and times[row] >= 0]
+    ids, _ = _ids(plan, table, outer)
+    return [row for row, found in enumerate(ids) if isinstance(found, str) and times[row] >= 0]
 
 
-def _ids(plan: Plan, table: Table, outer: Outer) -> list[str | Wrong | None]:
+def _ids(plan: Plan, table: Table, outer: Outer) -> tuple[list[str | Wrong | None], bool]:
+    """Return the ids, and whether it is known that all are texts."""
     parts: list[list[str | Wrong | None]] = []
+    all_texts = True
     for part in plan.id:
         if isinstance(part, str):
             parts.append([part] * len(table.records))
             continue
         found = fetch(table, outer, "id", part)
         quick = not table.careful and part.root == "value" and set(map(type, found)) == {str} and all(found)
+        all_texts = all_texts and quick
         parts.append(found if quick else [ident(value) for value in found])  # type: ignore[arg-type]  # all are str
-    return parts[0] if len(parts) == 1 else [_joined(texts) for texts in zip(*parts, strict=True)]
+    return parts[0] if len(parts) == 1 else [_joined(texts) for texts in zip(*parts, strict=True)], all_texts
 
 
 def _joined(parts: Sequence[str | Wrong | None]) -> str | Wrong | None:
@@ -190,6 +201,8 @@ def _versions(plan: Plan, table: Table, outer: Outer, ledger: Ledger) -> list[st
     if plan.version is None:
         return [""] * len(table.records)
     found = fetch(table, outer, "text", plan.version)
+    if type(found[0]) is str and not table.careful and found.count(found[0]) == len(found):
+        return [found[0]] * len(found)  # one object, which is hashed once
     if not table.careful and plan.version.root == "value" and set(map(type, found)) == {str}:
         return found  # type: ignore[return-value]  # the line above is the proof
     texts = [category(value) for value in found]

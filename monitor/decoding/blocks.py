@@ -16,20 +16,20 @@ BLOCK: Final = 500
 _BLOCK_BYTES: Final = 4 << 20
 
 
-def blocks(records: Records) -> Iterator[Records]:
-    """Yield consecutive parts of some records."""
-    parts = list(_slices(records))
+def blocks(records: Records, lengths: IntArray) -> Iterator[tuple[Records, IntArray]]:
+    """Yield consecutive parts of some records, each with the bytes of its values."""
+    parts = list(_slices(lengths))
     if len(parts) == 1:
-        yield records
+        yield records, lengths
         return
     for first, last in parts:
-        yield records.part(first, last)
+        yield records.part(first, last), lengths[first:last]
 
 
-def _slices(records: Records) -> Iterator[tuple[int, int]]:
-    for start in range(0, len(records), BLOCK):
-        stop = min(start + BLOCK, len(records))
-        size = sum(map(len, filter(None, records.values[start:stop])))
+def _slices(lengths: IntArray) -> Iterator[tuple[int, int]]:
+    for start in range(0, len(lengths), BLOCK):
+        stop = min(start + BLOCK, len(lengths))
+        size = int(lengths[start:stop].sum())
         step = max(1, (stop - start) * _BLOCK_BYTES // max(size, _BLOCK_BYTES))
         for at in range(start, stop, step):
             yield at, min(at + step, stop)

@@ -13,23 +13,23 @@ import numpy as np
 from monitor.decoding.cells import HUGE, Values, category, flag, number
 from monitor.decoding.paths import WRONG
 from monitor.decoding.plan import Cell
+from monitor.decoding.words import Words
 from monitor.events import Column, FloatArray, IntArray
 
 _NONE: Final = type(None)
 _NUMBERS: Final = frozenset({float, int, _NONE})
-_TEXTS: Final = frozenset({str, _NONE})
 _NOTHING: Final = np.empty(0, np.int64)
 
 
-def make_column(cell: Cell, values: Values, *, careful: bool) -> tuple[Column, IntArray]:
-    """Return one column out of values as they came, and the rows of its bad cells."""
+def make_column(cell: Cell, values: Values, *, careful: bool, words: Words | None = None) -> tuple[Column, IntArray]:
+    """Return one column out of values as they came, and the rows of its bad cells; ``words`` are its texts so far."""
     if cell.lenient:
         values = [None if value is WRONG else value for value in values]
     if cell.kind == "numeric":
         return numeric_column(values)
     if cell.kind == "flag":
         return flag_column(values), _NOTHING
-    return categorical_column(values, careful=careful)
+    return categorical_column(values, careful=careful, words=words)
 
 
 def make_matrix(rows: Sequence[tuple[Any, ...]], fields: Sequence[int]) -> list[tuple[Any, IntArray]]:
@@ -74,13 +74,15 @@ def unbounded_removed(cells: FloatArray) -> tuple[FloatArray, IntArray]:
     return cells, np.flatnonzero(far)
 
 
-def categorical_column(values: Values, *, careful: bool) -> tuple[list[str | None], IntArray]:
+def categorical_column(
+    values: Values, *, careful: bool, words: Words | None = None
+) -> tuple[list[str | None], IntArray]:
     """Return cells as texts (``None`` where missing or bad) and the rows of the bad ones.
 
     ``careful`` says that texts may be too long or hold lone surrogates; otherwise texts pass as they are.
     """
-    if not careful and _TEXTS.issuperset(map(type, values)):
-        return values, _NOTHING  # type: ignore[return-value]  # the line above is the proof
+    if not careful and (texts := (words or Words()).unite(values)) is not None:
+        return texts, _NOTHING
     cells = [category(value) for value in values]
     bad = [row for row, cell in enumerate(cells) if cell is WRONG]
     return [cell if isinstance(cell, str) else None for cell in cells], np.array(bad, np.int64)

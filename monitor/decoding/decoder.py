@@ -17,9 +17,9 @@ from monitor.decoding.reading import Engine, Reading
 from monitor.decoding.reasons import Reason
 from monitor.decoding.routing import Routed, Router
 from monitor.decoding.schema import ColumnType, Schema
-from monitor.decoding.text import admit
+from monitor.decoding.text import admit, lengths_of
 from monitor.decoding.typed_engine import TypedEngine
-from monitor.events import Chunk, Records
+from monitor.events import Chunk, IntArray, Records
 
 _MOSTLY: Final = 0.5
 
@@ -71,13 +71,14 @@ class Decoder:
 
     def decode(self, records: Records) -> Chunk:
         """Decode consecutive records of one partition."""
-        parts = [self._decode(part) for part in blocks(records)]
+        parts = [self._decode(*part) for part in blocks(records, lengths_of(records.values))]
         return parts[0] if len(parts) == 1 else join_chunks(records, parts)
 
-    def _decode(self, records: Records) -> Chunk:
+    def _decode(self, records: Records, lengths: IntArray) -> Chunk:
         ledger = Ledger(records)
-        outers = [Outer(records, engine.plan.decodes, self._limits) for engine in self._engines]
-        admitted, refused = admit(records.values, self._limits)
+        longest = int(lengths.max(initial=0))
+        outers = [Outer(records, engine.plan.decodes, self._limits, longest) for engine in self._engines]
+        admitted, refused = admit(records.values, self._limits, lengths)
         for index, reason in refused:
             ledger.refuse(index, reason, self._sole)
         candidates: Sequence[int] = range(len(records)) if admitted is None else admitted
@@ -112,6 +113,11 @@ class Decoder:
         self, candidates: Sequence[int], routed: Sequence[Routed], readings: Sequence[Reading], ledger: Ledger
     ) -> None:
         """Say of every record whose it is; refuse what cannot be read, once where nobody knows whose it is."""
+        pairs = list(zip(routed, readings, strict=True))
+        plain = not any(mine.unsampled or reading.unreadable for mine, reading in pairs)
+        if plain and any(len(m.candidates) == len(candidates) and not r.unmatched for m, r in pairs):
+            self._elsewhere = False
+            return
         claimed = np.zeros(len(ledger.records), bool)
         lost: dict[int, Reason] = {}
         for engine, mine, reading in zip(self._engines, routed, readings, strict=True):

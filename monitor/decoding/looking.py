@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.decoding.cells import is_field_name
 from monitor.decoding.plan import Plan
 from monitor.decoding.tables import Table
+from monitor.decoding.text import PARSE_ERRORS
 from monitor.events import IntArray
 
 LOOK_EVERY: Final = 64
@@ -36,6 +38,26 @@ def is_looked_at(offsets: IntArray) -> NDArray[np.bool_]:
     """
     looked: NDArray[np.bool_] = (offsets.astype(np.uint64) * _GOLDEN) >> _SHIFT == 0
     return looked
+
+
+def knows_all_fields(plan: Plan) -> Callable[[bytes], bool]:
+    """Return what tells quickly of a text that it is JSON with no unknown field; ``False`` says nothing."""
+    fields = sorted({*(plan.schema.columns or ()), *plan.reserved}, key=str)
+    names = {f"f{place}": name for place, name in enumerate(fields)}
+    kinds = [(field, msgspec.Raw, msgspec.Raw()) for field in names]
+    struct = msgspec.defstruct("Features", kinds, rename=names, forbid_unknown_fields=True)
+    for step in reversed(() if plan.features is None else plan.features.steps):
+        struct = msgspec.defstruct("Holder", [("f", struct | None, None)], rename={"f": str(step)})
+    decode = msgspec.json.Decoder(struct).decode
+
+    def knows(text: bytes) -> bool:
+        try:
+            decode(text)
+        except PARSE_ERRORS:
+            return False
+        return True
+
+    return knows
 
 
 def unknown_fields(plan: Plan, features: object) -> tuple[str, ...]:

@@ -26,9 +26,14 @@ class Outer:
         How texts at some paths are read further.
     limits
         Bounds on texts within texts.
+    longest
+        Bytes of the longest value.
     """
 
-    def __init__(self, records: Records, decodes: Mapping[Path, Unwrapping], limits: LimitsConfig) -> None:
+    def __init__(
+        self, records: Records, decodes: Mapping[Path, Unwrapping], limits: LimitsConfig, longest: int
+    ) -> None:
+        self.longest = longest
         self._records = records
         self._decodes = decodes
         self._limits = limits

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.config.model import TimeFormat
 from monitor.decoding.cells import Values
-from monitor.events import SECOND, IntArray
+from monitor.events import DAY, SECOND, FloatArray, IntArray
 
 LAST: Final = 7_258_118_400 * SECOND
 """2200-01-01; no event time lies at or beyond it, none lies before 1970."""
@@ -19,9 +22,10 @@ BAD: Final = -2
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _PER: Final = {"epoch_s": SECOND, "epoch_ms": 1000, "epoch_us": 1}
-_FORM: Final = "0000-00-00T00:00:00.000000000Z"
-_SHORTEST: Final = len("0000-00-00T00:00:00Z")
-_MICROS: Final = len("0000-00-00T00:00:00.000000")
+_DATE: Final = len("0000-00-00")
+_WHOLE: Final = "0000-00-00T00:00:00"
+_FRACTION: Final = ".000000000"
+_HOURS: Final = 24
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -71,35 +75,75 @@ def _number(value: object, per: int) -> int:
 
 
 def _texts(values: Values) -> IntArray:
-    if set(map(type, values)) == {str}:
-        texts: list[str] = values  # type: ignore[assignment]  # the line above is the proof
-        if len(set(map(len, texts))) == 1:
-            parsed = _same_form(texts)
-            if parsed is not None:
-                return parsed
-    return np.array([_text(value) for value in values], np.int64)
+    parsed = _same_form(values)
+    return np.array([_text(value) for value in values], np.int64) if parsed is None else parsed
 
 
-def _same_form(texts: list[str]) -> IntArray | None:
-    """Parse texts that all look like ``2023-11-14T22:13:20.123Z``; ``None`` when one does not."""
-    width = len(texts[0])
-    joined = "".join(texts)
-    if not (_SHORTEST <= width <= len(_FORM)) or width == _SHORTEST + 1 or not joined.isascii():
-        return None
-    cells = np.frombuffer(joined.encode(), np.uint8).reshape(len(texts), width)
-    form = np.frombuffer((_FORM[: width - 1] + "Z").encode(), np.uint8)
-    digit = form == ord("0")
-    fits = (cells[:, ~digit] == form[~digit]).all() and (cells[:, digit] - np.uint8(ord("0")) <= 9).all()
-    if not fits:
-        return None
-    cut = min(width - 1, _MICROS)
-    stamps = np.ascontiguousarray(cells[:, :cut]).view(f"S{cut}").ravel()
+def _same_form(values: Values) -> IntArray | None:
+    """Parse texts that all look like the first, ``2023-11-14T22:13:20.123Z``; ``None`` when one does not.
+
+    Between two texts stands a byte that no form has, so that none can stand in for a part of another.
+    """
     try:
-        times = stamps.astype("datetime64[us]").astype(np.int64)
-    except ValueError:  # month 13: find out which one
+        joined = "\n".join(values)  # type: ignore[arg-type]  # the next line is for what is no text
+    except TypeError:
         return None
+    width = joined.find("\n") if len(values) > 1 else len(joined)
+    form = _form(width, "Z" if joined[width - 1 : width] == "Z" else "+00:00")
+    if form is None or len(joined) + 1 != len(values) * (width + 1) or not joined.isascii():
+        return None
+    marks = np.frombuffer(f"{joined}\n".encode(), np.uint8)
+    digits = marks - np.tile(form.text, len(values))  # what lies below wraps around to a great number
+    if not (digits <= np.tile(form.greatest, len(values))).all():
+        return None
+    hours, micros = form.weights @ digits.reshape(len(values), width + 1).T.astype(np.float64)
+    one_day = joined.count("\n" + joined[:_DATE]) == len(values) - 1
+    days = _days(marks.reshape(len(values), width + 1)[: 1 if one_day else None, :_DATE])
+    if days is None or hours.max() >= _HOURS:
+        return None
+    times: IntArray = days * DAY + micros.astype(np.int64)
     times[times < 0] = BAD
     return times
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Times of one width, a byte a column, a line break after each."""
+
+    text: NDArray[np.uint8]
+    """The bytes, ``0`` for a digit."""
+    greatest: NDArray[np.uint8]
+    """How far each byte may be above that."""
+    weights: FloatArray
+    """What each digit adds to the hour, and to the microseconds of the day."""
+
+
+@cache
+def _form(width: int, zone: str) -> _Form | None:
+    """Return the form of a width, ``None`` when there is none."""
+    fraction = width - len(_WHOLE) - len(zone)
+    if not 0 <= fraction <= len(_FRACTION) or fraction == 1:
+        return None
+    text = np.frombuffer(f"{_WHOLE}{_FRACTION[:fraction]}{zone}\n".encode(), np.uint8)
+    digits = np.arange(len(text)) < width - len(zone)
+    greatest = np.where(digits & (text == ord("0")), 9, 0).astype(np.uint8)
+    greatest[[14, 17]] = 5  # tens of minutes and of seconds
+    weights = np.zeros((2, len(text)))
+    weights[0, [11, 12]] = 10, 1
+    weights[1, [11, 12, 14, 15, 17, 18]] = np.array([36_000, 3_600, 600, 60, 10, 1]) * SECOND
+    micros = min(max(fraction - 1, 0), 6)
+    weights[1, 20 : 20 + micros] = 10.0 ** np.arange(5, 5 - micros, -1)
+    return _Form(text, greatest, weights)
+
+
+def _days(dates: NDArray[np.uint8]) -> IntArray | None:
+    """Return days since the epoch of dates as texts, ``None`` when a day does not exist."""
+    texts = np.ascontiguousarray(dates).view(f"S{_DATE}").ravel()
+    try:
+        days: IntArray = texts.astype("datetime64[D]").astype(np.int64)
+    except ValueError:  # month 13: find out which one
+        return None
+    return days
 
 
 def _text(value: object) -> int:

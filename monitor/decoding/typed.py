@@ -21,6 +21,7 @@ from monitor.decoding.cells import Values, category, ident, is_field_name, numbe
 from monitor.decoding.columns import make_column, make_matrix
 from monitor.decoding.paths import WRONG, Path, Step, follow
 from monitor.decoding.plan import Cell
+from monitor.decoding.words import Words
 from monitor.events import Column, IntArray
 
 Use: TypeAlias = Literal["id", "time", "text", "numeric", "categorical", "flag", "unknown", "ignore"]
@@ -38,6 +39,7 @@ _TIMES: Final[Mapping[TimeFormat, Any]] = {
     "rfc3339": str | None, "epoch_s": int | float | None, "epoch_ms": int | float | None,
     "epoch_us": int | float | None,
 }  # fmt: skip
+_FEW_FIELDS: Final = 10
 
 
 @dataclass
@@ -76,8 +78,8 @@ class _Layout:
 
     cells: Sequence[Cell]
     names: list[str]
-    single: list[tuple[Cell, bool]] = field(default_factory=list)
-    """Cells on their own, and whether the struct has checked their type."""
+    single: list[tuple[Cell, bool, Words]] = field(default_factory=list)
+    """Cells on their own, whether the struct has checked their type, and their texts so far."""
     groups: list[tuple[tuple[int, ...], list[int], list[str]]] = field(default_factory=list)
     """Where the object is that holds several numbers, their fields in it, their names."""
 
@@ -88,6 +90,7 @@ class Objects:
     def __init__(self, items: list[Any]) -> None:
         self.items = items
         self._rows: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
+        self._columns: dict[tuple[int, ...], list[list[Any]]] = {}
 
     def rows(self, place: tuple[int, ...]) -> list[tuple[Any, ...]]:
         """Return the fields of the objects at a place, a tuple an object."""
@@ -97,8 +100,13 @@ class Objects:
         return found
 
     def column(self, place: tuple[int, ...]) -> list[Any]:
-        """Return what stands in one field, one value an object."""
-        return list(map(itemgetter(place[-1]), self.rows(place[:-1])))
+        """Return what stands in one field, one value an object; of objects of few fields all are taken at once."""
+        rows = self.rows(place[:-1])
+        if not rows or len(rows[0]) > _FEW_FIELDS:
+            return list(map(itemgetter(place[-1]), rows))
+        if place[:-1] not in self._columns:
+            self._columns[place[:-1]] = list(map(list, zip(*rows, strict=True)))
+        return self._columns[place[:-1]][place[-1]]
 
     def take(self, chosen: Sequence[int]) -> Objects:
         """Return some of the objects."""
@@ -232,9 +240,10 @@ class Shape:
             self._layout = self._lay_out(cells)
         columns: dict[str, Column] = {}
         bad: dict[str, IntArray] = {}
-        for cell, typed in self._layout.single:
+        for cell, typed, words in self._layout.single:
             values = self.values(cell.kind, cell.path, objects)
-            columns[cell.name], bad[cell.name] = make_column(cell, values, careful=careful or not typed)
+            made = make_column(cell, values, careful=careful or not typed, words=words)
+            columns[cell.name], bad[cell.name] = made
         for place, fields, names in self._layout.groups:
             for name, (column, rows) in zip(names, make_matrix(objects.rows(place), fields), strict=True):
                 columns[name], bad[name] = column, rows
@@ -250,7 +259,7 @@ class Shape:
             if cell.kind == "numeric" and place.typed:
                 groups.setdefault(place.fields[:-1], []).append(cell)
             else:
-                layout.single.append((cell, place.typed))
+                layout.single.append((cell, place.typed, Words()))
         for parents, group in groups.items():
             group.sort(key=lambda cell: self._places["numeric", cell.path].fields)
             fields = [self._places["numeric", cell.path].fields[-1] for cell in group]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any, Final
 
 import msgspec
 
 from monitor.decoding.assemble import Ledger, assemble, fetch, matching, times_of, usable
 from monitor.decoding.cells import LONGEST_TEXT, category, ident
+from monitor.decoding.looking import knows_all_fields
 from monitor.decoding.outer import Outer
 from monitor.decoding.paths import Path, follow
 from monitor.decoding.plan import Plan
@@ -35,6 +36,10 @@ class TypedEngine:
         self.plan = plan
         self._loose: set[Path] = set()
         self._shape = self._make_shape()
+
+    @cached_property
+    def _knows_all_fields(self) -> Callable[[bytes], bool]:
+        return knows_all_fields(self.plan)
 
     @staticmethod
     def fits(plan: Plan) -> bool:
@@ -79,10 +84,11 @@ class TypedEngine:
         return reading
 
     def _features(self, records: Records, table: Table, rows: Sequence[int]) -> Iterator[object]:
-        """Yield the whole object of features of some rows, which the struct does not keep."""
+        """Yield the whole object of features of some rows, which the struct does not keep; ``None`` if all is known."""
         steps = () if self.plan.features is None else self.plan.features.steps
         for row in rows:
-            yield follow(load(records.values[table.records[row]] or b"")[0], steps)
+            text = records.values[table.records[row]] or b""
+            yield None if self._knows_all_fields(text) else follow(load(text)[0], steps)
 
     def _loosen(self, batch: Batch | None) -> None:
         if batch is None or len(batch) < _ENOUGH:
@@ -112,19 +118,20 @@ class _Parse:
         values = self._values
         chosen = values if len(candidates) == len(values) else [values[index] for index in candidates]
         objects: list[Any] = []
-        kept, decode = objects.append, self._shape.decode
-        for text in chosen:
+        decoded = map(self._shape.decode, chosen)  # type: ignore[arg-type]  # candidates have values
+        while len(objects) + len(self.unreadable) < len(candidates):
             try:
-                kept(decode(text))  # type: ignore[arg-type]  # candidates have values
+                objects.extend(decoded)  # up to the first that is refused; the next turn goes on behind it
             except PARSE_ERRORS as error:
                 index = candidates[len(objects) + len(self.unreadable)]
-                self._recover(index, text or b"", objects, odd=not isinstance(error, msgspec.ValidationError))
+                odd = not isinstance(error, msgspec.ValidationError)
+                self._recover(index, values[index] or b"", objects, odd=odd)
         rows = candidates
         if self.unreadable:
             lost = {index for index, _ in self.unreadable}
             rows = [index for index in candidates if index not in lost]
-        long = max(map(len, chosen), default=0) > LONGEST_TEXT  # type: ignore[arg-type]  # as above
-        return TypedTable(self._shape, Objects(objects), rows, self._careful or long)
+        careful = self._careful or self._outer.longest > LONGEST_TEXT
+        return TypedTable(self._shape, Objects(objects), rows, careful)
 
     def _recover(self, index: int, text: bytes, objects: list[Any], *, odd: bool) -> None:
         """Read a record that the struct refused: without what is no JSON, else cell by cell."""

@@ -20,6 +20,7 @@ from monitor.decoding.loose_engine import LooseEngine
 from monitor.decoding.reasons import OUTCOMES, REJECTS
 from monitor.decoding.sampling import kept
 from monitor.decoding.schema import ColumnType, Schema
+from monitor.decoding.text import lengths_of
 from monitor.events import Chunk, Records
 
 COLUMNS: dict[str, ColumnType] = {"n": "numeric", "m": "numeric", "c": "categorical"}
@@ -212,7 +213,7 @@ def test_blocks_are_bounded_in_bytes_and_lose_nothing() -> None:
     junk = "x" * 200_000
     values: list[bytes | None] = [json.dumps({"id": i, "junk": junk * (i % 3)}).encode() for i in range(60)]
     values[7] = None
-    parts = list(blocks(records(values)))
+    parts = [part for part, _ in blocks(records(values), lengths_of(values))]
     assert max(sum(len(value) for value in part.values if value) for part in parts) <= 3 * len(junk) * 60 // len(parts)
     assert len(parts) > 1
     assert [value for part in parts for value in part.values] == values

@@ -21,6 +21,7 @@ from detectors.checks import (
     check_p_value_and_threshold_agree,
     check_samples_change_places,
     check_threshold_falls_with_alpha,
+    check_unused_bins_change_nothing,
     check_wrong_counts_are_refused,
 )
 from detectors.chi2 import ChiSquare
@@ -49,6 +50,11 @@ class Mutant:
 
 def _plain(reference: IntArray, window: IntArray, alpha: float) -> Scores:
     return ChiSquare(alpha).score(reference, window)
+
+
+def _of_all_bins(r: IntArray, w: IntArray, alpha: float) -> Scores:
+    scores = _plain(r, w, alpha)
+    return replace(scores, effect=scores.effect - r.shape[1])
 
 
 def _negative_window(r: IntArray, w: IntArray, alpha: float) -> Scores:
@@ -117,6 +123,7 @@ def _textbook_psi(r: IntArray, w: IntArray, alpha: float) -> Scores:
         (check_p_value_and_threshold_agree, _scaled(threshold=1e9)),
         (check_inputs_stay, _writing),
         (check_bin_order, _weighted),
+        (check_unused_bins_change_nothing, _of_all_bins),
         (check_samples_change_places, _one_sided),
         (check_wrong_counts_are_refused, _negative_window),
     ],

@@ -21,7 +21,7 @@ from monitor.decoding.cells import (
 from monitor.decoding.columns import categorical_column, numeric_column
 from monitor.decoding.paths import EACH, WRONG, Path, follow, parse_path, parse_template
 from monitor.decoding.sampling import hash64, kept
-from monitor.decoding.text import NotJsonError, admit, exceeded, load, repair, tolerant
+from monitor.decoding.text import NotJsonError, admit, exceeded, lengths_of, load, repair, tolerant
 from monitor.decoding.times import BAD, LAST, MISSING, parse_times
 
 MASK = 2**64 - 1
@@ -175,6 +175,30 @@ def test_rfc3339_equals_datetime_on_every_width() -> None:
         assert parse_times([*texts], "rfc3339").tolist() == expected
 
 
+def test_a_time_does_not_depend_on_its_neighbours() -> None:
+    draw = random.Random(4)
+    good = "2023-11-14T22:13:20.123Z"
+    for _ in range(3000):
+        texts = [good, good.replace("14T", f"{draw.randrange(10, 31)}T"), good]
+        at, stop = sorted(draw.choices(range(len(good)), k=2))
+        texts[draw.randrange(3)] = good[:at] + draw.choice("09:Z\nT.-+\u0661 ") + good[stop:]
+        if draw.random() < 0.3:  # what one lacks, the next one has
+            texts[:2] = ["\n".join(texts[:2])[:at], "\n".join(texts[:2])[at:]]
+        if draw.random() < 0.3:
+            texts = [text.replace("Z", "+00:00") for text in texts]
+        alone = [int(parse_times([None, text], "rfc3339")[1]) for text in texts]
+        assert parse_times([*texts], "rfc3339").tolist() == alone, texts
+
+
+@pytest.mark.parametrize("zone", ["Z", "+00:00"])
+@pytest.mark.parametrize("fraction", range(12))
+def test_rfc3339_of_every_precision(zone: str, fraction: int) -> None:
+    texts = [f"20{i:02d}-0{i % 9 + 1}-2{i % 9}T{i % 24:02d}:{i % 60:02d}:5{i % 10}" for i in range(1, 99)]
+    ends = [f".{'987654321012'[:fraction]}" if fraction else ""] * len(texts)
+    whole = [f"{text}{end}{zone}" for text, end in zip(texts, ends, strict=True)]
+    assert parse_times([*whole], "rfc3339").tolist() == parse_times([None, *whole], "rfc3339").tolist()[1:]
+
+
 @pytest.mark.parametrize(
     ("form", "value", "micros"),
     [
@@ -269,6 +293,25 @@ def test_admission_finds_what_exceeds_among_many() -> None:
     assert admit([None, b"", b"{}"], limits) == ([2], [(1, "empty_value")])
     assert admit([], limits) == (None, [])
     assert admit([None, None], limits) == ([], [])
+
+
+@pytest.mark.parametrize("marks", [b'{"}xy', b'{["]}xy', b"[x"])
+@pytest.mark.parametrize("longest", [9, 70, 700])
+def test_admission_equals_a_scan_of_every_text(marks: bytes, longest: int) -> None:
+    draw = random.Random(longest)
+    limits = LimitsConfig(max_depth=6, max_keys=9, max_record_bytes=600)
+    for rarity in (0, 3, 40):
+        weights = [1] * (len(marks) - 1) + [1 + rarity * len(marks)]
+        values: list[bytes | None] = [
+            bytes(draw.choices(marks, weights, k=draw.randrange(longest))) if draw.random() < 0.99 else None
+            for _ in range(1200)
+        ]
+        reasons = {i: exceeded(value, limits) for i, value in enumerate(values) if value}
+        refused = {i: "empty_value" if value == b"" else reasons.get(i) for i, value in enumerate(values)}
+        kept_, found = admit(values, limits)
+        assert kept_ == [i for i, reason in reasons.items() if reason is None]
+        assert dict(found) == {i: reason for i, reason in refused.items() if reason is not None}
+        assert admit(values, limits, lengths_of(values)) == (kept_, found)
 
 
 def test_a_sample_is_stable_even_and_nested() -> None:

@@ -1,0 +1,32 @@
+"""Monitors side by side give what each gives alone, whatever its number of bins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detectors.registry import STATISTICS, statistic
+from monitor.config.model import DetectorConfig
+from monitor.monitors import Monitor
+from monitor.panel import Figures, Panel
+
+BINS = (1, 2, 5, 14, 16, 17, 40, 64, 65, 300)
+
+
+@pytest.mark.parametrize("kind", [name for name, entry in STATISTICS.items() if entry.fixed_bins is None])
+@pytest.mark.parametrize("rows", [0, 7, 3000])
+def test_monitors_of_any_number_of_bins_are_scored_as_if_alone(kind: str, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    counts, monitors, windows = [np.array([rows])], [], []
+    for bins in (*BINS, *BINS):
+        shares = rng.dirichlet(np.ones(bins))
+        windows.append(rng.multinomial(rows, shares))
+        first = sum(map(len, counts))
+        monitors.append(Monitor("x", kind, rng.multinomial(9000, shares), np.arange(first, first + bins)))
+        counts.append(windows[-1])
+    found = Panel(monitors).score(DetectorConfig.model_validate({"kind": kind, "on": ["x"]}), np.concatenate(counts))
+    for monitor, window, figures in zip(monitors, windows, found, strict=True):
+        alone = statistic(kind).score(monitor.reference[np.newaxis], window[np.newaxis])
+        expected = [getattr(alone, name)[0] for name in Figures._fields]
+        np.testing.assert_allclose(figures, expected, rtol=1e-9, atol=1e-12)
+        assert [type(figure) for figure in figures] == [float] * 6 + [int] * 2
