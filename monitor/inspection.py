@@ -13,6 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
+from monitor.concept.keys import CONCEPT, STREAMS
+from monitor.join.agenda import AGENDA
+from monitor.join.entries import ENTRIES
+from monitor.join.join import JOINS
+from monitor.join.last_before import ENTITIES, WAITING
+from monitor.join.last_before import STATES as ENTITY_STATES
+from monitor.join.pages import PAGES, RUNS
+from monitor.joining import JOININGS
 from monitor.keys import MalformedKeyError, parse, prefix
 from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.outcomes import OUTCOMES, STATES
@@ -46,6 +54,17 @@ NAMES: Final[Mapping[bytes, str]] = {
     OUTCOMES: "outcomes by hour",
     JOURNAL: "outcomes to be counted in slices",
     STATES: "outcomes, and their windows due",
+    JOININGS: "clocks of joins",
+    JOINS: "joins",
+    RUNS: "joined rows, by checkpoint",
+    PAGES: "joined rows",
+    ENTRIES: "joined rows of ids that came often",
+    AGENDA: "joined rows, by when they are due",
+    ENTITIES: "predictions by entity",
+    WAITING: "labels of entities that wait",
+    ENTITY_STATES: "entities",
+    CONCEPT: "hours of concept detectors",
+    STREAMS: "concept detectors",
     ring.RESERVED: "the store's own",
 }
 _SHOWN: Final = (CLOSING, MODELS, TOPICS)

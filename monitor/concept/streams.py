@@ -19,6 +19,7 @@ from detectors.concept.detector import ConceptDetector
 from detectors.concept.order import order
 from detectors.concept.states import OtherDetectorError, States
 from monitor.concept.hours import Heard, Hour, Watch
+from monitor.concept.keys import CONCEPT, STREAMS
 from monitor.concept.thinning import BOUND, Thinning
 from monitor.concept.watched import PayloadReader, watched
 from monitor.config.model import ModelConfig
@@ -29,8 +30,6 @@ from monitor.keys import compose, prefix
 from monitor.store.port import StateReader
 from monitor.views import ConceptView
 
-CONCEPT: Final = b"D"
-STREAMS: Final = b"G"
 MOST_VERSIONS: Final = 64
 """Versions that are remembered from one hour to the next, those with the latest pairs."""
 _FORMAT: Final = 1
