@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -27,6 +27,7 @@ _FIRST_HOUR: Final = 9
 _LASTS: Final = 39 * HOUR
 """Until midnight, so that one whole day lies within."""
 _EVERY: Final = 2
+_OUTCOME: Final = frozenset({"score", "prediction", "flagged"})
 DAYS_OF_CHANGE: Final = 12
 """Six changes, one every second day."""
 
@@ -60,8 +61,12 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
     >>> [change.column for change in injections(0, 30)]
     ['salary', 'hvalue', 'car', 'score', 'accuracy', 'ece']
     """
-    outcome = frozenset({"score", "prediction", "flagged"})
     begins = [start + (quiet_days + _EVERY * place) * DAY + _FIRST_HOUR * HOUR for place in range(6)]
+    return (*_of_inputs(begins), *_of_labels(begins))
+
+
+def _of_inputs(begins: Sequence[int]) -> tuple[Injection, ...]:
+    """Return the changes that inputs and scores show."""
     return (
         Injection(
             "salaries rise",
@@ -71,7 +76,7 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
             begins[0] + _LASTS,
             "a campaign brings applicants who earn a quarter more",
             frozenset({("salary", name) for name in ("psi", "ks", "jensen_shannon", "wasserstein", "high_rate")}),
-            outcome | {"salary"},
+            _OUTCOME | {"salary"},
             judged=True,
         ),
         Injection(
@@ -102,9 +107,15 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
             begins[3] + _LASTS,
             "three replicas in four lose the commission before the model sees it; the log has it",
             frozenset({("score", name) for name in ("psi", "ks", "jensen_shannon", "wasserstein")}),
-            outcome,
+            _OUTCOME,
             judged=True,
         ),
+    )
+
+
+def _of_labels(begins: Sequence[int]) -> tuple[Injection, ...]:
+    """Return the changes that labels show."""
+    return (
         Injection(
             "one segment turns",
             "accuracy",
@@ -124,7 +135,7 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
             begins[5] + _LASTS,
             "a new serving image doubles the log-odds; every decision stays as it was",
             frozenset({("ece", "calibration")}),
-            outcome,
+            _OUTCOME,
             judged=True,
         ),
     )
