@@ -25,6 +25,14 @@ class Alert:
     """Hash of the labels, the same for the alert's whole life."""
     url: str = ""
     """The page that shows it at that time."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """``statistic``, ``effect``, ``low``, ``high``, ``threshold``, ``p_value``, …: those that exist."""
+    onset: int | None = None
+    """Since when the change is likely there."""
+    importance: float = 0.0
+    """Weight of the column in the model's predictions."""
+    because: str = ""
+    """Why it is resolved: ``cleared``, ``withdrawn: …``, ``forgotten``, or by whom."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,185 @@
+"""The rules that are there from the start, and what silences what among them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alerts.conditions import Always, Compare, Condition, Silent, StatusIs
+from alerts.durations import DAY, HOUR, MINUTE
+from alerts.matchers import parse_matchers
+from alerts.policy import Inhibition
+from alerts.rules import Persistence, Rule
+
+_FOUND: Final = StatusIs()
+_SURE: Final = "{explanation} Statistic {statistic:.3g}, threshold {threshold:.3g}, {n:,} rows."
+_EFFECT: Final = "Effect {effect:.3g}, 95 % between {low:.3g} and {high:.3g}."
+_SINCE: Final = "Likely since {onset}."
+_SILENT: Final = "Nothing came for {statistic:.0f} s, longer than usual at this hour of the week."
+_THRICE: Final = Persistence(3, 3)
+_TWO_OF_THREE: Final = Persistence(2, 3)
+
+
+def _rule(
+    name: str,
+    kinds: str,
+    condition: Condition,
+    severity: str,
+    summary: str,
+    description: str,
+    action: str,
+    matchers: str = "",
+    fire: Persistence = Persistence(),  # noqa: B008 - it cannot change
+    clear: Persistence = Persistence(),  # noqa: B008
+    **others: object,
+) -> Rule:
+    texts = {"summary": summary, "description": description, "action": action, "runbook": f"runbooks/{name}"}
+    return Rule(
+        name=name,
+        kinds=frozenset(kinds.split()),
+        condition=condition,
+        severity=severity,
+        matchers=parse_matchers(matchers),
+        fire=fire,
+        clear=clear,
+        annotations=texts,
+        **others,  # type: ignore[arg-type]
+    )
+
+
+DRIFT: Final = (
+    _rule(
+        "FeatureDrift", "drift", _FOUND, "warn",
+        "{column} of {model} has drifted", f"{_SURE} {_EFFECT} {_SINCE}",
+        "Look at the column's distribution and ask who fills it.",
+        'slice=""', fire=_TWO_OF_THREE, clear=_THRICE,
+    ),
+    _rule(
+        "ScoreDrift", "score", _FOUND, "warn",
+        "The scores of {model} have shifted", f"{_SURE} {_EFFECT} {_SINCE}",
+        "Compare the share of flagged predictions before and after.",
+        'slice=""', fire=_TWO_OF_THREE, clear=_THRICE,
+    ),
+    _rule(
+        "SliceDrift", "drift score", _FOUND, "warn",
+        "{column} of {model} has drifted in {slice}", f"{_SURE} {_EFFECT} {_SINCE}",
+        "See whether other slices moved too; one alone points to its source.",
+        'slice!=""', fire=_TWO_OF_THREE, clear=_THRICE,
+    ),
+    _rule(
+        "ConceptDrift", "concept", _FOUND, "warn",
+        "The errors of {model} follow another pattern", f"{_SURE} {_SINCE}",
+        "Look at performance by slice; if it holds, retrain.",
+        clear=_THRICE,
+    ),
+    _rule(
+        "EvidenceAlarm", "evidence", _FOUND, "warn",
+        "{column} of {model} has drifted, by evidence",
+        f"{{explanation}} Log-evidence {{evidence:.3g}}, needed {{threshold:.3g}}, {{n:,}} rows. {_EFFECT} {_SINCE}",
+        "Accept the change, or find its cause; the chance of a false alarm is within the budget.",
+        clear=_THRICE, withdraws=False, forget_after=None,
+    ),
+)  # fmt: skip
+"""What moved."""
+
+HARM: Final = (
+    _rule(
+        "PerformanceDrop", "performance", _FOUND, "page",
+        "{column} of {model} has dropped", f"{_SURE} {_EFFECT} {_SINCE}",
+        "Check for drift since the same time; consider the previous version.",
+    ),
+    _rule(
+        "CalibrationOff", "calibration", _FOUND, "page",
+        "The probabilities of {model} no longer mean what they say", f"{_SURE} {_EFFECT} {_SINCE}",
+        "Recalibrate, or move the decision threshold, once labels are known to be complete.",
+    ),
+    _rule(
+        "QualityProblem", "quality", _FOUND, "page",
+        "{column} of {model} is broken: {labels}", f"{_SURE} {_SINCE}",
+        "Ask the owner of the feed. Do not retrain on these rows.",
+    ),
+)  # fmt: skip
+"""What hurts."""
+
+FLOW: Final = (
+    _rule(
+        "PredictionsStopped", "last_prediction", Silent(), "page",
+        "No predictions from {model}", _SILENT,
+        "See whether the model serves, and whether its topic is written.",
+        fire=Persistence(during=MINUTE),
+    ),
+    _rule(
+        "LabelsStopped", "last_label", Silent(floor=6 * HOUR, unknown=7 * DAY), "warn",
+        "No labels for {model}", _SILENT,
+        "Ask who writes the labels. Performance is not known meanwhile.",
+    ),
+    _rule(
+        "RecordsRejected", "rejected", Compare("statistic", ">", 0.01, clear=0.005), "page",
+        "{statistic:.1%} of the records of {model} cannot be read", "{explanation} {n:,} records were looked at.",
+        "Look at the rejected records; a producer has likely changed its format.",
+        fire=Persistence(during=5 * MINUTE), clear=Persistence(during=10 * MINUTE), min_n=100,
+    ),
+    _rule(
+        "LateRows", "late", Compare("statistic", ">", 0.05, clear=0.02), "warn",
+        "{statistic:.1%} of the rows of {model} come late",
+        "{explanation} Late rows restate windows and enter no evidence.",
+        "Allow more lateness, or see what delays the producer.",
+        fire=Persistence(during=10 * MINUTE), clear=Persistence(during=10 * MINUTE), min_n=100,
+    ),
+    _rule(
+        "LabelCoverageLow", "coverage", Compare("statistic", "<", 0.8, clear=0.9, against="reference"), "warn",
+        "Only {statistic:.1%} of the mature predictions of {model} have a label",
+        "{reference:.1%} are usual. Figures on labels may be biased. {n:,} predictions were looked at.",
+        "Ask who writes the labels, and whether identifiers still match.",
+        clear=_THRICE, min_n=100,
+    ),
+)  # fmt: skip
+"""What comes in."""
+
+PIPELINE: Final = (
+    _rule(
+        "ConsumerLagHigh", "lag", Compare("statistic", ">", 300.0, clear=60.0), "warn",
+        "Reading is {statistic:.0f} s behind", "{explanation} {labels}",
+        "See whether the service lacks CPU, or the topic was replayed.",
+        fire=Persistence(during=5 * MINUTE), clear=Persistence(during=5 * MINUTE), forget_after=DAY,
+    ),
+    _rule(
+        "MissingShard", "shard", Compare("statistic", ">", 60.0, clear=30.0), "page",
+        "A shard has not been heard of for {statistic:.0f} s: {labels}", "{explanation} Evidence is held meanwhile.",
+        "Restart it. Its state is on its volume.",
+        fire=Persistence(during=MINUTE), forget_after=None,
+    ),
+    _rule(
+        "DeliveryFailing", "delivery", _FOUND, "page",
+        "Alerts do not get through: {labels}", "{explanation}",
+        "Correct the receiver and enable it again.",
+        fire=Persistence(), forget_after=HOUR, damping=None,
+    ),
+    _rule(
+        "Watchdog", "heartbeat", Always(), "info",
+        "Driftline works", "This fires always. When it stops coming, nothing else comes either.",
+        "Route it to a dead man's switch.",
+        forget_after=5 * MINUTE, damping=None,
+    ),
+)  # fmt: skip
+"""The service itself."""
+
+RULES: Final = (*DRIFT, *HARM, *FLOW, *PIPELINE)
+"""All built-in rules."""
+
+_CONSEQUENCES: Final = "FeatureDrift|ScoreDrift|SliceDrift|ConceptDrift|EvidenceAlarm|PerformanceDrop|CalibrationOff"
+
+
+def _inhibition(source: str, target: str, *equal: str) -> Inhibition:
+    return Inhibition(parse_matchers(f"alertname={source}"), parse_matchers(f'alertname=~"{target}"'), equal)
+
+
+INHIBITIONS: Final = (
+    _inhibition("PredictionsStopped", f"{_CONSEQUENCES}|LabelsStopped|LabelCoverageLow|LateRows", "model"),
+    _inhibition("MissingShard", f"{_CONSEQUENCES}|PredictionsStopped|LabelsStopped|LabelCoverageLow"),
+    _inhibition("ConsumerLagHigh", "PredictionsStopped|LabelsStopped|LabelCoverageLow"),
+    _inhibition("RecordsRejected", f"{_CONSEQUENCES}|LabelCoverageLow", "model"),
+    _inhibition("QualityProblem", "FeatureDrift|EvidenceAlarm", "model", "column"),
+    _inhibition("QualityProblem", "ScoreDrift|SliceDrift|ConceptDrift", "model"),
+    _inhibition("LabelsStopped", "LabelCoverageLow", "model"),
+)
+"""What silences what: a fault of the pipeline its consequences, a broken column the drifts that follow from it."""

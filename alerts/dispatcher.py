@@ -1,0 +1,96 @@
+"""A thread for every receiver, so that a slow one delays no other."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import structlog
+
+from alerts.delivery import Courier
+from alerts.durations import SECOND
+from alerts.notification import Notifier
+from alerts.policy import Policy
+from alerts.store import Store
+
+log = structlog.get_logger(__name__)
+_LOOKS: Final = 5.0
+"""Seconds after which a thread looks for messages though nobody woke it."""
+_TROUBLE: Final = 10.0
+
+
+class Dispatcher:
+    """Delivers what the outbox holds.
+
+    Parameters
+    ----------
+    clock
+        Wall clock in microseconds.
+    source
+        Of the chance in the pauses.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        notifiers: Mapping[str, Notifier],
+        clock: Callable[[], int],
+        source: random.Random | None = None,
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._notifiers = notifiers
+        self._clock = clock
+        self._source = source
+        self._stopping = threading.Event()
+        self._awake = {name: threading.Event() for name in notifiers}
+        self._threads = [
+            threading.Thread(target=self._run, args=(name,), name=f"deliver-{name}", daemon=True) for name in notifiers
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self, receivers: Iterable[str]) -> None:
+        """Say that there is something new for receivers."""
+        for name in receivers:
+            if name in self._awake:
+                self._awake[name].set()
+
+    def close(self, wait: float = 20.0) -> None:
+        """Stop after the attempts that are under way; what is left is delivered after the next start."""
+        self._stopping.set()
+        self.wake(self._awake)
+        for thread in self._threads:
+            thread.join(wait)
+            if thread.is_alive():
+                log.warning("a receiver did not come back in time", thread=thread.name)
+
+    def _run(self, name: str) -> None:
+        awake = self._awake[name]
+        courier: Courier | None = None
+        begun = -1
+        while not self._stopping.is_set():
+            awake.clear()
+            try:
+                if courier is None or begun != self._store.begun_anew:
+                    courier, begun = self._renewed(name, courier), self._store.begun_anew
+                pause = courier.step()
+            except sqlite3.Error as error:
+                log.warning("messages cannot be read or written", receiver=name, problem=str(error))
+                self._stopping.wait(_TROUBLE)
+                continue
+            if pause is None or pause > 0:
+                awake.wait(_LOOKS if pause is None else min(_LOOKS, pause / SECOND))
+        if courier is not None:
+            courier.close()
+
+    def _renewed(self, name: str, courier: Courier | None) -> Courier:
+        if courier is not None:
+            courier.close()
+        limits, attempt = self._policy.receiver(name), self._policy.attempt
+        connection = self._store.connect()
+        return Courier(name, self._notifiers[name], limits, connection, self._clock, attempt, self._source)

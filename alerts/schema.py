@@ -1,0 +1,85 @@
+"""Tables of the alerts' store, and the steps from each version of them to the next."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+_FIRST: Final = """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    CREATE TABLE alerts (
+        fingerprint TEXT PRIMARY KEY, rule TEXT NOT NULL, model TEXT NOT NULL, phase TEXT NOT NULL,
+        heard_at INTEGER NOT NULL, entry BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE hours (
+        key TEXT NOT NULL, hour INTEGER NOT NULL, slot BLOB NOT NULL, PRIMARY KEY (key, hour)
+    ) WITHOUT ROWID;
+    CREATE TABLE fronts (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE models (key TEXT PRIMARY KEY, first_seen INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE groups (
+        key TEXT PRIMARY KEY, receiver TEXT NOT NULL, labels TEXT NOT NULL, due INTEGER, told_at INTEGER,
+        messages INTEGER NOT NULL DEFAULT 0, told BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, receiver TEXT NOT NULL, "group" TEXT NOT NULL,
+        state TEXT NOT NULL, created_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+        first_at INTEGER, last_at INTEGER, problem TEXT NOT NULL DEFAULT '',
+        content BLOB, told BLOB, body BLOB
+    );
+    CREATE INDEX outbox_open ON outbox (receiver, "group", seq) WHERE state IN ('waiting', 'frozen');
+    CREATE INDEX outbox_by_age ON outbox (receiver, created_at);
+    CREATE TABLE receivers (
+        name TEXT PRIMARY KEY, failures INTEGER NOT NULL DEFAULT 0, not_before INTEGER NOT NULL DEFAULT 0,
+        delivered_at INTEGER, parked_at INTEGER, disabled_at INTEGER, problem TEXT NOT NULL DEFAULT ''
+    ) WITHOUT ROWID;
+    CREATE TABLE silences (
+        id TEXT PRIMARY KEY, matchers TEXT NOT NULL, starts_at INTEGER NOT NULL, ends_at INTEGER NOT NULL,
+        author TEXT NOT NULL, comment TEXT NOT NULL, created_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE commands (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+        subject TEXT NOT NULL, because TEXT NOT NULL
+    );
+    CREATE TABLE history (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, observed_at INTEGER NOT NULL,
+        number INTEGER NOT NULL, fingerprint TEXT NOT NULL, rule TEXT NOT NULL, model TEXT NOT NULL,
+        state TEXT NOT NULL, because TEXT NOT NULL, labels TEXT NOT NULL, explanation TEXT NOT NULL
+    );
+    CREATE INDEX history_by_model ON history (model, seq);
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+        subject TEXT NOT NULL, detail TEXT NOT NULL
+    );
+    CREATE TABLE shadow (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, model TEXT NOT NULL, severity TEXT NOT NULL,
+        alertname TEXT NOT NULL, alerts INTEGER NOT NULL
+    );
+"""
+
+MIGRATIONS: Final = (_FIRST,)
+"""Step n leads from version n to n + 1; a released step is never changed."""
+
+
+class StoreVersionError(Exception):
+    """A newer version of the software wrote the store."""
+
+    def __init__(self, path: Path, found: int) -> None:
+        super().__init__(
+            f"{path}: alerts of version {found}, but this software knows {len(MIGRATIONS)}; install a newer"
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a store to the newest version, each step whole or not at all.
+
+    Raises
+    ------
+    StoreVersionError
+        When it is newer than this software.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise StoreVersionError(path, version)
+    for number, step in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
