@@ -140,9 +140,9 @@ class Silent:
     """Nothing came for longer than usual at this hour of the week; ``statistic`` is the silence in seconds.
 
     The longest silence of every hour is learnt, so that a nightly batch pages nobody by day, and a steady stream is
-    missed within ``floor``. What went beyond the allowance teaches no more than the allowance: a failure does not
-    make the next one normal. Before that hour of the day is known, a model that was busy in three hours may be
-    silent for an hour, any other for ``unknown``. Only something that came clears it, never a quieter hour.
+    missed within ``floor``. Before that hour of the day is known, a model that was busy in three hours may be silent
+    for an hour, any other for ``unknown``. Only something that came clears it, never a quieter hour. Before anything
+    came at all, ``statistic`` is NaN, and nothing is said.
     """
 
     floor: int = 15 * MINUTE
@@ -169,12 +169,10 @@ class Silent:
         return Verdict.CLEAR if signal.statistic <= self.floor / SECOND else Verdict.BETWEEN
 
     def learn(self, signal: Signal, slots: Slots) -> tuple[int, Slot] | None:
-        """Remember the silence, as far as it was allowed."""
+        """Remember the silence."""
         if not math.isfinite(signal.statistic):
             return None
-        allowed = self.allowed(slots, signal.at)
-        seconds = signal.statistic if signal.statistic <= allowed else allowed / self.factor
-        return add_silence(slots, signal.at, max(0.0, seconds))
+        return add_silence(slots, signal.at, max(0.0, signal.statistic))
 
 
 @dataclass(frozen=True, slots=True)

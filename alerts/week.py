@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from alerts.durations import HOUR
 
 HOURS: Final = 168
-_FADES: Final = 0.7
+_EARLIER: Final = 3
 
 
 class Slot(NamedTuple):
@@ -18,9 +18,10 @@ class Slot(NamedTuple):
     week: int
     value: float
     """Sum of the figures of that visit, or the longest silence."""
-    visits: int
-    before: float = math.nan
-    before_week: int = -1
+    count: int
+    """Figures of that visit."""
+    earlier: tuple[tuple[int, float], ...] = ()
+    """Weeks and values of up to three visits before, the latest first."""
 
 
 Slots: TypeAlias = Mapping[int, Slot]
@@ -44,10 +45,10 @@ def add_to_mean(slots: Slots, at: int, value: float) -> tuple[int, Slot]:
     if slot is None:
         return hour, Slot(week, value, 1)
     if slot.week == week:
-        return hour, slot._replace(value=slot.value + value, visits=slot.visits + 1)
+        return hour, slot._replace(value=slot.value + value, count=slot.count + 1)
     if slot.week > week:
         return hour, slot
-    return hour, Slot(week, value, 1, slot.value / slot.visits, slot.week)
+    return hour, Slot(week, value, 1, ((slot.week, slot.value / slot.count), *slot.earlier)[:_EARLIER])
 
 
 def last_week(slots: Slots, at: int) -> float:
@@ -62,53 +63,57 @@ def last_week(slots: Slots, at: int) -> float:
     if slot is None:
         return math.nan
     if slot.week == week - 1:
-        return slot.value / slot.visits
-    return slot.before if slot.week == week and slot.before_week == week - 1 else math.nan
+        return slot.value / slot.count
+    return dict(slot.earlier).get(week - 1, math.nan) if slot.week == week else math.nan
 
 
 def add_silence(slots: Slots, at: int, seconds: float) -> tuple[int, Slot]:
-    """Return the hour that a silence reaches into, with the longest silence seen in it; older weeks fade."""
+    """Return the hour that a silence reaches into, with the longest silence seen in it."""
     hour, week = place(at)
     slot = slots.get(hour)
     if slot is None:
         return hour, Slot(week, seconds, 1)
     if slot.week >= week:
-        return hour, slot._replace(value=max(slot.value, seconds), visits=slot.visits + 1)
-    return hour, Slot(week, seconds, 1, _level(slot), slot.week)
+        return hour, slot._replace(value=max(slot.value, seconds), count=slot.count + 1)
+    return hour, Slot(week, seconds, 1, ((slot.week, slot.value), *slot.earlier)[:_EARLIER])
 
 
 def usual_silence(slots: Slots, at: int) -> float | None:
     """Return the longest silence that is usual at this hour, in seconds, ``None`` when nothing is known of it.
 
-    An hour speaks for the one after it too, so that a batch may come somewhat later than last week. Before a whole
-    week is known, the same hour of other days stands in.
+    Usual is what was reached in two of the last three weeks, so that one failure does not make the next one normal.
+    While fewer weeks are known, any of them counts, and so does what is usual at the same hour of other days. An hour
+    speaks for the one after it too, so that a batch may come somewhat later than last week.
     """
     hour, _ = place(at)
-    own = _known(slots, (hour,), at)
-    if own is not None:
-        return max(own, _known(slots, ((hour - 1) % HOURS,), at) or 0.0)
+    own = _longest(slots, (hour,), at)
+    if len(own) >= 3:
+        return max(_second(own), _second(_longest(slots, ((hour - 1) % HOURS,), at)))
     days = [(hour + 24 * day) % HOURS for day in range(1, 7)]
-    other = _known(slots, days, at)
-    return None if other is None else max(other, _known(slots, [(day - 1) % HOURS for day in days], at) or 0.0)
+    others = _longest(slots, days, at)
+    if not own and not others:
+        return None
+    before = [((day - 1) % HOURS) for day in (hour, *days)]
+    return max(max(own, default=0.0), _second(others), _second(_longest(slots, before, at)))
 
 
 def busy_hours(slots: Slots, at: int) -> int:
     """Return in how many hours no silence lasted longer than an hour."""
-    levels = (_finished(slot, hour, at) for hour, slot in slots.items())
-    return sum(level is not None and level <= 3600 for level in levels)
+    levels = (_second(_finished(slot, hour, at)) for hour, slot in slots.items() if _finished(slot, hour, at))
+    return sum(level <= 3600 for level in levels)
 
 
-def _known(slots: Slots, hours: Iterable[int], at: int) -> float | None:
-    levels = [_finished(slots[hour], hour, at) for hour in hours if hour in slots]
-    return max((level for level in levels if level is not None), default=None)
+def _longest(slots: Slots, hours: Iterable[int], at: int) -> list[float]:
+    return [value for hour in hours if hour in slots for value in _finished(slots[hour], hour, at)]
 
 
-def _finished(slot: Slot, hour: int, at: int) -> float | None:
-    """Return the level of the last visit that is over by an hour or more, so that no silence excuses itself."""
-    if slot.week * HOURS + hour < at // HOUR - 1:
-        return _level(slot)
-    return None if math.isnan(slot.before) else slot.before
+def _finished(slot: Slot, hour: int, at: int) -> list[float]:
+    """Return the silences of the visits that are over by an hour or more, so that no silence excuses itself."""
+    over = slot.week * HOURS + hour < at // HOUR - 1
+    earlier = [value for _, value in slot.earlier]
+    return [slot.value, *earlier][:_EARLIER] if over else earlier
 
 
-def _level(slot: Slot) -> float:
-    return slot.value if math.isnan(slot.before) else max(slot.value, _FADES * slot.before)
+def _second(values: list[float]) -> float:
+    """Return the second largest of three or more, else the largest."""
+    return sorted(values)[-2] if len(values) >= 3 else max(values, default=0.0)
