@@ -40,8 +40,5 @@ def submit(store: Store, command: Command) -> None:
 
 def read_commands(store: Store) -> list[Command]:
     """Return what was asked for and is not done, the oldest first."""
-    with store.reading() as connection:
-        rows = connection.execute(
-            "SELECT at, actor, action, subject, because, seq FROM commands ORDER BY seq"
-        ).fetchall()
+    rows = store.look("SELECT at, actor, action, subject, because, seq FROM commands ORDER BY seq")
     return [Command(*row) for row in rows]

@@ -101,7 +101,7 @@ def advance(limits: Limits, track: Track, mark: Mark, number: int, *, restated: 
     """
     before = track.machine
     if not mark.length and track.marks:
-        mark = msgspec.structs.replace(mark, at=max(mark.at, track.marks[-1].at))
+        mark = msgspec.structs.replace(mark, at=max(mark.at, track.marks[-1].at + 1))
     if not mark.length or not track.marks or mark.at > track.marks[-1].at:
         track = _appended(limits, track, mark)
     else:

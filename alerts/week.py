@@ -18,8 +18,8 @@ class Slot(NamedTuple):
     week: int
     value: float
     """Sum of the figures of that visit, or the longest silence."""
-    count: int
-    """Figures of that visit."""
+    figures: int
+    """How many that visit brought."""
     earlier: tuple[tuple[int, float], ...] = ()
     """Weeks and values of up to three visits before, the latest first."""
 
@@ -45,10 +45,10 @@ def add_to_mean(slots: Slots, at: int, value: float) -> tuple[int, Slot]:
     if slot is None:
         return hour, Slot(week, value, 1)
     if slot.week == week:
-        return hour, slot._replace(value=slot.value + value, count=slot.count + 1)
+        return hour, slot._replace(value=slot.value + value, figures=slot.figures + 1)
     if slot.week > week:
         return hour, slot
-    return hour, Slot(week, value, 1, ((slot.week, slot.value / slot.count), *slot.earlier)[:_EARLIER])
+    return hour, Slot(week, value, 1, ((slot.week, slot.value / slot.figures), *slot.earlier)[:_EARLIER])
 
 
 def last_week(slots: Slots, at: int) -> float:
@@ -63,7 +63,7 @@ def last_week(slots: Slots, at: int) -> float:
     if slot is None:
         return math.nan
     if slot.week == week - 1:
-        return slot.value / slot.count
+        return slot.value / slot.figures
     return dict(slot.earlier).get(week - 1, math.nan) if slot.week == week else math.nan
 
 
@@ -74,7 +74,7 @@ def add_silence(slots: Slots, at: int, seconds: float) -> tuple[int, Slot]:
     if slot is None:
         return hour, Slot(week, seconds, 1)
     if slot.week >= week:
-        return hour, slot._replace(value=max(slot.value, seconds), count=slot.count + 1)
+        return hour, slot._replace(value=max(slot.value, seconds), figures=slot.figures + 1)
     return hour, Slot(week, seconds, 1, ((slot.week, slot.value), *slot.earlier)[:_EARLIER])
 
 

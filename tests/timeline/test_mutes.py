@@ -13,7 +13,6 @@ from tests.timeline.timeline import EPOCH, LIVE, Timeline, between, policy, rule
 
 QUALITY = rule("QualityProblem", "quality", severity="page")
 BY_MODEL = Inhibition(parse_matchers("alertname=QualityProblem"), parse_matchers("alertname=FeatureDrift"), ("model",))
-ALL_MUTES = {"rules": (rule(), QUALITY), "inhibitions": (BY_MODEL,)}
 
 
 def silenced(engine: AlertEngine, matchers: str, until: float) -> str:
@@ -53,7 +52,7 @@ def test_what_outlasts_its_cause_is_told(tmp_path: Path) -> None:
     line.expect(between(2, 2.25), firing="feed")
     line.expect(between(8, 13), resolved="feed")
     line.expect(between(8, 13), firing="age")
-    Timeline.wind(line, 60)
+    line.wind(60)
     assert [(sorted(each.firing), sorted(each.resolved)) for each in line.told] == [
         (["feed"], []), ([], ["feed"]), (["age"], []),
     ] or [(sorted(each.firing), sorted(each.resolved)) for each in line.told] == [

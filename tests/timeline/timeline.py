@@ -55,7 +55,7 @@ class Recorder:
     def body(self, group: AlertGroup) -> bytes:
         return msgspec.msgpack.encode(group)
 
-    def send(self, message_id: str, body: bytes, deadline: Deadline) -> Outcome:
+    def send(self, message_id: str, body: bytes, deadline: Deadline) -> Outcome:  # noqa: ARG002
         self.attempts.append((message_id, body))
         outcome = self.answer(message_id)
         if isinstance(outcome, Delivered):
