@@ -105,6 +105,7 @@ class AlertEngine:
     def last_applied(self) -> int:
         """Number of the last signal that stands; the service may forget it and those before."""
         with self._lock:
+            self._fresh(self._clock())
             return self._memory.number("last_applied")
 
     def apply(self, signals: Sequence[Signal], now: int, origin: str = "") -> int:

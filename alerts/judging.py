@@ -23,10 +23,13 @@ _NOTES_KEPT: Final = 3
 _NOTHING: Final[Slots] = {}
 
 
-class _Listening(NamedTuple):
+class _Heard(NamedTuple):
+    """A rule that listens to a signal, and the alert that it is about."""
+
     rule: Rule
     limits: Limits
-    key: str
+    name: str
+    labels: dict[str, str]
 
 
 class Judge:
@@ -34,11 +37,7 @@ class Judge:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: Mapping[str, Rule] = {rule.key: rule for rule in rules}
-        self._by_kind: dict[str, list[_Listening]] = {}
-        for rule in self.rules.values():
-            for kind in sorted(rule.kinds):
-                self._by_kind.setdefault(kind, []).append(_Listening(rule, limits_of(rule), rule.key))
-        self._names: dict[tuple[object, ...], tuple[str, dict[str, str]]] = {}
+        self._heard: dict[tuple[object, ...], tuple[_Heard, ...]] = {}
 
     def judge(self, memory: Memory, signal: Signal) -> list[Transition]:
         """Take a signal in; return what began or ceased to fire."""
@@ -47,18 +46,15 @@ class Judge:
         if signal.end is not None:
             front = f"{signal.kind}/{signal.model}/{signal.version}/{signal.window}"
         transitions = [
-            transition
-            for listening in self._by_kind.get(signal.kind, ())
-            if listening.rule.hears(signal)
-            for transition in self._one(memory, listening, signal, front)
+            transition for heard in self._hearing(signal) for transition in self._one(memory, heard, signal, front)
         ]
         if signal.end is not None:
             memory.reach(front, signal.end)
         return transitions
 
-    def _one(self, memory: Memory, listening: _Listening, signal: Signal, front: str) -> list[Transition]:
-        rule, limits, _ = listening
-        name, labels = self._named(listening, signal)
+    @staticmethod
+    def _one(memory: Memory, heard: _Heard, signal: Signal, front: str) -> list[Transition]:
+        rule, limits, name, labels = heard
         verdict = _verdict(memory, rule, name, signal)
         entry = memory.entries.get(name)
         if verdict != Verdict.BREACH and (entry is None or is_quiet(limits, entry.track, signal.at)):
@@ -82,17 +78,22 @@ class Judge:
             memory.drop(name)
         return [] if change is None else [transition(entry, change, signal)]
 
-    def _named(self, listening: _Listening, signal: Signal) -> tuple[str, dict[str, str]]:
+    def _hearing(self, signal: Signal) -> tuple[_Heard, ...]:
+        """Return the rules that listen to signals with this identity."""
         key = (
-            listening.key, signal.model, signal.owner, signal.version, signal.slice, signal.column, signal.detector,
+            signal.kind, signal.model, signal.owner, signal.version, signal.slice, signal.column, signal.detector,
             signal.window, tuple(signal.labels.items()),
         )  # fmt: skip
-        found = self._names.get(key)
+        found = self._heard.get(key)
         if found is None:
-            if len(self._names) >= _NAMES_KEPT:
-                self._names.clear()
-            labels = listening.rule.alert_labels(signal)
-            found = self._names[key] = (fingerprint(labels), labels)
+            if len(self._heard) >= _NAMES_KEPT:
+                self._heard.clear()
+            found = self._heard[key] = tuple(
+                _Heard(rule, limits_of(rule), fingerprint(labels), labels)
+                for rule in self.rules.values()
+                if rule.hears(signal)
+                for labels in (rule.alert_labels(signal),)
+            )
         return found
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Final
+
+import msgspec
 
 LONGEST: Final = 128
 """Bytes of a label's value."""
@@ -55,4 +56,4 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 def digest(parts: object, length: int = 16) -> str:
     """Return the first hexadecimal digits of a hash of anything that JSON can hold."""
-    return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()[:length]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:length]

@@ -60,6 +60,8 @@ class Track(msgspec.Struct, frozen=True, array_like=True):
     machine: Machine = Machine()
     episode: int = 0
     """Number of the signal that it fired by, last. Names the firing."""
+    fired_at: int | None = None
+    """Time of the latest window when it was found to fire."""
 
 
 class Change(NamedTuple):
@@ -106,10 +108,11 @@ def advance(limits: Limits, track: Track, mark: Mark, number: int, *, restated: 
         track = _appended(limits, track, mark)
     else:
         track = _inserted(limits, track, mark)
-    change = _change(limits, before, track.machine, restated=restated)
-    if change is not None and change.state == "firing":
-        track = msgspec.structs.replace(track, episode=number)
-    return track, change
+    if before.phase == "firing":
+        return track, None if track.machine.phase == "firing" else _over(limits, track, restated=restated)
+    if track.machine.phase != "firing":
+        return track, None
+    return msgspec.structs.replace(track, episode=number, fired_at=track.marks[-1].at), Change("firing")
 
 
 def is_quiet(limits: Limits, track: Track, now: int) -> bool:
@@ -184,7 +187,7 @@ def _appended(limits: Limits, track: Track, mark: Mark) -> Track:
     base, marks = track.base, (*track.marks, mark)
     if len(marks) > (MEMORY if mark.length else 1):
         base, marks = step(limits, base, marks[0]), marks[1:]
-    return Track(base, marks, step(limits, track.machine, mark), track.episode)
+    return Track(base, marks, step(limits, track.machine, mark), track.episode, track.fired_at)
 
 
 def _inserted(limits: Limits, track: Track, mark: Mark) -> Track:
@@ -199,13 +202,14 @@ def _inserted(limits: Limits, track: Track, mark: Mark) -> Track:
         machine = step(limits, machine, later)
     if track.machine.phase == "firing" and machine.phase != "firing" and not limits.withdraws:
         machine = track.machine
-    return Track(base, marks[cut:], machine, track.episode)
+    return Track(base, marks[cut:], machine, track.episode, track.fired_at)
 
 
-def _change(limits: Limits, before: Machine, after: Machine, *, restated: bool) -> Change | None:
-    if before.phase != "firing":
-        return Change("firing") if after.phase == "firing" else None
-    if after.phase == "firing":
-        return None
-    withdrawn = restated and limits.withdraws and (before.started is None or before.started not in after.firings)
+def _over(limits: Limits, track: Track, *, restated: bool) -> Change:
+    """Say whether a firing ended, or should never have begun by the figures as they are now."""
+    machine = track.base
+    for mark in track.marks:
+        if track.fired_at is not None and mark.at <= track.fired_at:
+            machine = step(limits, machine, mark)
+    withdrawn = restated and limits.withdraws and machine.phase != "firing"
     return Change("resolved", "withdrawn: restated figures no longer support it" if withdrawn else "cleared")

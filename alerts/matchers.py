@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 Operator: TypeAlias = Literal["=", "!=", "=~", "!~"]
 
 _MATCHER: Final = re.compile(
-    r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s"{},]*)\s*', re.DOTALL
+    r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s"{},=!~]*)\s*', re.DOTALL
 )
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", '"': '"', "\\": "\\"}

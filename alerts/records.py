@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 _AT_ONCE = 1_000
 
 
@@ -45,7 +47,7 @@ def record(connection: sqlite3.Connection, transitions: list[Transition]) -> Non
     """Write transitions down."""
     rows = [
         (each.at, each.observed_at, each.number, each.fingerprint, each.rule, each.model, each.state, each.because,
-         json.dumps(dict(each.labels), sort_keys=True), each.explanation)
+         msgspec.json.encode(each.labels).decode(), each.explanation)
         for each in transitions
     ]  # fmt: skip
     connection.executemany(

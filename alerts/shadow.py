@@ -33,7 +33,7 @@ def in_shadow(shadow: Shadow, labels: Mapping[str, str], first_seen: Mapping[str
         return own == "shadow"
     if shadow.mode == "shadow":
         return True
-    return bool(model) and now < first_seen.get(model, now) + shadow.trial
+    return bool(model and shadow.trial) and now < first_seen.get(model, now) + shadow.trial
 
 
 def next_digest(shadow: Shadow, now: int) -> int:

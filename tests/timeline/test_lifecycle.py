@@ -58,7 +58,9 @@ def fold(limits: Limits, marks: list[Mark]) -> Machine:
 
 
 LIMITS = st.builds(
-    lambda m, n, a, b, hours: Limits(Persistence(min(m, n), n, hours * HOUR), Persistence(min(a, b), b), Damping(3, DAY, HOUR)),
+    lambda m, n, a, b, hours: Limits(
+        Persistence(min(m, n), n, hours * HOUR), Persistence(min(a, b), b), Damping(3, DAY, HOUR)
+    ),
     st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 2),
 )  # fmt: skip
 
