@@ -94,6 +94,7 @@ class AlertEngine:
         self._lock = threading.RLock()
         self._last_tick = 0
         self._health_due = 0
+        self._applied = 0
         self._shadowed: frozenset[str] = frozenset()
         self.silences = Silences(store, self._clock)
         """To add, end and list silences."""
@@ -104,9 +105,7 @@ class AlertEngine:
     @property
     def last_applied(self) -> int:
         """Number of the last signal that stands; the service may forget it and those before."""
-        with self._lock:
-            self._fresh(self._clock())
-            return self._memory.number("last_applied")
+        return self._applied
 
     def apply(self, signals: Sequence[Signal], now: int, origin: str = "") -> int:
         """Take signals in, in the order of their numbers; return the number of the last that stands.
@@ -314,6 +313,7 @@ class AlertEngine:
             self._groups.save(connection)
         self._memory.saved()
         self._groups.saved()
+        self._applied = self._memory.number("last_applied")
         self._stale = False
 
     def _fresh(self, now: int) -> None:
@@ -330,6 +330,7 @@ class AlertEngine:
             self._groups = Groups(self._router)
             firing = ((entry, self._in_shadow(entry.labels, now)) for entry in self._memory.firing())
             self._groups.load(connection, firing, now)
+        self._applied = self._memory.number("last_applied")
         self._shadowed = self._models_in_shadow(now)
         self._health_due = now
         self._stale = False

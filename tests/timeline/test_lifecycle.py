@@ -128,7 +128,8 @@ def test_an_alert_that_flaps_is_held() -> None:
 
 def test_holding_doubles_and_ends() -> None:
     limits = Limits(Persistence(), Persistence(), Damping(2, DAY, HOUR))
-    track, quiet, number, held = Track(), 0, itertools.count(1), []
+    track, number = Track(), itertools.count(1)
+    held: list[int] = []
     now = HOUR
     for _ in range(5):
         track, _ = advance(limits, track, Mark(now, Verdict.BREACH), next(number), restated=False)

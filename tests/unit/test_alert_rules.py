@@ -19,7 +19,7 @@ from alerts.memory import Memory
 from alerts.rules import Damping, Persistence, Rule, identity
 from alerts.signal import KINDS, Signal, SignalFormatError, decode_signals, encode_signals
 from alerts.templates import TemplateError, check_template, render
-from alerts.week import add_to_mean, last_week
+from alerts.week import Slot, add_to_mean, last_week
 
 
 def signal(**fields: object) -> Signal:
@@ -200,7 +200,7 @@ def test_what_makes_no_sense_is_refused(make: object) -> None:
 
 
 def test_the_mean_of_an_hour_last_week() -> None:
-    slots = {}
+    slots: dict[int, Slot] = {}
     for at, value in ((HOUR, 1.0), (HOUR + SECOND, 3.0), (WEEK + HOUR, 10.0), (WEEK + HOUR + 1, 20.0)):
         hour, slot = add_to_mean(slots, at, value)
         slots[hour] = slot
