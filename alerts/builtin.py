@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from alerts import annotations as names
 from alerts.conditions import Always, Compare, Condition, Silent, StatusIs
 from alerts.durations import DAY, HOUR, MINUTE
 from alerts.matchers import parse_matchers
@@ -11,9 +12,8 @@ from alerts.policy import Inhibition
 from alerts.rules import Persistence, Rule
 
 _FOUND: Final = StatusIs()
-_SURE: Final = "{explanation} Statistic {statistic:.3g}, threshold {threshold:.3g}, {n:,} rows."
-_EFFECT: Final = "Effect {effect:.3g}, 95 % between {low:.3g} and {high:.3g}."
-_SINCE: Final = "Likely since {onset}."
+_SURE: Final = "[{n:,} rows][, 95 % within {low:.3g} to {high:.3g}][, p = {p_value:.2g}][, log-evidence {evidence:.3g}]"
+_DETAIL: Final = "{explanation}[ Statistic {statistic:.3g}, threshold {threshold:.3g}.]"
 _SILENT: Final = "Nothing came for {statistic:.0f} s, longer than usual at this hour of the week."
 _THRICE: Final = Persistence(3, 3)
 _TWO_OF_THREE: Final = Persistence(2, 3)
@@ -26,13 +26,25 @@ def _rule(
     severity: str,
     summary: str,
     description: str,
-    action: str,
+    next_step: str,
     matchers: str = "",
+    moved: str = "",
+    effect: str = "",
     fire: Persistence = Persistence(),  # noqa: B008 - it cannot change
     clear: Persistence = Persistence(),  # noqa: B008
     **others: object,
 ) -> Rule:
-    texts = {"summary": summary, "description": description, "action": action, "runbook": f"runbooks/{name}"}
+    texts = {
+        names.SUMMARY: summary,
+        names.DESCRIPTION: description,
+        names.NEXT_STEP: next_step,
+        names.MOVED: moved,
+        names.FROM: "{reference:.3g}" if moved else "",
+        names.TO: "{statistic:.3g}" if moved else "",
+        names.SURE: _SURE,
+        names.SINCE: "{onset}",
+        names.EFFECT: effect,
+    }
     return Rule(
         name=name,
         kinds=frozenset(kinds.split()),
@@ -41,7 +53,7 @@ def _rule(
         matchers=parse_matchers(matchers),
         fire=fire,
         clear=clear,
-        annotations=texts,
+        annotations={key: text for key, text in texts.items() if text},
         **others,  # type: ignore[arg-type]
     )
 
@@ -49,32 +61,35 @@ def _rule(
 DRIFT: Final = (
     _rule(
         "FeatureDrift", "drift", _FOUND, "warn",
-        "{column} of {model} has drifted", f"{_SURE} {_EFFECT} {_SINCE}",
+        "{column} of {model} has drifted", _DETAIL,
         "Look at the column's distribution and ask who fills it.",
         'slice=""', fire=_TWO_OF_THREE, clear=_THRICE,
+        moved="{detector} of {column}", effect="Drift of one column alone need not harm; see performance.",
     ),
     _rule(
         "ScoreDrift", "score", _FOUND, "warn",
-        "The scores of {model} have shifted", f"{_SURE} {_EFFECT} {_SINCE}",
+        "The scores of {model} have shifted", _DETAIL,
         "Compare the share of flagged predictions before and after.",
         'slice=""', fire=_TWO_OF_THREE, clear=_THRICE,
+        moved="{detector} of the score", effect="More or fewer decisions than before.",
     ),
     _rule(
         "SliceDrift", "drift score", _FOUND, "warn",
-        "{column} of {model} has drifted in {slice}", f"{_SURE} {_EFFECT} {_SINCE}",
+        "{column} of {model} has drifted in {slice}", _DETAIL,
         "See whether other slices moved too; one alone points to its source.",
         'slice!=""', fire=_TWO_OF_THREE, clear=_THRICE,
+        moved="{detector} of {column} in {slice}",
     ),
     _rule(
         "ConceptDrift", "concept", _FOUND, "warn",
-        "The errors of {model} follow another pattern", f"{_SURE} {_SINCE}",
+        "The errors of {model} follow another pattern", _DETAIL,
         "Look at performance by slice; if it holds, retrain.",
         clear=_THRICE,
     ),
     _rule(
         "EvidenceAlarm", "evidence", _FOUND, "warn",
         "{column} of {model} has drifted, by evidence",
-        f"{{explanation}} Log-evidence {{evidence:.3g}}, needed {{threshold:.3g}}, {{n:,}} rows. {_EFFECT} {_SINCE}",
+        _DETAIL,
         "Accept the change, or find its cause; the chance of a false alarm is within the budget.",
         clear=_THRICE, withdraws=False, forget_after=None,
     ),
@@ -84,17 +99,19 @@ DRIFT: Final = (
 HARM: Final = (
     _rule(
         "PerformanceDrop", "performance", _FOUND, "page",
-        "{column} of {model} has dropped", f"{_SURE} {_EFFECT} {_SINCE}",
+        "{column} of {model} has dropped", _DETAIL,
         "Check for drift since the same time; consider the previous version.",
+        moved="{column}", effect="It is measured, not estimated: effect {effect:.3g}.",
     ),
     _rule(
         "CalibrationOff", "calibration", _FOUND, "page",
-        "The probabilities of {model} no longer mean what they say", f"{_SURE} {_EFFECT} {_SINCE}",
+        "The probabilities of {model} no longer mean what they say", _DETAIL,
         "Recalibrate, or move the decision threshold, once labels are known to be complete.",
+        moved="{detector}", effect="Decisions at a fixed probability are off.",
     ),
     _rule(
         "QualityProblem", "quality", _FOUND, "page",
-        "{column} of {model} is broken: {labels}", f"{_SURE} {_SINCE}",
+        "{column} of {model} is broken: {labels}", _DETAIL,
         "Ask the owner of the feed. Do not retrain on these rows.",
     ),
 )  # fmt: skip

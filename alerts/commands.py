@@ -14,7 +14,7 @@ class Command:
 
     at: int
     actor: str
-    action: Literal["resolve", "enable"]
+    action: Literal["resolve", "enable", "drill"]
     subject: str
     """An alert's fingerprint, or a receiver's name."""
     because: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -12,9 +13,10 @@ import structlog
 
 from alerts.delivery import Courier
 from alerts.durations import SECOND
-from alerts.notification import Notifier
+from alerts.notification import Deadline, Delivered, Notifier
 from alerts.policy import Policy
-from alerts.store import Store
+from alerts.resending import EVERY, Forgetful, known_alerts
+from alerts.store import Store, StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 _LOOKS: Final = 5.0
@@ -31,6 +33,8 @@ class Dispatcher:
         Wall clock in microseconds.
     source
         Of the chance in the pauses.
+    resend_every
+        Seconds after which a receiver that forgets is told again.
     """
 
     def __init__(
@@ -40,12 +44,16 @@ class Dispatcher:
         notifiers: Mapping[str, Notifier],
         clock: Callable[[], int],
         source: random.Random | None = None,
+        resend_every: float = EVERY,
     ) -> None:
         self._store = store
         self._policy = policy
         self._notifiers = notifiers
         self._clock = clock
         self._source = source
+        self._rules = {rule.key: rule for rule in policy.rules}
+        self._resend_every = resend_every
+        self._resend_at = dict.fromkeys(notifiers, 0.0)
         self._stopping = threading.Event()
         self._awake = {name: threading.Event() for name in notifiers}
         self._threads = [
@@ -79,7 +87,8 @@ class Dispatcher:
                 if courier is None or begun != self._store.begun_anew:
                     courier, begun = self._renewed(name, courier), self._store.begun_anew
                 pause = courier.step()
-            except sqlite3.Error as error:
+                self._resend(name)
+            except (sqlite3.Error, StoreUnavailableError) as error:
                 log.warning("messages cannot be read or written", receiver=name, problem=str(error))
                 self._stopping.wait(_TROUBLE)
                 continue
@@ -87,6 +96,19 @@ class Dispatcher:
                 awake.wait(_LOOKS if pause is None else min(_LOOKS, pause / SECOND))
         if courier is not None:
             courier.close()
+
+    def _resend(self, name: str) -> None:
+        """Tell a receiver that forgets of all it knows, once a minute; what fails is told a minute later."""
+        notifier = self._notifiers[name]
+        if not isinstance(notifier, Forgetful) or time.monotonic() < self._resend_at[name]:
+            return
+        self._resend_at[name] = time.monotonic() + self._resend_every
+        now = self._clock()
+        with self._store.reading() as connection:
+            alerts = known_alerts(connection, name, self._policy, self._rules, now)
+        outcome = notifier.resend(alerts, now, Deadline(time.monotonic() + self._policy.attempt))
+        if not isinstance(outcome, Delivered):
+            log.warning("alerts could not be told again", receiver=name, problem=outcome.reason)
 
     def _renewed(self, name: str, courier: Courier | None) -> Courier:
         if courier is not None:

@@ -20,6 +20,7 @@ import structlog
 from alerts import housekeeping, outbox
 from alerts.commands import Command, read_commands, submit
 from alerts.dispatcher import Dispatcher
+from alerts.drill import drill_message
 from alerts.durations import MINUTE, SECOND
 from alerts.flush import Flusher
 from alerts.groups import Groups
@@ -177,6 +178,10 @@ class AlertEngine:
         """Let a receiver that was disabled hear again, at the next tick; all that fires is told to it anew."""
         submit(self._store, Command(self._clock(), author, "enable", receiver, because))
 
+    def drill(self, receiver: str, *, author: str) -> None:
+        """Send a receiver a message that says it is a trial, at the next tick and on the way of all messages."""
+        submit(self._store, Command(self._clock(), author, "drill", receiver, ""))
+
     def close(self) -> None:
         """Stop delivering. What was not delivered is, after the next start."""
         if self._dispatcher is not None:
@@ -233,6 +238,9 @@ class AlertEngine:
             if command.action == "enable":
                 outbox.enable(connection, command.subject)
                 self._groups.hurry(command.subject, now)
+                receivers.add(command.subject)
+            if command.action == "drill" and command.subject in self._notifiers:
+                outbox.put(connection, drill_message(command.subject, command.actor, now, self.policy), {})
                 receivers.add(command.subject)
             entry = self._memory.entries.get(command.subject)
             if command.action == "resolve" and entry is not None and entry.firing:

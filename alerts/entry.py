@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from alerts import annotations as names
 from alerts.durations import spoken
 from alerts.lifecycle import Limits, Track, is_flapping
 from alerts.notification import Alert, State
+from alerts.policy import Policy
 from alerts.rules import SEVERITIES, Rule
 from alerts.signal import Signal
 
@@ -59,16 +61,21 @@ def limits_of(rule: Rule) -> Limits:
     return Limits(rule.fire, rule.clear, rule.damping, rule.withdraws)
 
 
-def to_alert(entry: Entry, rule: Rule | None, state: State, url: str) -> Alert:
+def to_alert(entry: Entry, rule: Rule | None, state: State, policy: Policy) -> Alert:
     """Return an alert as receivers see it; texts come from the rule as it is now."""
     signal, machine = entry.signal, entry.track.machine
     texts = {} if rule is None else rule.texts(signal)
-    if entry.notes:
-        texts["notes"] = " ".join(entry.notes)
+    because = "" if state == "firing" else entry.because or "no longer in this group"
+    remarks = [*entry.notes]
+    if because not in {"", "cleared"}:
+        remarks.append(f"{because[0].upper()}{because[1:]}.")
     if rule is not None and state == "firing" and is_flapping(limits_of(rule), machine):
-        texts["flapping"] = (
-            f"fired {len(machine.firings)} times within {spoken(machine.firings[-1] - machine.firings[0])}"
-        )
+        span = spoken(machine.firings[-1] - machine.firings[0])
+        remarks.append(f"It flaps: {len(machine.firings)} times within {span}; it must be well for longer to be over.")
+    if remarks:
+        texts[names.DESCRIPTION] = " ".join([*remarks, texts.get(names.DESCRIPTION, "")]).strip()
+    if policy.runbooks and rule is not None:
+        texts.setdefault(names.RUNBOOK_URL, f"{policy.runbooks.rstrip('/')}/{rule.name}")
     return Alert(
         labels=entry.labels,
         annotations=texts,
@@ -76,11 +83,11 @@ def to_alert(entry: Entry, rule: Rule | None, state: State, url: str) -> Alert:
         starts_at=machine.started if machine.started is not None else signal.at,
         ends_at=None if state == "firing" else (entry.ends_at if entry.ends_at is not None else signal.at),
         fingerprint=entry.fingerprint,
-        url=signal.url or url,
+        url=signal.url or policy.url,
         figures={name: float(getattr(signal, name)) for name in _FIGURES if not math.isnan(getattr(signal, name))},
         onset=signal.onset,
         importance=signal.importance,
-        because="" if state == "firing" else entry.because or "no longer in this group",
+        because=because,
     )
 
 

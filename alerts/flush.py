@@ -109,7 +109,7 @@ class Flusher:
 
     def _alert(self, entry: Entry, context: Context) -> Alert:
         state: State = "resolved" if entry.fingerprint in context.gone else "firing"
-        return to_alert(entry, self.rules.get(entry.rule), state, self.policy.url)
+        return to_alert(entry, self.rules.get(entry.rule), state, self.policy)
 
 
 def _remember(connection: sqlite3.Connection, context: Context, entries: Iterable[Entry]) -> None:

@@ -51,9 +51,7 @@ def list_alerts(
         source = inhibitors.inhibitor(entry)
         listed.append(
             Listed(
-                alert=to_alert(
-                    entry, rules.get(entry.rule), "resolved" if phase == "inactive" else "firing", policy.url
-                ),
+                alert=to_alert(entry, rules.get(entry.rule), "resolved" if phase == "inactive" else "firing", policy),
                 rule=entry.rule,
                 phase=phase,
                 since=entry.track.machine.since,

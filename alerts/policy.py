@@ -113,6 +113,8 @@ class Policy:
     ----------
     url
         The service as people reach it.
+    runbooks
+        Address under which every rule has a page of its name; empty for none.
     late_delivery
         A receiver with a message that waits longer than this raises ``DeliveryFailing``.
     attempt
@@ -132,6 +134,7 @@ class Policy:
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     shadow: Shadow = field(default_factory=Shadow)
     url: str = ""
+    runbooks: str = ""
     late_delivery: int = 10 * MINUTE
     attempt: float = 15.0
     keep: int = 90 * DAY

@@ -148,9 +148,10 @@ class Rule:
         return labels | {"alertname": self.name, "severity": self.severity}
 
     def texts(self, signal: Signal) -> dict[str, str]:
-        """Return the annotations, filled in."""
+        """Return the annotations, filled in; those that nothing is known for are left out."""
         values = _values(signal)
-        return {name: render(template, values) for name, template in self.annotations.items()}
+        texts = {name: render(template, values) for name, template in self.annotations.items()}
+        return {name: text for name, text in texts.items() if text}
 
 
 def identity(signal: Signal) -> dict[str, str]:
@@ -169,6 +170,7 @@ def identity(signal: Signal) -> dict[str, str]:
 
 def _values(signal: Signal) -> dict[str, Value]:
     values: dict[str, Value] = {name: getattr(signal, name) for name in (*IDENTITY, *_FIGURES)}
+    values["n"] = signal.n or None
     values |= {name: _moment(getattr(signal, name)) for name in _TIMES}
     values["labels"] = ", ".join(f"{name} {value}" for name, value in sorted(signal.labels.items()))
     return values | {"kind": signal.kind, "status": signal.status, "explanation": signal.explanation}

@@ -1,4 +1,7 @@
-"""Texts with figures in them: ``{column} moved by {effect:.2g}``. Names of a fixed list and short formats, no more."""
+"""Texts with figures in them: ``{column} moved by {effect:.2g}``. Names of a fixed list and short formats, no more.
+
+A part in square brackets is left out when a figure within it does not exist: ``{n:,} rows[, p = {p_value:.2g}]``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Final, TypeAlias
 Value: TypeAlias = str | int | float | None
 
 _FORMAT: Final = re.compile(r"(?:[+,]?(?:\.\d)?[a-z%]?)")
+_OPTIONAL: Final = re.compile(r"\[([^\[\]{}]*(?:\{[^{}]*\}[^\[\]{}]*)+)\]")
 _LONGEST: Final = 2_000
 
 
@@ -41,19 +45,33 @@ def check_template(template: str, names: frozenset[str]) -> None:
 
 
 def render(template: str, values: Mapping[str, Value]) -> str:
-    """Return a checked template with its values; what does not exist is shown as ``n/a``.
+    """Return a checked template with its values; empty when none of those that it names exists.
 
     >>> render("{column}: {effect:.2f} of {n:,} rows {{sic}}", {"column": "age", "effect": 0.5, "n": 12345})
     'age: 0.50 of 12,345 rows {sic}'
     >>> render("{effect:.2f}", {"effect": float("nan")})
-    'n/a'
+    ''
+    >>> render("{n} rows[, p = {p:.2g}]", {"n": 5}), render("{n} rows[, p = {p:.2g}]", {"n": 5, "p": 0.01})
+    ('5 rows', '5 rows, p = 0.01')
     """
+    named = [name for name, *_ in _fields(template)]
+    if named and all(_missing(values.get(name)) for name in named):
+        return ""
+    template = _OPTIONAL.sub(lambda part: _kept(part[1], values), template)
     parts: list[str] = []
     for literal, name, specification, _ in string.Formatter().parse(template):
         parts.append(literal)
         if name is not None:
             parts.append(_shown(values.get(name), specification or ""))
     return "".join(parts)
+
+
+def _kept(part: str, values: Mapping[str, Value]) -> str:
+    return "" if any(_missing(values.get(name)) for name, *_ in _fields(part)) else part
+
+
+def _missing(value: Value) -> bool:
+    return value is None or value == "" or value != value  # noqa: PLR0124 - NaN alone differs from itself
 
 
 def _fields(template: str) -> list[tuple[str, str, str]]:
@@ -69,7 +87,7 @@ def _fields(template: str) -> list[tuple[str, str, str]]:
 
 
 def _shown(value: Value, specification: str) -> str:
-    if value is None or value == "" or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+    if _missing(value):
         return "n/a"
     if isinstance(value, str):
         return value

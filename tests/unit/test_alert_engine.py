@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,9 @@ from alerts.dispatcher import Dispatcher
 from alerts.durations import DAY, HOUR, MINUTE, SECOND
 from alerts.engine import AlertEngine
 from alerts.matchers import parse_matchers
-from alerts.notification import AlertGroup, Deadline, Delivered, Outcome
+from alerts.notification import Alert, AlertGroup, Deadline, Delivered, Outcome
 from alerts.policy import Policy, PolicyError, Receiver, Route
+from alerts.receivers.payload import grouped
 from alerts.signal import Signal
 from alerts.store import Store
 from tests.timeline.timeline import EACH, EPOCH, LIVE, Recorder, Timeline, between, policy, rule
@@ -50,6 +52,19 @@ def test_ten_thousand_slices_are_one_message_an_interval(tmp_path: Path) -> None
     ]  # fmt: skip
     assert len(line.receivers["ops"].attempts) == 2
     assert all(len(body) <= 20_000 for _, body in line.receivers["ops"].attempts)
+    body = grouped(line.told[0].group)
+    assert len(body) <= 20_000
+    document = json.loads(body)
+    assert len(document["alerts"]) + document["truncatedAlerts"] == 10_000
+
+
+def test_a_drill_goes_the_way_of_all_messages(tmp_path: Path) -> None:
+    line = Timeline(tmp_path)
+    line.at(1).do(lambda engine: engine.drill("ops", author="ada"))
+    line.at(2).do(lambda engine: engine.drill("nobody", author="ada"))
+    line.expect(between(1, 1.5), firing="amount")
+    told = line.run(until=20)
+    assert told[0].group.alerts[0].annotations["description"] == "ada asked for it. No model has drifted."
 
 
 def test_ten_thousand_signals_are_applied_in_well_under_two_seconds(store: Store) -> None:
@@ -206,6 +221,41 @@ def test_what_was_stored_is_delivered_after_a_start(tmp_path: Path) -> None:
     dispatcher.close()
     store.close()
     assert len(recorder.heard) == 1
+
+
+class Forgetting(Recorder):
+    """A receiver that must be told again."""
+
+    again: list[dict[str, str]]
+
+    def resend(self, alerts: Iterable[Alert], now: int, deadline: Deadline) -> Outcome:  # noqa: ARG002
+        self.again.append({alert.labels["slice"]: alert.state for alert in alerts})
+        return Delivered()
+
+
+def test_a_receiver_that_forgets_is_told_again_of_what_it_knows(tmp_path: Path) -> None:
+    store, recorder = Store(tmp_path / "alerts.db"), Forgetting("ops")
+    recorder.again = []
+    engine = AlertEngine(store, policy(), {"ops": recorder}, lambda: EPOCH, dispatch=False)
+    engine.silences.add('slice="shop=2"', EPOCH + DAY, author="ada", comment="x")
+    engine.apply(slices(3), EPOCH)
+    engine.tick(EPOCH + 2 * SECOND)
+    dispatcher = Dispatcher(store, policy(), {"ops": recorder}, lambda: EPOCH + 3 * SECOND, resend_every=0.05)
+    both = {"shop=0": "firing", "shop=1": "firing"}
+    wait_until(lambda: both in recorder.again)
+    engine.apply(slices(1, "ok", 4), EPOCH + 3 * SECOND)
+    dispatcher.wake(["ops"])
+    wait_until(lambda: both | {"shop=0": "resolved"} in recorder.again)
+    dispatcher.close()
+    engine.close()
+    store.close()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_the_likely_cause_comes_first(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_templates_that_could_do_harm_are_refused(text: str) -> None:
 def test_a_value_that_does_not_fit_its_format_is_shown_as_it_is() -> None:
     assert render("{model:.3g} {n:d}", {"model": "m", "n": 1.5}) == "m 1.5"
     assert render("{a} {b}", {"a": "", "b": math.inf}) == "n/a inf"
+    assert render("[sic] {a}[ of {b:.1f}]", {"a": "x", "b": math.nan}) == "[sic] x"
 
 
 @settings(max_examples=50)
@@ -264,4 +265,7 @@ def test_the_built_in_rules_cover_every_kind_that_can_alert() -> None:
             assert set(matcher.value.split("|")) <= names
     assert not [rule for rule in RULES if rule.severity == "page" and rule.kinds & {"drift", "score", "evidence"}]
     for rule in RULES:
-        assert rule.texts(signal(kind=min(rule.kinds))).keys() == {"summary", "description", "action", "runbook"}
+        figures = {"statistic": 0.5, "reference": 0.4, "explanation": "why", "column": "age", "labels": {"a": "b"}}
+        texts = rule.texts(signal(kind=min(rule.kinds), **figures))
+        assert {"summary", "description", "next_step"} <= texts.keys()
+        assert not [text for text in texts.values() if "n/a" in text and "labels" not in text and "[" in text]
