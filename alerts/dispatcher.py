@@ -93,7 +93,8 @@ class Dispatcher:
                 self._stopping.wait(_TROUBLE)
                 continue
             if pause is None or pause > 0:
-                awake.wait(_LOOKS if pause is None else min(_LOOKS, pause / SECOND))
+                looks = min(_LOOKS, self._resend_every)
+                awake.wait(looks if pause is None else min(looks, pause / SECOND))
         if courier is not None:
             courier.close()
 
