@@ -97,14 +97,6 @@ class Groups:
         self._changed.clear()
         self._gone.clear()
 
-    @property
-    def dirty(self) -> bool:
-        """Whether anything is to be written."""
-        return bool(self._changed or self._gone)
-
-    def __len__(self) -> int:
-        return len(self._states)
-
     def _join(self, entry: Entry, group: Group, now: int) -> None:
         state = self._states.get(group.key)
         if state is None:

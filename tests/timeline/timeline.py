@@ -20,7 +20,7 @@ from alerts.durations import SECOND
 from alerts.engine import AlertEngine
 from alerts.notification import AlertGroup, Deadline, Delivered, Outcome
 from alerts.policy import Policy, Receiver, Route, Shadow
-from alerts.rules import Persistence, Rule
+from alerts.rules import Rule
 from alerts.signal import Signal
 from alerts.store import Store
 
@@ -189,11 +189,6 @@ class Timeline:
             courier.close()
         self.engine.close()
         self.store.close()
-
-
-def windows(*, quick: int = 1, of: int | None = None) -> Persistence:
-    """Return a persistence in windows."""
-    return Persistence(quick, of or quick)
 
 
 def _names(group: AlertGroup, state: str) -> frozenset[str]:
