@@ -19,7 +19,7 @@ from monitor.decoding.schema import Schema
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import label_records, produce
 from monitor.demo.stream import MODEL, PARTITIONS, DemoRecord, DemoStream
-from monitor.events import HOUR, Batch, Records
+from monitor.events import DAY, HOUR, Batch, Records
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
@@ -29,8 +29,10 @@ from monitor.sources.port import Source, TopicPartition
 
 TOPIC: Final = "loan.predictions"
 LABELS: Final = "loan.labels"
-_JUDGED_EVERY: Final = 6
-"""Hours of the stream. The service looks at what labels changed every minute, in which the demo plays a month."""
+_AT_ONCE: Final = 3 * HOUR
+"""Of the stream, read between two checkpoints."""
+_JUDGED_EVERY: Final = DAY
+"""Of the stream. The service looks at what labels changed every minute, in which the demo plays a month."""
 CONFIG: Final = """\
 # The demo's configuration. Everything not said here is a default.
 version: 1
@@ -139,17 +141,17 @@ class Play:
         self.frames(self)
 
     def feed(self, pipeline: Pipeline, source: MemorySource) -> None:
-        """Play the stream hour by hour; returns when every window is closed."""
+        """Play the stream a few hours at a time; returns when every window is closed."""
         logs = (zip(repeat(TOPIC), self.stream.records()), zip(repeat(LABELS), label_records(self.stream)))
-        for number, hour in groupby(merge(*logs, key=_written), key=lambda record: _written(record) // HOUR):
-            for topic, record in hour:
+        for number, part in groupby(merge(*logs, key=_written), key=lambda record: _written(record) // _AT_ONCE):
+            for topic, record in part:
                 item = Item(record.value, key=record.key, log_time=record.timestamp)
                 source.append(TopicPartition(topic, record.partition), item)
                 self.records += 1
             while pipeline.step(0):
                 pass
             pipeline.checkpoint()
-            if number % _JUDGED_EVERY == 0:
+            if number * _AT_ONCE % _JUDGED_EVERY == 0:
                 pipeline.judge()
         pipeline.finish()
 
