@@ -19,8 +19,9 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from monitor.findings import Finding, WindowResult, worst_status
-from monitor.findings_codec import DamagedFindingsError, decode_findings, decode_one, encode_findings
+from monitor.findings_codec import DamagedFindingsError, decode_blocks, decode_findings, decode_one, encode_findings
 from monitor.history_schema import migrate
+from monitor.sheets import Mark, Sheet
 from monitor.store.port import StateUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,16 @@ _RESULTS: Final = f"""
 _SERIES: Final = """
     SELECT start, "end", revision, n, findings FROM windows
     WHERE model = ? AND version = ? AND slice = ? AND "window" = ? AND start >= ? AND start < ? ORDER BY start
+"""
+_SHEETS: Final = """
+    SELECT start, "end", revision, n, findings FROM windows
+    WHERE model = ? AND version = ? AND slice = '' AND "window" = ? AND start >= ? AND start < ?
+    ORDER BY start DESC LIMIT ?
+"""
+_MARKS: Final = """
+    SELECT start, "end", n, status FROM windows
+    WHERE model = ? AND version = ? AND slice = '' AND "window" = ? AND start >= ? AND start < ?
+    ORDER BY start DESC LIMIT ?
 """
 _FOREVER: Final = 1 << 62
 
@@ -166,6 +177,28 @@ class History:
                 if finding is not None:
                     points.append(Point(begin, end, revision, n, finding))
         return points
+
+    def sheets(
+        self, model: str, version: str, window: str, first: int | None = None, last: int | None = None, *, limit: int
+    ) -> list[Sheet]:
+        """Return the latest ``limit`` windows of the whole population with ``first <= start < last``, in order."""
+        found: list[Sheet] = []
+        span = (-_FOREVER if first is None else first, _FOREVER if last is None else last)
+        with self._reading() as reader:
+            for start, end, revision, n, data in reader.execute(_SHEETS, (model, version, window, *span, limit)):
+                try:
+                    found.append(Sheet(start, end, revision, n, decode_blocks(data)))
+                except DamagedFindingsError as error:
+                    self._note_damage((model, version, "", window, start), error)
+        return found[::-1]
+
+    def marks(
+        self, model: str, version: str, window: str, first: int | None = None, last: int | None = None, *, limit: int
+    ) -> list[Mark]:
+        """Return what ``sheets`` does, but only rows and the worst status of each window."""
+        span = (-_FOREVER if first is None else first, _FOREVER if last is None else last)
+        with self._reading() as reader:
+            return [Mark(*row) for row in reader.execute(_MARKS, (model, version, window, *span, limit))][::-1]
 
     def sizes(self) -> Sizes:
         """Return how much there is."""
