@@ -180,12 +180,16 @@ def demo(
         bool | None, typer.Option(help="Change a copy of your rows for show; by default if nothing drifted.")
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Write configuration, reference and records here.")] = None,
+    serve: Annotated[
+        bool | None, typer.Option(help="Keep the page up when the run is over; by default on a terminal.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Of the page; 0 takes any free one.")] = 0,
 ) -> None:
     """Watch a loan model drift: a month of stream time in about a minute. With --from-file, a file of your own."""
     if from_file is None:
         from monitor.commands.demo import demo as command
 
-        raise typer.Exit(command(bootstrap=bootstrap, seed=seed))
+        raise typer.Exit(command(bootstrap=bootstrap, seed=seed, serve=serve, port=port))
     from monitor.commands.demo_file import FileOptions, demo_file
     from monitor.demo.own.mapping import Said
 

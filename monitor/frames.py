@@ -1,7 +1,7 @@
 """Counts for people to look at: every column of a window in few bins, beside the same bins of its reference.
 
-A column has up to 256 bins, made for statistics. Drawn are at most 32 of about equal width, each a sum of whole bins, so
-the drawn counts are exact too. What is kept of a window is this one short vector.
+A column has up to 256 bins, made for statistics. Drawn are at most 32 of about equal width, each a sum of whole bins;
+so the drawn counts are exact too. What is kept of a window is this one short vector.
 """
 
 from __future__ import annotations

@@ -1,0 +1,163 @@
+"""What one page is about: the View, the past, and which model, version, window and time are looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from dashboards.page.ask import Ask
+from dashboards.page.links import Links
+from dashboards.page.past import Past
+from monitor.findings import Finding, worst_status
+from monitor.labels import label
+from monitor.sheets import Sheet
+from monitor.views import ModelView, View, WindowView
+
+MOST_SHEETS: Final = 400
+"""Windows that one page reads; of a longer range the latest."""
+_SHOWN: Final = 72
+"""Windows that are shown when no range is asked for."""
+_STALE: Final = 2
+"""A version whose latest window ended more than so many lengths before the newest is of the past."""
+_RANKS: Final = {"drift": 0, "warn": 1, "ok": 2, "insufficient": 3}
+
+
+class NotThereError(LookupError):
+    """What is asked for is not known; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One request's picture. Made anew for each; what is read of the past is read once."""
+
+    view: View
+    past: Past
+    ask: Ask
+    links: Links
+    sheets_limit: int = MOST_SHEETS
+    _latest: dict[str, tuple[WindowView, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> ModelView:
+        """The model that is asked for.
+
+        Raises
+        ------
+        NotThereError
+            When there is none of this name.
+        """
+        for model in self.view.models:
+            if label(model.name) == self.ask.model:
+                return model
+        raise NotThereError(f"no model is called {self.ask.model!r}" if self.ask.model else "no model is named")
+
+    @cached_property
+    def windows(self) -> tuple[WindowView, ...]:
+        """The model's latest windows, those of slices among them."""
+        return self.windows_of(self.model)
+
+    def windows_of(self, model: ModelView) -> tuple[WindowView, ...]:
+        """Return a model's latest windows; right after a start, when there are none yet, those of the past."""
+        if model.windows:
+            return model.windows
+        if model.name not in self._latest:
+            self._latest[model.name] = tuple(WindowView(result) for result in self.past.latest(model.name))
+        return self._latest[model.name]
+
+    @cached_property
+    def whole(self) -> tuple[WindowView, ...]:
+        """The latest windows of the whole population, one a version and window length."""
+        return tuple(window for window in self.windows if not window.result.slice)
+
+    @cached_property
+    def chosen(self) -> WindowView | None:
+        """The latest window of the version and length looked at: as asked, otherwise the newest version's longest.
+
+        Raises
+        ------
+        NotThereError
+            When a version or window is asked for that has none.
+        """
+        fitting = [
+            window
+            for window in self.whole
+            if self.ask.version in {None, label(window.result.version)}
+            and self.ask.window in {None, label(window.result.window)}
+        ]
+        if not fitting:
+            if self.ask.version is not None or self.ask.window is not None:
+                raise NotThereError("this version has no such window")
+            return None
+        return max(fitting, key=_prominence)
+
+    @cached_property
+    def newest(self) -> int | None:
+        """End of the window looked at."""
+        return None if self.chosen is None else self.chosen.result.end
+
+    @cached_property
+    def sheets(self) -> Sequence[Sheet]:
+        """The windows of the range that is asked for, at most ``sheets_limit`` of them, oldest first."""
+        if self.chosen is None:
+            return ()
+        result = self.chosen.result
+        first, last = self.ask.range(self.newest)
+        limit = _SHOWN if first is None and last is None else self.sheets_limit
+        return self.past.sheets(result.model, result.version, result.window, first, last, limit=limit)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the range held more windows than are shown."""
+        return len(self.sheets) >= self.sheets_limit
+
+
+def current(windows: Iterable[WindowView]) -> list[WindowView]:
+    """Return the windows that are of now: those of versions that went away are left out."""
+    found = list(windows)
+    newest = max((window.result.end for window in found), default=0)
+    return [
+        window for window in found if newest - window.result.end <= _STALE * (window.result.end - window.result.start)
+    ]
+
+
+def findings_now(windows: Iterable[WindowView]) -> list[tuple[WindowView, Finding]]:
+    """Return the findings in drift or warning, the worst first."""
+    found = [
+        (window, finding)
+        for window in windows
+        for finding in window.result.findings
+        if finding.status in {"drift", "warn"}
+    ]
+    found.sort(key=lambda pair: (_RANKS[pair[1].status], -(ratio(pair[1]) or 0.0), pair[1].column))
+    return found
+
+
+def ratio(finding: Finding) -> float | None:
+    """Return the drift ratio: the statistic over its threshold, ``None`` where one of them does not exist."""
+    if not (math.isfinite(finding.statistic) and math.isfinite(finding.threshold) and finding.threshold > 0):
+        return None
+    return finding.statistic / finding.threshold
+
+
+def rank(status: str) -> int:
+    """Return the place of a status, the worst first."""
+    return _RANKS.get(status, len(_RANKS))
+
+
+def status_of(model: ModelView, windows: Iterable[WindowView]) -> str:
+    """Return a model's status: the worst of its current whole windows; ``learning`` or ``waiting`` without any."""
+    findings = [finding for window in current(windows) if not window.result.slice for finding in window.result.findings]
+    if findings:
+        return worst_status(findings)
+    if model.learning is not None:
+        return "learning"
+    return "insufficient" if model.last_prediction is not None else "waiting"
+
+
+def _prominence(window: WindowView) -> tuple[int, int, int, str]:
+    """Return what makes a window the one to look at: a version that is live, the longest, the latest."""
+    result = window.result
+    return (result.end - result.start, result.end, result.n, result.version)
