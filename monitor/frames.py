@@ -104,13 +104,38 @@ def _numeric_groups(bins: NumericBins, shape: IntArray) -> tuple[IntArray, Float
     grid = np.linspace(left, right, MOST_BINS + 1)
     middles = borders[:-1] / 2 + borders[1:] / 2
     _, groups = np.unique(np.clip(np.searchsorted(grid, middles, side="right"), 1, MOST_BINS), return_inverse=True)
-    inner = borders[1:-1][np.diff(groups) > 0]
+    drawn = _between_spikes(borders, shape)
+    inner = drawn[1:-1][np.diff(groups) > 0]
     if not len(inner):
         return groups, np.array([left, right])
     step = (right - left) / MOST_BINS
-    low = max(float(borders[0]), left if inner[0] > left else float(inner[0]) - step)
-    high = min(float(borders[-1]), right if inner[-1] < right else float(inner[-1]) + step)
+    low = max(float(drawn[0]), min(left, float(inner[0]) - step / 2))
+    high = min(float(drawn[-1]), max(right, float(inner[-1]) + step / 2))
+    if drawn[0] < borders[0]:
+        low = min(low, float(drawn[0]))
+    if drawn[-1] > borders[-1]:
+        high = max(high, float(drawn[-1]))
     return groups, np.concatenate([[low], inner, [high]])
+
+
+def _between_spikes(borders: FloatArray, shape: IntArray) -> FloatArray:
+    """Return borders that do not touch values with a bin of their own, where nothing lies beside these.
+
+    Whole numbers have a bin without width each, and empty ones between them. A border at such a value would make its
+    drawn bin too narrow, and so too high; in the middle of the empty bin it is right.
+    """
+    widths = np.diff(borders)
+    spike = widths <= 1e-9 * max(float(np.abs(borders).max()), 1.0)
+    gap = np.flatnonzero((shape == 0) & ~spike)
+    drawn = borders.copy()
+    after, before = gap[(gap > 0) & spike[gap - 1]], gap[(gap < len(spike) - 1) & spike[(gap + 1) % len(spike)]]
+    drawn[after] = borders[after] / 2 + borders[after + 1] / 2
+    drawn[before + 1] = borders[before] / 2 + borders[before + 1] / 2
+    if spike[0] and len(gap):
+        drawn[0] = borders[0] - (borders[gap[0] + 1] - borders[gap[0]]) / 2
+    if spike[-1] and len(gap):
+        drawn[-1] = borders[-1] + (borders[gap[-1] + 1] - borders[gap[-1]]) / 2
+    return drawn
 
 
 def _rates(model: Model, version: str, column: str, frame: ColumnFrame) -> dict[tuple[str, str], float]:

@@ -69,24 +69,25 @@ class Grid:
 def grid_of(sheets: Sequence[Sheet], detector: str | None = None) -> Grid:
     """Return the grid of some windows, of one detector or of all."""
     places: dict[str, int] = {}
-    detectors: dict[str, None] = {}
-    for sheet in sheets:
-        for kind, block in sheet.blocks.items():
-            detectors.setdefault(kind)
-            if detector in {None, kind}:
-                for name in block.names:
-                    places.setdefault(name, len(places))
-    ratios = np.full((len(places), len(sheets)), np.nan)
-    statuses = np.full((len(places), len(sheets)), NOTHING, np.int8)
+    detectors = sorted({kind for sheet in sheets for kind in sheet.blocks})
+    known: dict[str, tuple[list[str], NDArray[np.int64]]] = {}
+    cells: list[tuple[int, NDArray[np.int64], Block]] = []
     for at, sheet in enumerate(sheets):
         for kind, block in sheet.blocks.items():
             if detector in {None, kind}:
-                rows = np.fromiter((places[name] for name in block.names), np.int64, len(block.names))
-                np.fmax.at(ratios[:, at], rows, ratios_of(block))
-                np.maximum.at(statuses[:, at], rows, _codes(block))
+                names, rows = known.get(kind, ([], np.zeros(0, np.int64)))
+                if names != block.names:
+                    rows = np.array([places.setdefault(name, len(places)) for name in block.names], np.int64)
+                    known[kind] = (block.names, rows)
+                cells.append((at, rows, block))
+    ratios = np.full((len(places), len(sheets)), np.nan)
+    statuses = np.full((len(places), len(sheets)), NOTHING, np.int8)
+    for at, rows, block in cells:
+        ratios[rows, at] = np.fmax(ratios[rows, at], ratios_of(block))
+        statuses[rows, at] = np.maximum(statuses[rows, at], _codes(block))
     return Grid(
         list(places), [sheet.start for sheet in sheets], [sheet.end for sheet in sheets],
-        [sheet.n for sheet in sheets], ratios, statuses, sorted(detectors),
+        [sheet.n for sheet in sheets], ratios, statuses, detectors,
     )  # fmt: skip
 
 

@@ -84,10 +84,10 @@ def read(scene: Scene) -> Health:
 def show(health: Health, scene: Scene) -> Html:
     """Return the tables."""
     head = tiles([
-        ("Started", when(health.started_at, age=True)),
-        ("Version", health.build),
-        ("Configuration", tag("code", health.config_hash)),
-        ("Waiting to be sent", count(health.dead_letters_pending)),
+        ("Started", when(health.started_at, age=True), None),
+        ("Version", health.build, None),
+        ("Configuration", tag("code", health.config_hash), None),
+        ("Waiting", count(health.dead_letters_pending), "dead letters to be sent"),
     ])  # fmt: skip
     return join(tag("section", head, id="build", aria_label="Service"), _inputs(health), _clocks(health, scene),
                 _rejected(health), _counters(health))  # fmt: skip

@@ -57,7 +57,7 @@ def read(scene: Scene) -> Heat | None:
     """Return the map, the columns that are worst now first; ``None`` without a window."""
     if scene.chosen is None:
         return None
-    full = grid_of(scene.sheets, scene.ask.detector)
+    full = scene.grid if scene.ask.detector is None else grid_of(scene.sheets, scene.ask.detector)
     grid = full.pooled(CELLS)
     order = [place for place in _order(full) if full.names[place]]
     wanted = scene.ask.find

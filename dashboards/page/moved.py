@@ -11,12 +11,12 @@ import numpy as np
 from dashboards.charts.bars import meter
 from dashboards.figures import count, figure, moment, when
 from dashboards.html import Html, join, name, tag
-from dashboards.page.grid import grid_of
-from dashboards.page.parts import badge, card, link, nothing, table
+from dashboards.page.parts import badge, card, link, more, nothing, table
 from dashboards.page.scene import Scene, findings_now, ratio
 from monitor.labels import label
 
-_SHOWN: Final = 30
+_SHOWN: Final = 100
+_AT_ONCE: Final = 12
 _TEXT: Final = 300
 _RATES: Final = "_rate"
 
@@ -55,7 +55,7 @@ def read(scene: Scene) -> Moved | None:
     if chosen is None:
         return None
     moved = findings_now([chosen])
-    grid = grid_of(scene.sheets)
+    grid = scene.grid
     since = dict(zip(grid.names, grid.drifting_since, strict=True))
     rows = [
         MovedRow(
@@ -82,10 +82,13 @@ def show(moved: Moved, scene: Scene) -> Html:
             words = "The latest window has too few rows to say anything."
         return card("What moved", nothing(words), id_="moved")
     heads = ("Column", "Status", "Statistic", "against its threshold", "since", "in words")
+    cells = [_cells(row, scene) for row in moved.rows]
     cut = f"The {_SHOWN} worst of {count(moved.total)}." if moved.total > len(moved.rows) else None
-    caption = "Columns that moved"
-    return card("What moved", table(heads, (_cells(row, scene) for row in moved.rows), caption=caption), id_="moved",
-                note=cut)  # fmt: skip
+    first = table(heads, cells[:_AT_ONCE], caption="Columns that moved")
+    rest = None
+    if len(cells) > _AT_ONCE:
+        rest = more(f"{len(cells) - _AT_ONCE} more", table(heads, cells[_AT_ONCE:], caption="More that moved"))
+    return card("What moved", first, rest, id_="moved", note=cut)
 
 
 def statistic_name(detector: str) -> str:

@@ -143,12 +143,12 @@ def show(overview: Overview, scene: Scene) -> Html:
     drifting = sum(row.status == "drift" for row in overview.models)
     head = tiles(
         [
-            ("Models", count(len(overview.models))),
-            ("In drift", join(badge("drift", count(drifting)) if drifting else "none")),
-            ("Records read", count(overview.records)),
-            ("Not yet read", count(overview.lag)),
-            ("Set aside", count(overview.rejected)),
-            ("Waiting to be sent", count(overview.dead_letters)),
+            ("Models", count(len(overview.models)), None),
+            ("In drift", badge("drift", count(drifting)) if drifting else "none", None),
+            ("Records read", count(overview.records), None),
+            ("Not yet read", count(overview.lag), "records"),
+            ("Set aside", count(overview.rejected), "could not be counted"),
+            ("Waiting", count(overview.dead_letters), "dead letters to be sent"),
         ]
     )
     if not overview.models:

@@ -21,8 +21,9 @@ from dashboards.page import (
     verdict,
     versions,
 )
-from dashboards.page.parts import choices, link
+from dashboards.page.parts import card, choices, link, nothing
 from dashboards.page.scene import Scene
+from monitor.labels import label
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,10 @@ class Page:
 
     def show(self, scene: Scene, path: str) -> bytes:
         """Return the page."""
-        shown = [_shown(section, scene) for section in self.sections]
-        title = scene.model.name if self.of_model else self.title
+        shown = [found for section in self.sections if (found := _shown(section, scene)) is not None]
+        if not shown:
+            shown.append(card(None, nothing("There is nothing to show here yet."), id_="nothing"))
+        title = label(scene.model.name) if self.of_model else self.title
         return frame.document(
             title, self._place(scene, path), shown, path=path if not self.of_model else "", charts=self.charts
         )
@@ -57,13 +60,15 @@ class Page:
         if path == FEATURE:
             crumbs.append(link(scene.links.model(model, scene.ask.version, scene.ask.window), name(model)))
             return frame.place(name(scene.ask.column or ""), crumbs, choices(scene))
-        owner = tag("span", scene.model.owner, class_="chip") if scene.model.owner else None
+        owner = tag("span", name(scene.model.owner), class_="chip") if scene.model.owner else None
         shown = [
             (page.title, f"{to}{scene.ask.query(rows=None, find=None, column=None)}", to == path)
             for to, page in PAGES.items()
             if page.of_model and to != FEATURE and (page.has is None or page.has(scene))
         ]
-        return frame.place(join(name(model), owner), crumbs, frame.tabs(shown), choices(scene))
+        return frame.place(
+            join(name(model), owner), crumbs, frame.tabs(shown) if len(shown) > 1 else None, choices(scene)
+        )
 
 
 def _shown(section: ModuleType, scene: Scene) -> Html | None:

@@ -23,9 +23,11 @@ SIGNS: Final = {
 
 
 def badge(status: str, words: str | None = None) -> Html:
-    """Return a status as a shape and a word."""
+    """Return a status as a shape and a word; empty ``words`` are for screen readers alone."""
     sign, word = SIGNS.get(status, ("○", status))
-    return tag("span", tag("i", sign, aria_hidden="true"), " ", words or word, class_=f"badge b-{status}")
+    told = word if words is None else words
+    spelt = tag("b", f" {told or word}", class_=None if told else "unseen")
+    return tag("span", tag("i", sign, aria_hidden="true"), spelt, class_=f"badge b-{status}")
 
 
 def card(title: str | None, *children: Child, id_: str, note: Child = None, wide: bool = True) -> Html:
@@ -35,9 +37,13 @@ def card(title: str | None, *children: Child, id_: str, note: Child = None, wide
     return tag("section", head, told, *children, id=id_, class_="card wide" if wide else "card")
 
 
-def tiles(pairs: Iterable[tuple[str, Child]]) -> Html:
-    """Return figures with what they are of."""
-    return tag("dl", (tag("div", tag("dt", title), tag("dd", value)) for title, value in pairs), class_="tiles")
+def tiles(figures: Iterable[tuple[str, Child, Child]]) -> Html:
+    """Return figures: what each is of, the figure, and what to know beside it."""
+    shown = (
+        tag("div", tag("dt", title), tag("dd", value), None if beside is None else tag("dd", beside, class_="beside"))
+        for title, value, beside in figures
+    )
+    return tag("dl", shown, class_="tiles")
 
 
 def table(

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from dashboards.page.ask import Ask
+from dashboards.page.grid import Grid, grid_of
 from dashboards.page.links import Links
 from dashboards.page.past import Past
 from monitor.findings import Finding, worst_status
@@ -106,7 +107,13 @@ class Scene:
         result = self.chosen.result
         first, last = self.ask.range(self.newest)
         limit = _SHOWN if first is None and last is None else self.sheets_limit
+        last = result.start + 1 if last is None else last
         return self.past.sheets(result.model, result.version, result.window, first, last, limit=limit)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Every column's ratio and status in these windows, over all detectors."""
+        return grid_of(self.sheets)
 
     @property
     def is_cut(self) -> bool:

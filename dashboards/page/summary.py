@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dashboards.figures import count, moment, seconds, share, when
-from dashboards.html import Html, join, name, tag
-from dashboards.page.parts import badge, card, tiles, window_text
+from dashboards.figures import count, moment, seconds, share, span, when
+from dashboards.html import Child, Html, join, name, tag
+from dashboards.page.parts import badge, card, tiles
 from dashboards.page.scene import Scene, status_of
 from monitor.labels import label
 
@@ -94,24 +94,24 @@ def show(summary: Summary, scene: Scene) -> Html:
 
 
 def _figures(summary: Summary, scene: Scene) -> Html:
-    flagged = share(summary.flagged)
-    if summary.flagged is not None and summary.flagged_reference is not None:
-        flagged = f"{flagged} (reference {share(summary.flagged_reference)})"
     chosen = scene.chosen
-    window = "none yet" if chosen is None else window_text(chosen.result.start, chosen.result.end)
-    pairs = [
-        ("Status", badge(summary.status)),
-        ("Latest window", window),
-        ("Rows in it", count(summary.rows)),
-        ("of these restated", count(summary.restated) if summary.restated else None),
-        ("Flagged", flagged if summary.flagged is not None else None),
-        ("Errors", share(summary.errors) if summary.errors is not None else None),
-        ("Latency", ", ".join(f"p{float(key) * 100:g} {seconds(value)}" for key, value in
-                              summary.latency_seconds.items()) or None),
-        ("Last row", when(summary.last_prediction, age=True)),
-    ]  # fmt: skip
-    return tag("section", tiles((title, value) for title, value in pairs if value is not None), id="summary",
-               aria_label="Summary")  # fmt: skip
+    none = summary.start is None or summary.end is None
+    length = "" if chosen is None else span(chosen.result.end - chosen.result.start)
+    late = f"{count(summary.restated)} came late" if summary.restated else None
+    reference = None if summary.flagged_reference is None else f"reference {share(summary.flagged_reference)}"
+    latency = sorted(summary.latency_seconds.items(), key=lambda pair: float(pair[0]))
+    slower = ", ".join(f"p{float(key) * 100:g} {seconds(value)}" for key, value in latency[1:])
+    figures: list[tuple[str, Child, Child]] = [("Status", badge(summary.status), None)]
+    figures.append(("Latest window", "none yet" if none else when(summary.end), f"{length}, to this time"))
+    figures.append(("Rows in it", count(summary.rows), late))
+    if summary.flagged is not None:
+        figures.append(("Flagged", share(summary.flagged), reference))
+    if summary.errors is not None:
+        figures.append(("Errors", share(summary.errors), None))
+    if latency:
+        figures.append(("Latency", seconds(latency[0][1]), slower or None))
+    figures.append(("Last row", when(summary.last_prediction, age=True), None))
+    return tag("section", tiles(figures), id="summary", aria_label="Summary")
 
 
 def _learning(summary: Summary) -> Html | None:

@@ -89,6 +89,7 @@ def show(found: Verdicts, scene: Scene) -> Html:
         if kind in found.quality_reference
         else f"{kind} {share(value)}"
         for kind, value in found.quality.items()
+        if value or found.quality_reference.get(kind)
     ]
     words = tag("p", "Cells not in order: ", "; ".join(quality), ".", class_="note") if quality else None
     return card("Now", table(heads, rows, caption="What each statistic says", numbers=(4,)), words, id_="now")

@@ -67,14 +67,13 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
             pipeline = play.attach(config, build_source(config))
         site = Site(config, pipeline)
         console.print(f"Page: http://127.0.0.1:{site.server.port}/  metrics: /metrics", highlight=False)
-        play.frames = site.showing(screen)
+        play.frames, play.ending = site.showing(screen), site.keep
         try:
             with screen:
                 if bootstrap is None:
                     play.feed(pipeline, source)
                 else:
                     play.through(pipeline)
-            site.refresh()
             console.print(closing(play.ledger))
             seconds = time.monotonic() - play.began
             console.print(f"{play.records:,} records in {seconds:.0f} s, {play.rate:,.0f} a second.")
@@ -158,6 +157,11 @@ class Site:
                 self.refresh()
 
         return show
+
+    def keep(self) -> None:
+        """Show the pipeline as it is now, and stay with that: windows that are cut short would hide the drift."""
+        self.refresh()
+        self._refreshed = float("inf")
 
     def refresh(self) -> None:
         """Show the pipeline as it is now."""

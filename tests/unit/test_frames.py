@@ -21,6 +21,7 @@ GENERATOR = np.random.default_rng(11)
         np.where(GENERATOR.random(20_000) < 0.6, 0.0, GENERATOR.exponential(5, 20_000)),
         np.concatenate([GENERATOR.normal(size=5_000), [1e12, -1e12]]),
         GENERATOR.integers(0, 8, 5_000).astype(float),
+        GENERATOR.integers(20, 81, 20_000).astype(float),
         np.full(100, 7.0),
         np.array([]),
     ],
@@ -43,6 +44,17 @@ def test_bins_of_numbers_are_folded_without_losing_a_row(values: np.ndarray) -> 
         inner = np.array(frame.borders[1:-1])
         exact = np.array([int((values <= edge).sum()) for edge in inner])
         assert np.cumsum(folded[: frame.bins])[:-1].tolist() == exact.tolist()
+
+
+def test_whole_numbers_are_drawn_as_even_as_they_are() -> None:
+    values = np.repeat(np.arange(20.0, 81.0), 300)
+    bins = NumericBins.fit(values, bins=256)
+    counts = np.bincount(bins.code(values), minlength=bins.cells)
+    frame, groups = column_frame(bins, counts, first=0)
+    folded = np.bincount(groups, counts, minlength=frame.cells)[: frame.bins]
+    density = folded / np.diff(frame.borders)
+    assert frame.bins > 20
+    assert density.max() / density.min() == pytest.approx(1.0)
 
 
 @given(st.integers(0, 80))

@@ -22,12 +22,17 @@
     const value = (_, raw) => spec.unit === "share" ? percent(raw) : short(raw);
     const base = { label: line.label, value, spanGaps: false, points: { show: line.values.length < 80 ? undefined : false } };
     switch (line.kind) {
-      case "low": case "high": return { ...base, stroke: "transparent", width: 0, points: { show: false } };
+      case "low": case "high": return { ...base, class: "unnamed", stroke: "transparent", width: 0, points: { show: false } };
       case "chance": return { ...base, stroke: css("--chance"), width: 1, dash: [2, 3], points: { show: false } };
       case "threshold": return { ...base, stroke: css("--drift"), width: 1.5, dash: [7, 4], points: { show: false } };
       case "share": return { ...base, stroke: css(PALETTE[place % 5]), width: 1.8, dash: DASHES[place % 5], points: { show: false } };
       default: return { ...base, stroke: css("--window"), width: 2 };
     }
+  }
+
+  const day = new Intl.DateTimeFormat("en", { timeZone: "UTC", month: "short", day: "numeric" });
+  function times(_, ticks) {
+    return ticks.map((seconds) => seconds % 86400 === 0 ? day.format(seconds * 1000) : new Date(seconds * 1000).toISOString().slice(11, 16));
   }
 
   function driftMarks(spec, at) {
@@ -69,8 +74,8 @@
       width: Math.max(box.clientWidth, 220), height: 190,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { x: { time: true, range: (_, min, max) => min === max ? [min - 1800, max + 1800] : [min, max] },
-        y: { range: (_, min, max) => [Math.min(0, min ?? 0), (max ?? 0) > 0 ? max * 1.1 : 1] } },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 54, values: (_, ticks) => ticks.map(spec.unit === "share" ? percent : short) }],
+        y: { range: (_, min, max) => [Math.min(0, min ?? 0), (max ?? 0) > 0 ? max * 1.1 : spec.unit === "share" ? .01 : 1] } },
+      axes: [{ ...axis, space: 62, size: 30, values: times }, { ...axis, size: 54, values: (_, ticks) => ticks.map(spec.unit === "share" ? percent : short) }],
       series: [{ label: "window end (UTC)", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...spec.lines.map((line, place) => seriesOf(line, place, spec))],
       bands: low >= 0 && high >= 0 ? [{ series: [high + 1, low + 1], fill: css("--band") }] : [],
       cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false } },
