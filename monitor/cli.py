@@ -62,6 +62,29 @@ def replay(
 
 
 @app.command()
+def report(
+    state: Annotated[Path, typer.Option(help="The folder of state.path; the service may be running.")] = Path(
+        "driftline-state"
+    ),
+    url: Annotated[str | None, typer.Option(help="A running service instead, such as http://localhost:9464.")] = None,
+    html: Annotated[Path | None, typer.Option(help="One self-contained page; - for stdout.")] = None,
+    md: Annotated[Path | None, typer.Option(help="Markdown; the default, to stdout.")] = None,
+    json: Annotated[Path | None, typer.Option(help="All figures.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First time of what is drawn, RFC 3339.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The time after the last, RFC 3339.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="Exit 3 on something at least as bad: warn, or page (in drift).")
+    ] = None,
+) -> None:
+    """Write what the page shows as one file, fit for a mail, a pull request or an audit."""
+    from monitor.commands.report import ReportOptions
+    from monitor.commands.report import report as command
+
+    options = ReportOptions(state=state, url=url, html=html, md=md, json=json, start=start, end=end, fail_on=fail_on)
+    raise typer.Exit(command(options))
+
+
+@app.command()
 def validate(
     config: ConfigPath = Path("driftline.yaml"),
     no_environment: Annotated[bool, typer.Option(help="Do not try to reach the broker.")] = False,

@@ -18,8 +18,6 @@ from dashboards.page.scene import Scene
 from monitor.sheets import Sheet
 
 _RATES: Final = "_rate"
-_ROWS: Final = 100
-"""Windows in the table behind a chart, the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +104,14 @@ def show(course: Course, scene: Scene) -> Html:
     """Return a chart a statistic, and one of all quality shares."""
     if not course.statistics and not course.quality:
         return card("Over time", nothing("No window of this range has been evaluated."), id_="course")
-    charts = [_statistic(line) for line in course.statistics]
+    charts = [_statistic(line, scene.table_rows) for line in course.statistics]
     if course.quality:
-        charts.append(_quality(course.quality))
+        charts.append(_quality(course.quality, scene.table_rows))
     note = f"{range_text(scene)} UTC. Drag over a chart to look closer."
     return card("Over time", tag("div", charts, class_="charts"), id_="course", note=note)
 
 
-def _statistic(line: Line) -> Html:
+def _statistic(line: Line, limit: int) -> Html:
     points = line.points
     title = statistic_name(line.detector)
     spec = _spec(points, [
@@ -125,11 +123,11 @@ def _statistic(line: Line) -> Html:
     ])  # fmt: skip
     heads = ("Window (UTC)", "Rows", title, "95 % interval", "Threshold", "Status")
     rows = [(clock(p.start), _rows(p), figure(p.value), f"{figure(p.low)} to {figure(p.high)}", figure(p.threshold),
-             badge(p.status)) for p in points[:-_ROWS - 1 : -1]]  # fmt: skip
+             badge(p.status)) for p in points[:-limit - 1 : -1]]  # fmt: skip
     return series(f"{title} and its threshold", spec, rows, heads, f"course-{line.detector}")
 
 
-def _quality(lines: Sequence[Line]) -> Html:
+def _quality(lines: Sequence[Line], limit: int) -> Html:
     longest = max(lines, key=lambda line: len(line.points))
     by_start = [{point.start: point.value for point in line.points} for line in lines]
     drawn = []
@@ -141,7 +139,7 @@ def _quality(lines: Sequence[Line]) -> Html:
     heads = ("Window (UTC)", "Rows", *(statistic_name(line.detector) for line in lines))
     rows: list[tuple[Child, ...]] = [
         (clock(point.start), _rows(point), *(share(values.get(point.start)) for values in by_start))
-        for point in longest.points[: -_ROWS - 1 : -1]
+        for point in longest.points[: -limit - 1 : -1]
     ]
     told = ", ".join(f"{statistic_name(line.detector)} {share(line.reference)}" for line in lines)
     return series(f"Share of the rows; reference: {told}", spec, rows, heads, "course-quality")

@@ -13,9 +13,7 @@ REFRESH: Final = 5
 _TOP: Final = (("/", "Models"), ("/pipeline", "Pipeline"))
 
 
-def document(
-    title: str, place: Html, body: Child, *, path: str, live: bool = True, charts: bool = False, foot: str = ""
-) -> bytes:
+def document(title: str, place: Html, body: Child, *, path: str, live: bool = True, charts: bool = False) -> bytes:
     """Return a whole page.
 
     Parameters
@@ -30,8 +28,6 @@ def document(
         Whether it looks for updates by itself.
     charts
         Whether it has time series.
-    foot
-        A last line.
     """
     head = tag(
         "head",
@@ -52,7 +48,7 @@ def document(
             tag("a", "Skip to the content", href="#content", class_="skip"),
             _header(path),
             tag("main", place, body, id="content"),
-            tag("footer", tag("p", foot or "All times are UTC.")),
+            tag("footer", tag("p", "All times are UTC. ", _take_along() if live else None)),
         ),
         lang="en",
         data_live=REFRESH if live else None,
@@ -82,6 +78,13 @@ def logo() -> Html:
         viewBox="0 0 26 26",
         aria_hidden="true",
     )
+
+
+def _take_along() -> Html:
+    """Return links to the report in its formats."""
+    kinds = (("html", "one HTML file"), ("md", "Markdown"), ("json", "JSON"))
+    return join("Take it along: ", [join(", " if at else "", tag("a", words, href=f"/report.{kind}", download=True))
+                                    for at, (kind, words) in enumerate(kinds)], ".")  # fmt: skip
 
 
 def _header(path: str) -> Html:

@@ -39,6 +39,8 @@ class Scene:
     ask: Ask
     links: Links
     sheets_limit: int = MOST_SHEETS
+    table_rows: int = 100
+    """Windows in the table behind a chart, the latest."""
     _latest: dict[str, tuple[WindowView, ...]] = field(default_factory=dict)
 
     @cached_property

@@ -20,6 +20,7 @@ from dashboards.page.pages import PAGES
 from dashboards.page.parts import nothing
 from dashboards.page.past import NoPast, Past
 from dashboards.page.scene import NotThereError, Scene
+from dashboards.report import Report
 from monitor.views import View
 
 API: Final = "/api/v1/"
@@ -35,6 +36,8 @@ SECURITY: Final = {
 """No script or style but the service's own, nothing from elsewhere, in nobody's frame."""
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
+REPORTS: Final = {"html": _HTML, "json": _JSON, "md": "text/markdown; charset=utf-8"}
+"""Format of a report → its content type."""
 _SHARE: Final = 0.05
 """At most this share of the time goes into rendering what somebody has seen in another state before."""
 _BURST: Final = 10.0
@@ -90,7 +93,8 @@ class Site:
     @staticmethod
     def paths() -> list[str]:
         """Return every path that ``answer`` knows, but for the files."""
-        return [*PAGES, *(f"{API}{page.name}" for page in PAGES.values())]
+        reports = [f"/report.{kind}" for kind in REPORTS]
+        return [*PAGES, *(f"{API}{page.name}" for page in PAGES.values()), *reports]
 
     def file(self, path: str) -> Answer | None:
         """Return a style sheet, script or icon; ``None`` when there is none. Quick, may be called by any thread."""
@@ -153,6 +157,8 @@ class Site:
 def render(path: str, query: Sequence[tuple[str, str]], view: View, past: Past) -> Answer:
     """Return a page or, under ``/api/v1/``, its data; 404 for what is not there and 400 for a query without sense."""
     api = path.startswith(API)
+    if path.startswith("/report."):
+        return _report(path.rsplit(".", 1)[1], query, view, past)
     pages = {page.name: to for to, page in PAGES.items()}
     to = pages.get(path.removeprefix(API), "") if api else path
     page = PAGES.get(to)
@@ -170,6 +176,22 @@ def render(path: str, query: Sequence[tuple[str, str]], view: View, past: Past) 
     headers = {"Content-Type": _JSON if api else _HTML, "ETag": f'"{mark}"', "Cache-Control": "no-cache",
                "Vary": "Accept-Encoding"}  # fmt: skip
     return Answer(200, body, SECURITY | headers)
+
+
+def _report(kind: str, query: Sequence[tuple[str, str]], view: View, past: Past) -> Answer:
+    """Return everything as one file; the header ``driftline-worst`` says the worst status in it."""
+    try:
+        first, last = Ask.of(query).range(None)
+    except BadQueryError as error:
+        return _problem(400, str(error), api=True)
+    report = Report(view, past, first, last)
+    body = report.html() if kind == "html" else report.json() if kind == "json" else report.markdown().encode()
+    mark = hashlib.blake2b(body, digest_size=12).hexdigest()
+    return Answer(200, body, {
+        **SECURITY, "Content-Type": REPORTS[kind], "ETag": f'"{mark}"', "Cache-Control": "no-cache",
+        "Vary": "Accept-Encoding", "Driftline-Worst": report.worst(),
+        "Content-Disposition": f'attachment; filename="driftline-report.{kind}"',
+    })  # fmt: skip
 
 
 def _problem(status: int, problem: str, *, api: bool) -> Answer:

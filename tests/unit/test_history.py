@@ -15,7 +15,8 @@ import pytest
 
 from monitor.findings import Finding, WindowResult
 from monitor.findings_codec import DamagedFindingsError, decode_findings, decode_one, encode_findings
-from monitor.history import History, Sizes
+from monitor.history import History
+from monitor.history_reader import Sizes
 from monitor.history_schema import MIGRATIONS
 from monitor.store.port import StateUnavailableError, StateVersionError
 
