@@ -13,6 +13,8 @@ _LAST: Final = 253_402_300_800_000_000
 _SPANS: Final = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"))
 _LEAST: Final = 1e-3
 _MOST: Final = 1e5
+_THOUSAND: Final = 1e3
+_HUGE: Final = 1e10
 NONE: Final = "–"
 
 
@@ -32,7 +34,7 @@ def figure(value: float | None) -> str:
     """Return a statistic with three significant digits.
 
     >>> figure(0.04567), figure(0.00001234), figure(1234567.0), figure(float("nan")), figure(2.0)
-    ('0.0457', '1.23e-05', '1.23e+06', '–', '2')
+    ('0.0457', '1.23e-05', '1,230,000', '–', '2')
     """
     if value is None or math.isnan(value):
         return NONE
@@ -40,7 +42,9 @@ def figure(value: float | None) -> str:
         return "∞" if value > 0 else "−∞"
     if value == int(value) and abs(value) < _MOST:
         return f"{int(value):,}"
-    return f"{value:.3g}" if abs(value) < _LEAST or abs(value) >= 1000 else f"{value:#.3g}"
+    if _THOUSAND <= abs(value) < _HUGE:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}" if abs(value) < _LEAST or abs(value) >= _HUGE else f"{value:#.3g}"
 
 
 def share(value: float | None) -> str:

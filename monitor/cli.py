@@ -51,13 +51,16 @@ def replay(
     json: Annotated[
         Path | None, typer.Option(help="Write findings here, one JSON object a line; - for stdout.")
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write what the page would show here, as one file.")] = None,
     fail_on: Annotated[str | None, typer.Option(help="Exit 3 when a finding has this status: warn or drift.")] = None,
 ) -> None:
     """Run files or a range of the topic through the same code, with a state of its own and no metrics."""
     from monitor.commands.replay import ReplayOptions
     from monitor.commands.replay import replay as command
 
-    options = ReplayOptions(predictions=predictions, labels=labels, start=start, end=end, json=json, fail_on=fail_on)
+    options = ReplayOptions(
+        predictions=predictions, labels=labels, start=start, end=end, json=json, html=html, fail_on=fail_on
+    )
     raise typer.Exit(command(config, os.environ, options))
 
 
@@ -216,8 +219,8 @@ def demo(
     from monitor.commands.demo_file import FileOptions, demo_file
     from monitor.demo.own.mapping import Said
 
-    if bootstrap is not None:
-        raise typer.BadParameter("--bootstrap plays the built-in demo; it does not go with --from-file")
+    if bootstrap is not None or serve is not None or port:
+        raise typer.BadParameter("--bootstrap, --serve and --port belong to the built-in demo, not to --from-file")
     said = Said(
         time=time, id=id_, version=model_version, score=score, prediction=prediction, label=label,
         ignored=tuple(ignore or ()),

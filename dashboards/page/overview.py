@@ -162,7 +162,8 @@ def _card(row: ModelRow, scene: Scene) -> Html:
     rest = len(row.versions) - len(versions)
     facts = [
         join("last row ", when(row.last_prediction, age=True)) if row.last_prediction else None,
-        None if row.rows is None else f"{count(row.rows)} rows in the last {row.window} window",
+        f"{len(row.marks)} {row.window} windows" if row.marks else None,
+        None if row.rows is None else f"{count(row.rows)} rows in the last",
         f"{share(row.late)} late" if row.late else None,
         f"{row.new_columns} new field{'s' if row.new_columns != 1 else ''}" if row.new_columns else None,
         "configuration changed" if row.changes else None,
@@ -171,7 +172,8 @@ def _card(row: ModelRow, scene: Scene) -> Html:
         "li",
         tag("div", badge(row.status), tag("h2", link(scene.links.model(row.name), name(row.name))), class_="title"),
         tag("p", tag("span", row.owner, class_="owner") if row.owner else None,
-            [tag("span", name(version), class_="chip") for version in versions],
+            tag("span", "version " if len(row.versions) == 1 else "versions "),
+            [tag("span", name(version or "(none)"), class_="chip") for version in versions],
             f" and {rest} more" if rest else None, class_="who"),
         _learning(row),
         _columns(row, scene),

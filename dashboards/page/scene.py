@@ -17,8 +17,11 @@ from monitor.labels import label
 from monitor.sheets import Sheet
 from monitor.views import ModelView, View, WindowView
 
-MOST_SHEETS: Final = 400
+MOST_SHEETS: Final = 3000
 """Windows that one page reads; of a longer range the latest."""
+_MOST_FINDINGS: Final = 400_000
+"""Findings that one page reads; a model of many columns gets fewer windows."""
+_LEAST_SHEETS: Final = 100
 _SHOWN: Final = 72
 """Windows that are shown when no range is asked for."""
 _STALE: Final = 2
@@ -38,7 +41,6 @@ class Scene:
     past: Past
     ask: Ask
     links: Links
-    sheets_limit: int = MOST_SHEETS
     table_rows: int = 100
     """Windows in the table behind a chart, the latest."""
     _latest: dict[str, tuple[WindowView, ...]] = field(default_factory=dict)
@@ -100,6 +102,12 @@ class Scene:
     def newest(self) -> int | None:
         """End of the window looked at."""
         return None if self.chosen is None else self.chosen.result.end
+
+    @cached_property
+    def sheets_limit(self) -> int:
+        """How many windows are read at most."""
+        findings = 1 if self.chosen is None else max(1, len(self.chosen.result.findings))
+        return min(MOST_SHEETS, max(_LEAST_SHEETS, _MOST_FINDINGS // findings))
 
     @cached_property
     def sheets(self) -> Sequence[Sheet]:

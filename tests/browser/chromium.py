@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 import time
@@ -18,12 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PATIENCE = 60.0
-
-
-class MissingBrowserError(Exception):
-    """There is no Chromium; the message names the command that installs it."""
 
 
 @dataclass
@@ -82,10 +76,7 @@ class Tab:
 class Chromium:
     """A browser of its own, with a profile of its own, for as long as the context lasts."""
 
-    def __init__(self) -> None:
-        binary = next((found for name in _NAMES if (found := shutil.which(name))), None)
-        if binary is None:
-            raise MissingBrowserError("no Chromium: apt-get install chromium")
+    def __init__(self, binary: str) -> None:
         self.loaded: set[str] = set()
         self._numbers = itertools.count(1)
         self._answers: dict[int, dict[str, Any]] = {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from dashboards.page.pages import PAGES
+from dashboards.report import Report
 from monitor.events import DAY, HOUR
+from monitor.history import History
 from monitor.labels import label
 from tests.browser import scenes
 from tests.browser.chromium import Chromium, Tab
@@ -205,3 +208,19 @@ def test_before_the_state_is_open_the_page_says_so_and_goes_on(browser: Chromium
         assert "Starting" in tab.run("document.title")
         stage.holder.swap(shown)
         tab.until("document.title.startsWith('Models') && document.querySelectorAll('.model').length === 1")
+
+
+def test_the_report_is_complete_and_asks_nobody(tab: Tab, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    view, past = scenes.crowd(1, 8, 12)
+    with closing(History(tmp_path / "history.sqlite")) as history:
+        history.upsert(past)
+        file.write_bytes(Report(view, history).html())
+    tab.look()
+    tab.go(file.as_uri())
+    assert tab.run("document.querySelectorAll('.plot canvas').length") >= 3
+    assert tab.run("document.querySelectorAll('svg.histogram').length") >= 1
+    assert tab.run("[...document.querySelectorAll('a')].every(a => document.getElementById(a.hash.slice(1)))")
+    assert faults(tab) == []
+    assert tab.complaints == []
+    assert [one for one in tab.requests if not one.startswith("file:")] == []

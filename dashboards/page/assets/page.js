@@ -79,7 +79,7 @@
       series: [{ label: "window end (UTC)", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...spec.lines.map((line, place) => seriesOf(line, place, spec))],
       bands: low >= 0 && high >= 0 ? [{ series: [high + 1, low + 1], fill: css("--band") }] : [],
       cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false } },
-      hooks: { setSelect: [zoom], draw: main >= 0 ? [driftMarks(spec, main + 1)] : [] },
+      hooks: { ready: [(plot) => plot.setLegend({ idx: spec.t.length - 1 })], setSelect: [zoom], draw: main >= 0 ? [driftMarks(spec, main + 1)] : [] },
     };
     if (ends[0] === undefined) return;
     const chart = new uPlot(options, [spec.t, ...spec.lines.map((line) => line.values)], box);
