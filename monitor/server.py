@@ -1,7 +1,7 @@
 """The service's port: the page and its data, ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/api/v1/status``. Read-only.
 
-One thread runs the event loop, one more renders. Neither touches the pipeline: they read the View and two attributes of
-``Health``.
+One thread runs the event loop, one renders metrics and one pages, so that no page makes a scrape wait. None touches the
+pipeline: they read the View, the history and two attributes of ``Health``.
 """
 
 from __future__ import annotations
@@ -93,6 +93,7 @@ class Server:
         self.site = PageSite(lambda: holder.current, monotonic=monotonic)
         """The page; give it the history once that is open."""
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="http-render")
+        self._pages = ThreadPoolExecutor(1, thread_name_prefix="http-pages")
         self._socket: socket.socket | None = None
         self._port: int | None = None
         self._thread: threading.Thread | None = None
@@ -134,7 +135,8 @@ class Server:
         self._uvicorn.should_exit = True
         if self._thread is not None:
             self._thread.join(_GRACE + 0.9)
-        self._renderer.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._renderer, self._pages):
+            threads.shutdown(wait=False, cancel_futures=True)
         if self._socket is not None:
             self._socket.close()
 
@@ -155,7 +157,7 @@ class Server:
         etag = ",".join(request.headers.getlist("if-none-match"))
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(
-            self._renderer,
+            self._pages,
             lambda: self.site.answer(
                 request.url.path, request.query_params.multi_items(), etag=etag, compress=compress
             ),
