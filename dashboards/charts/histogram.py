@@ -61,6 +61,16 @@ def ticks(left: float, right: float, most: int = _TICKS) -> list[float]:
     return [place * step for place in range(first, math.floor(right / step) + 1)]
 
 
+def tick_text(value: float) -> str:
+    """Return a round number as short as it can be.
+
+    >>> tick_text(0.2), tick_text(40.0), tick_text(200000.0), tick_text(1e-07)
+    ('0.2', '40', '200,000', '1e-07')
+    """
+    short = figure(value)
+    return short.rstrip("0").rstrip(".") if "." in short and "e" not in short else short
+
+
 def _densities(borders: Sequence[float], rows: Sequence[int]) -> list[float]:
     """Return the height of every bin, relative to rows spread evenly over the range."""
     total, whole = sum(rows), borders[-1] - borders[0]
@@ -87,5 +97,5 @@ def _axis(left: float, right: float) -> list[Html]:
         place = (tick - left) / (right - left) * _WIDTH
         anchor = "start" if place < 20 else "end" if place > _WIDTH - 20 else "middle"
         labels.append(tag("path", d=f"M{place:.1f} {_HEIGHT - _FOOT}v5", class_="axis"))
-        labels.append(tag("text", figure(tick), x=f"{place:.1f}", y=_HEIGHT - 6, text_anchor=anchor))
+        labels.append(tag("text", tick_text(tick), x=f"{place:.1f}", y=_HEIGHT - 6, text_anchor=anchor))
     return labels

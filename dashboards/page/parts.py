@@ -97,6 +97,8 @@ def choices(scene: Scene) -> Html:
     versions = dict.fromkeys(window.result.version for window in scene.whole)
     sizes = sorted({(w.result.end - w.result.start, w.result.window) for w in scene.whole})
     spans = [("latest", None), ("24 h", "24h"), ("7 d", "7d"), ("30 d", "30d")]
+    if scene.ask.last is not None and scene.ask.last not in {last for _, last in spans}:
+        spans.append((scene.ask.last, scene.ask.last))
     fixed = scene.ask.from_ is not None or scene.ask.to is not None
     ranges = [(text, here(scene.ask, last=last, from_=None, to=None), not fixed and scene.ask.last == last)
               for text, last in spans]  # fmt: skip
