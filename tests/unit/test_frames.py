@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.bins import CategoricalBins, NumericBins
+from monitor.config.types import parse_moment
+from monitor.events import DAY, HOUR
 from monitor.frames import MOST_BINS, column_frame
+from tests.traffic import MONDAY, configured, items, run, times
 
 GENERATOR = np.random.default_rng(11)
 
@@ -68,3 +74,44 @@ def test_categories_keep_their_counts_and_the_rest_goes_together(size: int) -> N
     assert folded[:shown].tolist() == counts[:shown].tolist()
     assert folded.sum() == counts.sum()
     assert folded[frame.bins :].tolist() == counts[bins.size :].tolist()
+
+
+def test_the_view_holds_the_counts_of_the_rows_in_the_window(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    log = items(times(MONDAY, MONDAY + 2 * DAY, seed=3))
+    pipeline = run(config, tmp_path, {0: log})
+    rows = [json.loads(item.value) for item in log if item.value is not None]
+    shown = [view for view in pipeline.evaluator.latest.values() if view.result.n and not view.result.slice]
+    assert shown
+    for view in shown:
+        result, frame, counts = view.result, view.frame, view.counts
+        assert frame is not None
+        assert counts is not None
+        inside = [row for row in rows if result.start <= parse_moment(row["ts"]) < result.end]
+        assert len(inside) == result.n
+        for column in frame.columns.values():
+            assert column.of(counts).sum() == result.n
+        score = frame.columns["score"]
+        told = np.array([row["score"] for row in inside if isinstance(row.get("score"), float)])
+        wanted = [int((told <= border).sum()) for border in score.borders[1:-1]]
+        assert np.cumsum(score.of(counts)[: score.bins])[:-1].tolist() == wanted
+    pipeline.close()
+
+
+def test_a_share_follows_from_its_finding_and_the_reference(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    windows = config.models[0].windows
+    assert windows is not None
+    windows["daily"] = windows["daily"].model_copy(update={"min_samples": 5})
+    pipeline = run(config, tmp_path, {0: items(times(MONDAY, MONDAY + 2 * DAY + HOUR, seed=4))})
+    compared = 0
+    for view in pipeline.evaluator.latest.values():
+        for finding in view.result.findings:
+            kind = finding.detector.removesuffix("_rate")
+            if kind == finding.detector or finding.status == "insufficient" or view.frame is None:
+                continue
+            drawn = view.frame.rates[finding.column, kind] + (finding.direction or 1) * finding.statistic
+            assert drawn == pytest.approx(view.quality[finding.column, kind], abs=1e-12)
+            compared += 1
+    assert compared > 3
+    pipeline.close()
