@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from dashboards.figures import NONE, clock, span, when
+from dashboards.figures import NONE, clock, span
 from dashboards.figures import moment as time_of
 from dashboards.html import Child, Html, data, join, name, tag
 from dashboards.page.scene import Scene
@@ -122,11 +122,6 @@ def range_text(scene: Scene) -> str:
     begin = time_of(first if first is not None or not sheets else sheets[0].start)
     end = time_of(last if last is not None or not sheets else sheets[-1].end)
     return f"{clock(begin)} to {clock(end)}"
-
-
-def window_text(start: int, end: int) -> Html:
-    """Return a window's times."""
-    return join(when(time_of(start)), " to ", when(time_of(end)))
 
 
 def series(title: str, spec: dict[str, Any], rows: Iterable[Sequence[Child]], heads: Sequence[Child], id_: str) -> Html:
