@@ -85,7 +85,7 @@ class Report:
     def worst(self) -> str:
         """Return the worst status among the current windows of all models."""
         found = (
-            finding for model in self.view.models for window in current(self._scene(model).windows)
+            finding for model in self.view.models for window in current(self._scene(model).windows_of(model))
             for finding in window.result.findings
         )  # fmt: skip
         return worst_status(found)

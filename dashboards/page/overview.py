@@ -11,7 +11,7 @@ from dashboards.charts.strips import statuses
 from dashboards.figures import count, figure, moment, share, when
 from dashboards.html import Html, join, name, tag
 from dashboards.page.parts import badge, card, link, nothing, tiles
-from dashboards.page.scene import Scene, current, findings_now, rank, ratio, status_of
+from dashboards.page.scene import CONCEPT, OF_LABELS, Scene, current, findings_now, of_inputs, rank, ratio, status_of
 from monitor.findings import Finding
 from monitor.labels import label
 from monitor.views import ModelView, WindowView
@@ -96,7 +96,7 @@ def _row(scene: Scene, model: ModelView) -> ModelRow:
     moved = findings_now(whole)
     drift = {finding.column for _, finding in moved if finding.status == "drift"}
     warn = {finding.column for _, finding in moved if finding.status == "warn"} - drift
-    shown = _shown(whole)
+    shown = _shown([window for window in whole if of_inputs(window)])
     counters = scene.view.counters
     late, on_time = (counters.get((model.name, outcome), 0) for outcome in ("late", "on_time"))
     marks = [] if shown is None else scene.past.marks(
@@ -206,8 +206,9 @@ def _columns(row: ModelRow, scene: Scene) -> Html | None:
 
 
 def _address(row: ModelRow, moved: Moved, scene: Scene) -> str | None:
-    if not moved.column:
-        return scene.links.model(row.name, moved.version, moved.window)
+    labelled = moved.window == CONCEPT or moved.window.endswith(OF_LABELS)
+    if not moved.column or labelled:
+        return scene.links.model(row.name) if labelled else scene.links.model(row.name, moved.version, moved.window)
     return scene.links.column(row.name, moved.column, moved.version, moved.window)
 
 

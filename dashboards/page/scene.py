@@ -26,6 +26,10 @@ _SHOWN: Final = 72
 """Windows that are shown when no range is asked for."""
 _STALE: Final = 2
 """A version whose latest window ended more than so many lengths before the newest is of the past."""
+OF_LABELS: Final = ":outcomes"
+"""End of the names of windows that rest on labels."""
+CONCEPT: Final = "concept"
+"""Name of the hours in which detectors of concept drift spoke."""
 _RANKS: Final = {"drift": 0, "warn": 1, "ok": 2, "insufficient": 3}
 
 
@@ -61,13 +65,13 @@ class Scene:
 
     @cached_property
     def windows(self) -> tuple[WindowView, ...]:
-        """The model's latest windows, those of slices among them."""
-        return self.windows_of(self.model)
+        """The model's latest windows of what came in, those of slices among them."""
+        return tuple(window for window in self.windows_of(self.model) if of_inputs(window))
 
     def windows_of(self, model: ModelView) -> tuple[WindowView, ...]:
-        """Return a model's latest windows; right after a start, when there are none yet, those of the past."""
+        """Return a model's latest windows of every kind; right after a start those of the past."""
         if model.windows:
-            return model.windows
+            return (*model.windows, *(WindowView(view.result) for view in model.performance))
         if model.name not in self._latest:
             self._latest[model.name] = tuple(WindowView(result) for result in self.past.latest(model.name))
         return self._latest[model.name]
@@ -131,12 +135,25 @@ class Scene:
         return len(self.sheets) >= self.sheets_limit
 
 
+def of_inputs(window: WindowView) -> bool:
+    """Return whether a window rests on what came in, not on labels."""
+    return window.result.window != CONCEPT and not window.result.window.endswith(OF_LABELS)
+
+
 def current(windows: Iterable[WindowView]) -> list[WindowView]:
-    """Return the windows that are of now: those of versions that went away are left out."""
+    """Return the windows that are of now: those of versions that went away are left out.
+
+    What rests on labels is late by nature, and is measured against its own kind.
+    """
     found = list(windows)
-    newest = max((window.result.end for window in found), default=0)
+    newest: dict[bool, int] = {}
+    for window in found:
+        kind = of_inputs(window)
+        newest[kind] = max(newest.get(kind, 0), window.result.end)
     return [
-        window for window in found if newest - window.result.end <= _STALE * (window.result.end - window.result.start)
+        window
+        for window in found
+        if newest[of_inputs(window)] - window.result.end <= _STALE * (window.result.end - window.result.start)
     ]
 
 

@@ -68,7 +68,7 @@ def read(scene: Scene) -> Summary:
     return Summary(
         model=label(model.name),
         owner=None if model.owner is None else label(model.owner),
-        status=status_of(model, scene.windows),
+        status=status_of(model, scene.windows_of(model)),
         last_prediction=moment(model.last_prediction),
         version=None if result is None else label(result.version),
         window=None if result is None else label(result.window),

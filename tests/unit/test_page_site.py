@@ -15,16 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dashboards.page import scene as scene_module
 from dashboards.page.ask import Ask, BadQueryError
 from dashboards.page.grid import grid_of
 from dashboards.page.pages import PAGES
 from dashboards.page.past import NoPast
 from dashboards.page.site import API, SECURITY, Answer, Site, render
+from monitor.concept.hours import WINDOW as CONCEPT_WINDOW
 from monitor.findings import STATUSES
 from monitor.history import History
 from monitor.labels import label
+from monitor.outcomes.told import OF_WINDOW
 from tests.browser import scenes
-from tests.example_view import NOW
+from tests.example_view import NOW, finding, window
 
 MODEL = [("model", "model-00")]
 COLUMN = [*MODEL, ("column", "feature_001")]
@@ -287,3 +290,19 @@ def test_right_after_a_start_the_past_is_shown(crowd: tuple[Any, History]) -> No
     found = data(render(f"{API}overview", [], bare, history))["overview"]
     assert {row["status"] for row in found["models"]} <= {"drift", "warn", "ok"}
     assert data(render(f"{API}model", MODEL, bare, history))["moved"]["judged"] == 30
+
+
+def test_what_rests_on_labels_counts_for_the_status_but_is_no_window_of_inputs(crowd: tuple[Any, History]) -> None:
+    assert scene_module.OF_LABELS == OF_WINDOW
+    assert scene_module.CONCEPT == CONCEPT_WINDOW
+    calm, _ = scenes.crowd(1, 1, 1, seed=2)
+    first = calm.models[0]
+    alarm = finding("error", "adwin", "drift")
+    hours = window(alarm, model=first.name, version="8", name=CONCEPT_WINDOW, n=10)
+    shown = replace(calm, models=(replace(first, windows=(*first.windows, hours)),))
+    found = data(render(f"{API}model", MODEL, shown, NoPast()))
+    assert found["summary"]["status"] == "drift"
+    assert found["summary"]["window"] == "daily"
+    row = data(render(f"{API}overview", [], shown, NoPast()))["overview"]["models"][0]
+    assert "error" in {moved["column"] for moved in row["worst"]}
+    assert row["window"] == "daily"
