@@ -51,14 +51,40 @@ def replay(
     json: Annotated[
         Path | None, typer.Option(help="Write findings here, one JSON object a line; - for stdout.")
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write what the page would show here, as one file.")] = None,
     fail_on: Annotated[str | None, typer.Option(help="Exit 3 when a finding has this status: warn or drift.")] = None,
 ) -> None:
     """Run files or a range of the topic through the same code, with a state of its own and no metrics."""
     from monitor.commands.replay import ReplayOptions
     from monitor.commands.replay import replay as command
 
-    options = ReplayOptions(predictions=predictions, labels=labels, start=start, end=end, json=json, fail_on=fail_on)
+    options = ReplayOptions(
+        predictions=predictions, labels=labels, start=start, end=end, json=json, html=html, fail_on=fail_on
+    )
     raise typer.Exit(command(config, os.environ, options))
+
+
+@app.command()
+def report(
+    state: Annotated[Path, typer.Option(help="The folder of state.path; the service may be running.")] = Path(
+        "driftline-state"
+    ),
+    url: Annotated[str | None, typer.Option(help="A running service instead, such as http://localhost:9464.")] = None,
+    html: Annotated[Path | None, typer.Option(help="One self-contained page; - for stdout.")] = None,
+    md: Annotated[Path | None, typer.Option(help="Markdown; the default, to stdout.")] = None,
+    json: Annotated[Path | None, typer.Option(help="All figures.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First time of what is drawn, RFC 3339.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The time after the last, RFC 3339.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="Exit 3 on something at least as bad: warn, or page (in drift).")
+    ] = None,
+) -> None:
+    """Write what the page shows as one file, fit for a mail, a pull request or an audit."""
+    from monitor.commands.report import ReportOptions
+    from monitor.commands.report import report as command
+
+    options = ReportOptions(state=state, url=url, html=html, md=md, json=json, start=start, end=end, fail_on=fail_on)
+    raise typer.Exit(command(options))
 
 
 @app.command()
@@ -180,17 +206,21 @@ def demo(
         bool | None, typer.Option(help="Change a copy of your rows for show; by default if nothing drifted.")
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Write configuration, reference and records here.")] = None,
+    serve: Annotated[
+        bool | None, typer.Option(help="Keep the page up when the run is over; by default on a terminal.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Of the page; 0 takes any free one.")] = 0,
 ) -> None:
     """Watch a loan model drift: a month of stream time in about a minute. With --from-file, a file of your own."""
     if from_file is None:
         from monitor.commands.demo import demo as command
 
-        raise typer.Exit(command(bootstrap=bootstrap, seed=seed))
+        raise typer.Exit(command(bootstrap=bootstrap, seed=seed, serve=serve, port=port))
     from monitor.commands.demo_file import FileOptions, demo_file
     from monitor.demo.own.mapping import Said
 
-    if bootstrap is not None:
-        raise typer.BadParameter("--bootstrap plays the built-in demo; it does not go with --from-file")
+    if bootstrap is not None or serve is not None or port:
+        raise typer.BadParameter("--bootstrap, --serve and --port belong to the built-in demo, not to --from-file")
     said = Said(
         time=time, id=id_, version=model_version, score=score, prediction=prediction, label=label,
         ignored=tuple(ignore or ()),

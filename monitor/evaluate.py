@@ -23,6 +23,7 @@ from monitor.coverage import covered_since
 from monitor.events import HOUR, FloatArray, IntArray
 from monitor.figures import window_view
 from monitor.findings import Finding, WindowResult
+from monitor.frames import Frame
 from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
 from monitor.new_columns import new_column_findings
@@ -53,6 +54,7 @@ class Evaluator:
     _blocks: OrderedDict[tuple[str, str, int, tuple[int, ...]], IntArray] = field(default_factory=OrderedDict)
     _bytes: int = 0
     _panels: dict[tuple[str, str], list[Panel]] = field(default_factory=dict)
+    _frames: dict[tuple[str, str], Frame | None] = field(default_factory=dict)
 
     def evaluate(self, model: Model, version: str, window_name: str, start: int) -> list[WindowResult]:
         """Return the results of one window: of the whole population, then of every slice that has rows.
@@ -84,7 +86,7 @@ class Evaluator:
             n=rows,
             findings=whole,
         )
-        self.show(window_view(result, model.layout, counts))
+        self.show(self._framed(model, window_view(result, model.layout, counts), counts))
         results = [result]
         for slicing in model.layout.slicings:
             part = SliceCounts.of(model, slicing, counts)
@@ -93,6 +95,16 @@ class Evaluator:
                 self.show(part.view(model, sliced, place))
                 results.append(sliced)
         return results
+
+    def _framed(self, model: Model, view: WindowView, counts: IntArray) -> WindowView:
+        """Return the view with the counts that are drawn."""
+        key = (view.result.model, view.result.version)
+        if key not in self._frames:
+            if len(self._frames) >= _MOST_PANELS:
+                self._frames.clear()
+            self._frames[key] = Frame.of(model, view.result.version)
+        frame = self._frames[key]
+        return view if frame is None else replace(view, frame=frame.view, counts=frame.fold(counts))
 
     def show(self, view: WindowView) -> None:
         """Take a window as the latest of its version and slice, if it is."""
@@ -136,6 +148,8 @@ class Evaluator:
         """Drop all sums of a model, and what it was compared with."""
         for version in [key for key in self._panels if key[0] == model]:
             del self._panels[version]
+        for version in [key for key in self._frames if key[0] == model]:
+            del self._frames[version]
         for block in [block for block in self._blocks if block[0] == model]:
             self._bytes -= self._blocks.pop(block).nbytes
 

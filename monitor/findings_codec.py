@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import zstandard
 from crc32c import crc32c
-from numpy.typing import NDArray
 
 from monitor.findings import Finding
+from monitor.sheets import FIGURES, Block
 
 FORMAT: Final = 1
 _HEAD: Final = struct.Struct(">BI")
-_FIGURES: Final = ("statistic", "effect", "low", "high", "p_value", "threshold")
 
 
 class DamagedFindingsError(ValueError):
@@ -64,6 +62,13 @@ def decode_findings(data: bytes) -> tuple[Finding, ...]:
     return tuple(grouped[place] for place in order)
 
 
+def decode_blocks(data: bytes) -> dict[str, Block]:
+    """Return all findings as tables, one a detector; raises as ``decode_findings``."""
+    blocks, _ = _open(data)
+    decompressor = zstandard.ZstdDecompressor()
+    return {detector: _decode_block(decompressor.decompress(block)) for detector, block in blocks.items()}
+
+
 def decode_one(data: bytes, column: str, detector: str) -> Finding | None:
     """Return the finding of one column and detector, ``None`` when there is none; raises as ``decode_findings``."""
     block = _open(data)[0].get(detector)
@@ -76,18 +81,7 @@ def decode_one(data: bytes, column: str, detector: str) -> Finding | None:
     return _finding(columns, detector, place, columns.figures[place].tolist())
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    names: list[str]
-    figures: NDArray[np.float64]
-    """Shape ``[findings, 6]``."""
-    statuses: list[str]
-    codes: list[int]
-    directions: list[int]
-    explanations: list[str]
-
-
-def _finding(columns: _Columns, detector: str, place: int, numbers: list[float]) -> Finding:
+def _finding(columns: Block, detector: str, place: int, numbers: list[float]) -> Finding:
     statistic, effect, low, high, p_value, threshold = numbers
     return Finding(
         column=columns.names[place],
@@ -119,8 +113,8 @@ def _order(findings: Sequence[Finding], groups: dict[str, list[Finding]]) -> lis
 
 
 def _encode_block(group: Sequence[Finding]) -> bytes:
-    figures = np.array([[getattr(finding, name) for finding in group] for name in _FIGURES], "<f8")
-    shuffled = figures.view(np.uint8).reshape(len(_FIGURES), len(group), 8).transpose(0, 2, 1)
+    figures = np.array([[getattr(finding, name) for finding in group] for name in FIGURES], "<f8")
+    shuffled = figures.view(np.uint8).reshape(len(FIGURES), len(group), 8).transpose(0, 2, 1)
     statuses = sorted({finding.status for finding in group})
     return msgspec.msgpack.encode(
         [
@@ -134,11 +128,11 @@ def _encode_block(group: Sequence[Finding]) -> bytes:
     )
 
 
-def _decode_block(block: bytes) -> _Columns:
+def _decode_block(block: bytes) -> Block:
     names, figures, statuses, codes, directions, explanations = msgspec.msgpack.decode(block)
-    shuffled = np.frombuffer(figures, np.uint8).reshape(len(_FIGURES), 8, len(names))
+    shuffled = np.frombuffer(figures, np.uint8).reshape(len(FIGURES), 8, len(names))
     restored = np.ascontiguousarray(shuffled.transpose(2, 0, 1)).view("<f8")[:, :, 0]
-    return _Columns(names, restored, statuses, codes, directions, explanations)
+    return Block(names, restored, statuses, codes, directions, explanations)
 
 
 def _open(data: bytes) -> tuple[dict[str, bytes], Any]:

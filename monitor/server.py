@@ -1,7 +1,7 @@
-"""The service's port: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/api/v1/status``. Read-only.
+"""The service's port: the page and its data, ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/api/v1/status``. Read-only.
 
-One thread runs the event loop, one more renders. Neither touches the pipeline: they read the View and two attributes of
-``Health``.
+One thread runs the event loop, one renders metrics and one pages, so that no page makes a scrape wait. None touches the
+pipeline: they read the View, the history and two attributes of ``Health``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from dashboards.page.site import Answer
+from dashboards.page.site import Site as PageSite
 from monitor.config.root import HttpConfig
 from monitor.pages import MetricsPage
 from monitor.status import summarise
@@ -88,7 +90,10 @@ class Server:
         self._monotonic = monotonic
         self._metrics = MetricsPage(registry, holder, monotonic)
         self._status: tuple[View | None, bytes] = (None, b"")
+        self.site = PageSite(lambda: holder.current, monotonic=monotonic)
+        """The page; give it the history once that is open."""
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="http-render")
+        self._pages = ThreadPoolExecutor(1, thread_name_prefix="http-pages")
         self._socket: socket.socket | None = None
         self._port: int | None = None
         self._thread: threading.Thread | None = None
@@ -130,7 +135,8 @@ class Server:
         self._uvicorn.should_exit = True
         if self._thread is not None:
             self._thread.join(_GRACE + 0.9)
-        self._renderer.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._renderer, self._pages):
+            threads.shutdown(wait=False, cancel_futures=True)
         if self._socket is not None:
             self._socket.close()
 
@@ -141,8 +147,26 @@ class Server:
                 Route("/-/healthy", self._get_healthy),
                 Route("/-/ready", self._get_ready),
                 Route("/api/v1/status", self._get_status),
+                Route("/static/{name}", self._get_file),
+                *(Route(path, self._get_page) for path in PageSite.paths()),
             ]
         )
+
+    async def _get_page(self, request: Request) -> Response:
+        compress = gzip_accepted(",".join(request.headers.getlist("accept-encoding")))
+        etag = ",".join(request.headers.getlist("if-none-match"))
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(
+            self._pages,
+            lambda: self.site.answer(
+                request.url.path, request.query_params.multi_items(), etag=etag, compress=compress
+            ),
+        )
+        return _response(answer)
+
+    async def _get_file(self, request: Request) -> Response:
+        answer = self.site.file(request.url.path)
+        return Response(status_code=404, headers=_HEADERS) if answer is None else _response(answer)
 
     async def _get_metrics(self, request: Request) -> Response:
         accept = ",".join(request.headers.getlist("accept"))
@@ -200,6 +224,10 @@ class _Uvicorn(uvicorn.Server):
             if transport is not None:
                 transport.abort()
         await asyncio.sleep(0)
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, headers=dict(answer.headers))
 
 
 def _verdict(problem: str | None) -> Response:

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from monitor.findings import WindowResult
+
+Counts: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,42 @@ class LearningView:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnFrame:
+    """The few bins in which one column is drawn; in a vector of counts its quality cells follow its bins."""
+
+    first: int
+    """Where the column's counts begin."""
+    bins: int
+    kinds: tuple[str, ...]
+    """Names of the quality cells."""
+    borders: tuple[float, ...] = ()
+    """Ends of the bins of a number; the outermost bins hold what lies beyond these ends too. Empty for categories."""
+    names: tuple[str, ...] = ()
+    """The categories, the last for all others; empty for numbers."""
+    few: bool = False
+    """Whether a number has so few bins that each is drawn as wide as the next."""
+
+    @property
+    def cells(self) -> int:
+        """Bins and quality cells."""
+        return self.bins + len(self.kinds)
+
+    def of(self, counts: Counts) -> Counts:
+        """Return this column's part of a vector of counts."""
+        return counts[self.first : self.first + self.cells]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameView:
+    """How the columns of one version are drawn, with the reference's counts."""
+
+    columns: Mapping[str, ColumnFrame]
+    reference: Counts
+    rates: Mapping[tuple[str, str], float]
+    """(column, quality kind) → share in the reference; also (``flagged``, ``flagged``) and (``error``, ``error``)."""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowView:
     """The latest closed window of one version and slice, with the figures that are shown beside its findings."""
 
@@ -68,6 +110,10 @@ class WindowView:
     """Share of the requests that failed."""
     latency: Mapping[float, float] = field(default_factory=dict)
     """Quantile, 0 to 1 → seconds the model took."""
+    frame: FrameView | None = field(default=None, compare=False)
+    """How the columns are drawn; ``None`` for a slice, or without a reference."""
+    counts: Counts | None = field(default=None, compare=False)
+    """Rows by the frame's cells."""
 
 
 @dataclass(frozen=True, slots=True)

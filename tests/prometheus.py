@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ T = TypeVar("T")
 
 
 def find_tool(name: str, package: str = "prometheus") -> str:
-    """Return the path of a program of a Debian package: ``prometheus``, ``promtool``, ``prometheus-alertmanager``.
+    """Return the path of a program of Debian packages: ``prometheus``, ``prometheus-alertmanager``, ``chromium``.
 
     Where ``CI`` is set a missing one is installed as root, and otherwise fails the test; elsewhere the test is skipped.
     """
@@ -31,13 +33,21 @@ def find_tool(name: str, package: str = "prometheus") -> str:
     if not os.environ.get("CI"):
         pytest.skip(f"NO {name.upper()} ON THIS MACHINE; to run this test: {install}")
     if os.geteuid() == 0 and shutil.which("apt-get") is not None:
-        environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        done = subprocess.run(["sh", "-c", install], env=environ, capture_output=True, text=True, check=False)
+        problem = _install(install)
         path = shutil.which(name)
         if path is not None:
             return path
-        pytest.fail(f"{name} could not be installed with {install!r}: {done.stderr[-2000:]}")
+        pytest.fail(f"{name} could not be installed with {install!r}: {problem}")
     pytest.fail(f"{name} is missing; install it with: {install}")
+
+
+def _install(command: str) -> str:
+    """Run an installation, one at a time on this machine; return what it complained of."""
+    environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    with (Path(tempfile.gettempdir()) / "driftline-tests-install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, text=True, check=False)
+    return done.stderr[-2000:]
 
 
 def eventually(what: str, attempt: Callable[[], T | None], seconds: float = 30.0) -> T:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 
+from monitor.commands.run import fingerprint
 from monitor.config.root import Config, LogConfig
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import create_topic
@@ -29,10 +32,23 @@ from monitor.views import ViewHolder
 
 NOT_FOUND = 1
 _SECONDS_A_FRAME = 0.25
+_SECONDS_A_VIEW = 1.0
 
 
-def demo(*, bootstrap: str | None, seed: int) -> int:
-    """Run the demo, through a broker if one is given; return 0 when every injected change was found."""
+def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: int = 0) -> int:
+    """Run the demo, through a broker if one is given; return 0 when every injected change was found.
+
+    Parameters
+    ----------
+    bootstrap
+        The broker's address; ``None`` for an embedded source.
+    seed
+        Another seed makes another stream.
+    serve
+        Whether the page stays up after the run; ``None``: on a terminal.
+    port
+        Of the page; 0 takes any free one.
+    """
     console = Console()
     configure(LogConfig(level="error"))
     with tempfile.TemporaryDirectory(prefix="driftline-demo-") as directory:
@@ -40,7 +56,7 @@ def demo(*, bootstrap: str | None, seed: int) -> int:
         days = f"{stream.days} days of stream time, {len(stream):,} records"
         console.print(f"A loan model, {days}. Building its reference …")
         screen = Screen(console)
-        play = Play(stream, Path(directory), screen.show, bootstrap=bootstrap or "localhost:9092")
+        play = Play(stream, Path(directory), screen.show, port=port, bootstrap=bootstrap or "localhost:9092")
         config = play.prepare()
         source = MemorySource()
         if bootstrap is None:
@@ -50,19 +66,19 @@ def demo(*, bootstrap: str | None, seed: int) -> int:
                 create_topic([bootstrap], topic)
             pipeline = play.attach(config, build_source(config))
         site = Site(config, pipeline)
-        console.print(f"Metrics: http://127.0.0.1:{site.server.port}/metrics")
+        console.print(f"Page: http://127.0.0.1:{site.server.port}/  metrics: /metrics", highlight=False)
+        play.frames, play.ending = site.showing(screen), site.keep
         try:
             with screen:
                 if bootstrap is None:
                     play.feed(pipeline, source)
                 else:
                     play.through(pipeline)
-            site.refresh()
             console.print(closing(play.ledger))
             seconds = time.monotonic() - play.began
             console.print(f"{play.records:,} records in {seconds:.0f} s, {play.rate:,.0f} a second.")
-            if sys.stdout.isatty():
-                console.print("The service stays up; Ctrl-C ends it.")
+            if sys.stdout.isatty() if serve is None else serve:
+                console.print(f"Look at http://127.0.0.1:{site.server.port}/ – Ctrl-C ends it.", highlight=False)
                 site.stay()
         finally:
             site.server.stop()
@@ -116,7 +132,7 @@ class Screen:
 
 
 class Site:
-    """The demo's port: the same metrics and health that the service has."""
+    """The demo's port: the same page, metrics and health that the service has."""
 
     heartbeat = float("inf")
     not_ready: str | None = None
@@ -124,10 +140,28 @@ class Site:
     def __init__(self, config: Config, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._holder = ViewHolder()
-        self._snapshots = Snapshots(build="demo", config_hash="demo")
+        self._snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config))
+        self._refreshed = 0.0
         registry, _ = make_registry(self._holder, config.limits.max_series, config.metrics.export)
         self.server = Server(config.http, registry, self._holder, self)
+        self.server.site.past = pipeline.assembly.history
         self.server.start()
+
+    def showing(self, screen: Screen) -> Callable[[Play], None]:
+        """Return what shows how far the run is, on the screen and, now and then, on the page."""
+
+        def show(play: Play) -> None:
+            screen.show(play)
+            if time.monotonic() - self._refreshed >= _SECONDS_A_VIEW:
+                self._refreshed = time.monotonic()
+                self.refresh()
+
+        return show
+
+    def keep(self) -> None:
+        """Show the pipeline as it is now, and stay with that: windows that are cut short would hide the drift."""
+        self.refresh()
+        self._refreshed = float("inf")
 
     def refresh(self) -> None:
         """Show the pipeline as it is now."""

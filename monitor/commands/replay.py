@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dashboards.report import Report
 from monitor.collector import collect_seldom
 from monitor.config.load import folder_of, load
 from monitor.config.model import ModelConfig
@@ -24,6 +26,7 @@ from monitor.config.types import parse_moment
 from monitor.findings import Finding, WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
+from monitor.snapshot import Snapshots
 from monitor.sources.build import build_source
 from monitor.sources.port import Source, TopicPartition
 
@@ -45,6 +48,7 @@ class ReplayOptions:
     start: str | None = None
     end: str | None = None
     json: Path | None = None
+    html: Path | None = None
     fail_on: str | None = None
 
 
@@ -61,7 +65,11 @@ def replay(config_path: Path, environ: Mapping[str, str], options: ReplayOptions
         collect_seldom()
         try:
             _run(pipeline, source, first, last, console)
-            results = list(pipeline.assembly.history.results(first, last))
+            history = pipeline.assembly.history
+            results = list(history.results(first, last))
+            if options.html is not None:
+                view = Snapshots(build=version("driftline"), config_hash="replay").take(pipeline)
+                options.html.write_bytes(Report(view, history, first, last).html())
         finally:
             pipeline.close()
     report(results, options.json, console)

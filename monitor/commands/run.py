@@ -52,6 +52,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         pipeline = open_when_there(config, config_path, health, stopping)
         if pipeline is None:
             return 0
+        server.site.past = pipeline.assembly.history
         announce(config, pipeline)
         snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config))
         return serve(config, Service(pipeline, snapshots.take, holder, metrics, health, stopping))

@@ -116,7 +116,7 @@ class StateConfig(Section):
 
 
 class HttpConfig(Section):
-    """The service's own port: metrics, health, readiness."""
+    """The service's own port: the page, metrics, health, readiness. Read-only, without login."""
 
     listen: str = "0.0.0.0:9464"
     """``host:port``."""

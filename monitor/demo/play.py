@@ -81,6 +81,8 @@ class Play:
     frames: Callable[[Play], None]
     port: int = 0
     bootstrap: str = "localhost:9092"
+    ending: Callable[[], None] = lambda: None
+    """Called when all is read, before the windows are closed that are not full yet."""
     ledger: Ledger = field(init=False)
     latest: WindowResult | None = None
     records: int = 0
@@ -153,6 +155,7 @@ class Play:
             pipeline.checkpoint()
             if number * _AT_ONCE % _JUDGED_EVERY == 0:
                 pipeline.judge()
+        self.ending()
         pipeline.finish()
 
     def through(self, pipeline: Pipeline) -> None:
@@ -167,6 +170,8 @@ class Play:
                 self.records += pipeline.step(0.2)
                 if pipeline.due():
                     pipeline.checkpoint()
+        pipeline.checkpoint()
+        self.ending()
         pipeline.finish()
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from monitor.findings import Finding, WindowResult
 from monitor.findings_codec import DamagedFindingsError, decode_findings, decode_one, encode_findings
-from monitor.history import History, Sizes
+from monitor.history import History
+from monitor.history_reader import Sizes
 from monitor.history_schema import MIGRATIONS
 from monitor.store.port import StateUnavailableError, StateVersionError
 
@@ -265,3 +266,40 @@ def test_a_wide_window_costs_little_space() -> None:
         for column, (one, two, three, four, five) in enumerate(rng.random((1000, 5)).tolist())
     ]
     assert len(encode_findings(findings)) <= 60 * len(findings)
+
+
+def test_sheets_hold_what_the_findings_say(history: History) -> None:
+    findings = (
+        finding(), finding("age", "ks", math.nan, "insufficient"), finding("city", statistic=0.7, status="drift"),
+        finding("age", "missing_rate"), finding("stra\u00dfe", status="warn"),
+    )  # fmt: skip
+    history.upsert([window(start, start, *findings) for start in range(0, 100, 10)])
+    history.upsert([window(60, 1000)])
+    sheets = history.sheets("fraud", "1", "1d", 20, 80, limit=3)
+    assert [sheet.start for sheet in sheets] == [50, 60, 70]
+    for sheet, result in zip(sheets, history.results(50, 80), strict=True):
+        assert (sheet.end, sheet.n, sheet.revision) == (result.end, result.n, result.revision)
+        told = {
+            (detector, name): (block.figures[place].tolist(), block.statuses[block.codes[place]])
+            for detector, block in sheet.blocks.items()
+            for place, name in enumerate(block.names)
+        }
+        assert len(told) == len(result.findings)
+        for f in result.findings:
+            figures, status = told[f.detector, f.column]
+            wanted = [f.statistic, f.effect, f.low, f.high, f.p_value, f.threshold]
+            np.testing.assert_array_equal(figures, wanted)
+            assert status == f.status
+    marks = history.marks("fraud", "1", "1d", limit=2)
+    assert [(mark.start, mark.end, mark.n, mark.status) for mark in marks] == [
+        (80, 90, 100, "drift"), (90, 100, 100, "drift")]  # fmt: skip
+    assert history.sheets("fraud", "2", "1d", limit=9) == []
+    assert history.marks("fraud", "1", "1d", 0, 0, limit=9) == []
+
+
+def test_a_damaged_window_is_left_out_of_the_sheets(history: History) -> None:
+    history.upsert([window(start) for start in (0, 10, 20)])
+    with closing(sqlite3.connect(history.path)) as other, other:
+        other.execute("UPDATE windows SET findings = substr(findings, 1, 9) WHERE start = 10")
+    assert [sheet.start for sheet in history.sheets("fraud", "1", "1d", limit=9)] == [0, 20]
+    assert history.damaged == 1

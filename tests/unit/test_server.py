@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -207,7 +208,7 @@ def test_before_the_first_checkpoint_there_is_a_status_and_metrics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "code"), [("GET", "/", 404), ("POST", "/metrics", 405), ("PUT", "/-/ready", 405)]
+    ("method", "path", "code"), [("GET", "/nowhere", 404), ("POST", "/metrics", 405), ("PUT", "/-/ready", 405)]
 )
 def test_everything_else_is_refused(running: Running, method: str, path: str, code: int) -> None:
     assert running.client.request(method, path).status_code == code
@@ -357,3 +358,28 @@ class Big(Collector):
 def test_stopping_a_server_that_never_started_is_harmless() -> None:
     registry, _ = counting()
     make(registry, ViewHolder()).stop()
+
+
+def test_the_page_is_served_packed_and_not_twice() -> None:
+    holder = ViewHolder(full_view())
+    registry, _ = make_registry(holder, 1_000)
+    server = make(registry, holder)
+    server.start()
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+            page = client.get("/")
+            assert page.status_code == 200
+            assert page.headers["content-encoding"] == "gzip"
+            assert "default-src 'none'" in page.headers["content-security-policy"]
+            again = client.get("/", headers={"If-None-Match": page.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+            for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text):
+                found = client.get(address)
+                assert found.status_code == 200
+                assert "immutable" in found.headers["cache-control"]
+            assert client.get("/static/page.css").status_code == 404
+            assert client.get("/api/v1/model", params={"model": "fraud"}).json()["summary"]["model"] == "fraud"
+            assert client.get("/model", params={"model": "nobody"}).status_code == 404
+            assert client.post("/").status_code == 405
+    finally:
+        server.stop()

@@ -1,0 +1,130 @@
+"""What is in drift or warning now, the worst first, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from dashboards.charts.bars import meter
+from dashboards.figures import count, figure, moment, when
+from dashboards.html import Html, join, name, tag
+from dashboards.page.parts import badge, card, link, more, nothing, table
+from dashboards.page.scene import Scene, findings_now, ratio
+from monitor.labels import label
+
+_SHOWN: Final = 100
+_AT_ONCE: Final = 12
+_TEXT: Final = 300
+_RATES: Final = "_rate"
+
+
+@dataclass(frozen=True, slots=True)
+class MovedRow:
+    """One finding in drift or warning."""
+
+    column: str
+    detector: str
+    status: str
+    statistic: float | None
+    threshold: float | None
+    ratio: float | None
+    effect_low: float | None
+    effect_high: float | None
+    """95 % interval of what is left of the statistic without chance."""
+    p_value: float | None
+    explanation: str
+    drifting_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The findings of the window that is looked at."""
+
+    rows: list[MovedRow]
+    total: int
+    judged: int
+    """Columns with a verdict."""
+
+
+def read(scene: Scene) -> Moved | None:
+    """Return what moved in the latest window, ``None`` without one."""
+    chosen = scene.chosen
+    if chosen is None:
+        return None
+    moved = findings_now([chosen])
+    grid = scene.grid
+    since = dict(zip(grid.names, grid.drifting_since, strict=True))
+    rows = [
+        MovedRow(
+            column=label(finding.column), detector=label(finding.detector), status=finding.status,
+            statistic=_finite(finding.statistic), threshold=_finite(finding.threshold), ratio=ratio(finding),
+            effect_low=_finite(finding.low), effect_high=_finite(finding.high), p_value=_finite(finding.p_value),
+            explanation=finding.explanation[:_TEXT],
+            drifting_since=moment(since.get(finding.column)) if finding.status == "drift" else None,
+        )
+        for _, finding in moved[:_SHOWN]
+    ]  # fmt: skip
+    judged = {finding.column for finding in chosen.result.findings if finding.status != "insufficient"}
+    return Moved(rows, len(moved), len(judged))
+
+
+def show(moved: Moved, scene: Scene) -> Html:
+    """Return the list."""
+    chosen = scene.chosen
+    if not moved.rows:
+        words = "Nothing is compared yet: there is no reference."
+        if moved.judged:
+            words = f"Nothing: all {count(moved.judged)} columns are in order."
+        elif chosen is not None and chosen.result.findings:
+            words = "The latest window has too few rows to say anything."
+        return card("What moved", nothing(words), id_="moved")
+    heads = ("Column", "Status", "Statistic", "against its threshold", "since", "in words")
+    cells = [_cells(row, scene) for row in moved.rows]
+    cut = f"The {_SHOWN} worst of {count(moved.total)}." if moved.total > len(moved.rows) else None
+    first = table(heads, cells[:_AT_ONCE], caption="Columns that moved")
+    rest = None
+    if len(cells) > _AT_ONCE:
+        rest = more(f"{len(cells) - _AT_ONCE} more", table(heads, cells[_AT_ONCE:], caption="More that moved"))
+    return card("What moved", first, rest, id_="moved", note=cut)
+
+
+def statistic_name(detector: str) -> str:
+    """Return a detector as people call it.
+
+    >>> statistic_name("psi"), statistic_name("missing_rate"), statistic_name("jensen_shannon")
+    ('PSI', 'missing', 'Jensen-Shannon')
+    """
+    known = {"psi": "PSI", "ks": "KS", "chi2": "χ²", "g_test": "G-test", "jensen_shannon": "Jensen-Shannon",
+             "cramer_von_mises": "Cramér-von Mises", "l_infinity": "largest gap", "new_column": "new column",
+             "vanished_column": "vanished column", "total_variation": "total variation"}  # fmt: skip
+    return known.get(detector) or detector.removesuffix(_RATES).replace("_", " ")
+
+
+def _cells(row: MovedRow, scene: Scene) -> tuple[Html | str | None, ...]:
+    chosen = scene.chosen
+    version, window = (None, None) if chosen is None else (chosen.result.version, chosen.result.window)
+    address = scene.links.column(scene.model.name, row.column, version, window) if row.column else None
+    against = join(
+        meter(row.ratio, row.status),
+        tag("span", f"{figure(row.statistic)} / {figure(row.threshold)}", class_="n"),
+    )
+    sure = [
+        f"effect {figure(row.effect_low)} to {figure(row.effect_high)}" if row.effect_low is not None else "",
+        f"p {figure(row.p_value)}" if row.p_value is not None else "",
+    ]
+    words = "; ".join(filter(None, [row.explanation, *sure]))
+    return (
+        link(address, name(row.column or "volume of rows")),
+        badge(row.status),
+        statistic_name(row.detector),
+        against,
+        when(row.drifting_since) if row.drifting_since else "",
+        words,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

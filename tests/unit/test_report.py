@@ -1,0 +1,97 @@
+"""The report: one file that needs nobody, in three formats; from a state directory or a running service."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboards.page.past import NoPast
+from dashboards.report import Report
+from monitor.commands.report import CANNOT_READ, FOUND, USAGE, ReportOptions, report
+from monitor.history import History
+from tests.browser import scenes
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, History]]:
+    view, past = scenes.crowd(2, 100, 40)
+    history = History(tmp_path_factory.mktemp("state") / "history.sqlite")
+    history.upsert(past)
+    yield view, history
+    history.close()
+
+
+def test_one_file_of_a_hundred_columns_stays_small_and_needs_nobody(crowd: tuple[Any, History]) -> None:
+    page = Report(*crowd).html()
+    assert len(page) <= 1_000_000
+    text = page.decode()
+    outside = re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.DOTALL)
+    assert not re.findall(r"(?:src|href)=\"(?!#)", outside)
+    assert "default-src 'none'" in unescape(text)
+    assert "unsafe" not in outside
+    anchors = set(re.findall(r' id="([^"]+)"', outside))
+    links = set(re.findall(r'href="#([^"]+)"', outside))
+    assert links <= anchors
+    assert len(re.findall(r' id="', outside)) == len(anchors), "an anchor stands once"
+
+
+def test_the_formats_say_the_same(crowd: tuple[Any, History]) -> None:
+    found = Report(*crowd)
+    told = json.loads(found.json())
+    assert told["worst"] == "drift"
+    moved = told["models"][0]["moved"]["rows"]
+    words = found.markdown()
+    for row in moved:
+        assert f"| {row['column'].replace('_', chr(92) + '_')} |" in words
+    assert found.fails("warn")
+    assert found.fails("page")
+
+
+def test_markdown_shows_hostile_names_as_they_are() -> None:
+    view, _ = scenes.hostile()
+    words = Report(view, NoPast()).markdown()
+    assert "<script" not in words
+    assert "<img" not in words
+    words.encode()
+
+
+def test_from_a_state_directory(crowd: tuple[Any, History], tmp_path: Path) -> None:
+    state = crowd[1].path.parent
+    target = tmp_path / "out.html"
+    options = ReportOptions(state=state, html=target, json=tmp_path / "out.json", fail_on="page")
+    assert report(options) == FOUND
+    assert b"model-00" in target.read_bytes()
+    assert {row["name"] for row in json.loads((tmp_path / "out.json").read_bytes())["overview"]["models"]} == {
+        "model-00", "model-01"}  # fmt: skip
+
+
+def test_from_a_running_service(crowd: tuple[Any, History], tmp_path: Path) -> None:
+    with scenes.Stage(tmp_path, crowd[0], list(crowd[1].results())) as stage:
+        options = ReportOptions(url=stage.address, html=tmp_path / "a.html", md=tmp_path / "a.md", fail_on="warn")
+        assert report(options) == FOUND
+        assert b'class="histogram"' in (tmp_path / "a.html").read_bytes()
+        assert "feature" in (tmp_path / "a.md").read_text()
+        unanswered = stage.address
+    assert report(ReportOptions(url=unanswered)) == CANNOT_READ
+
+
+def test_what_cannot_be_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(ReportOptions(state=tmp_path)) == CANNOT_READ
+    assert "no history" in capsys.readouterr().err
+    assert report(ReportOptions(state=tmp_path, fail_on="never")) == USAGE
+    assert report(ReportOptions(state=tmp_path, start="soon")) == USAGE
+
+
+def test_a_calm_service_fails_nothing(tmp_path: Path) -> None:
+    view, past = scenes.little()
+    history = History(tmp_path / "history.sqlite")
+    history.upsert(past)
+    history.close()
+    assert not Report(view, NoPast()).fails("warn")
+    assert report(ReportOptions(state=tmp_path, md=tmp_path / "out.md", fail_on="warn")) == 0
