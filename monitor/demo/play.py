@@ -153,10 +153,17 @@ class Play:
             while pipeline.step(0):
                 pass
             pipeline.checkpoint()
+            if number * _AT_ONCE > self.stream.end + DAY:
+                self._rest(pipeline)
             if number * _AT_ONCE % _JUDGED_EVERY == 0:
                 pipeline.judge()
         self.ending()
         pipeline.finish()
+
+    def _rest(self, pipeline: Pipeline) -> None:
+        """Hold up no label by predictions that have ended, as the service does after a minute without any."""
+        for number in range(PARTITIONS):
+            pipeline.joinings[MODEL].rest(TopicPartition(TOPIC, number))
 
     def through(self, pipeline: Pipeline) -> None:
         """Produce the stream into its topics and read it back; returns when every window is closed."""
