@@ -16,6 +16,7 @@ from monitor.learning import Learning
 from monitor.model import Model
 from monitor.partition import Partition
 from monitor.reference import bins_from_dict, fit_bins, reference_of_counts
+from monitor.reference.parts import HOURS, hour_days
 from monitor.slices import Key
 from monitor.watermark import NEVER
 
@@ -82,6 +83,7 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
         by_day={day: sums.split(counts) for day, counts in sums.days.items()},
         by_version={version: sums.split(counts) for version, counts in sums.versions.items()},
         by_hour={hour // HOUR * HOUR: 0 for hour in (start, end - 1)} | sums.hours,
+        hourly=sums.hourly(),
         crosses=model.layout.crosses,
         slices=sums.slices(sums.total),
         slices_by_version={version: sums.slices(counts) for version, counts in sums.versions.items()},
@@ -102,9 +104,16 @@ class _Sums:
     days: dict[int, IntArray] = field(default_factory=dict)
     versions: dict[str, IntArray] = field(default_factory=dict)
     hours: dict[int, int] = field(default_factory=dict)
+    _coarse: IntArray = field(init=False)
+    """Cell of the layout → coarse cell over all columns; what is no coarse cell is the first."""
+    _by_hour: dict[int, IntArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.total = np.zeros(self.model.layout.size, np.int64)
+        self._coarse = np.zeros(self.model.layout.size, np.int64)
+        for name, start in self._starts().items():
+            first, last = self.model.layout.spans[name]
+            self._coarse[first:last] = start + _groups(self.coders[name])
 
     def add(self, partition: Partition, start: int, end: int) -> None:
         """Add one partition's panes."""
@@ -117,7 +126,7 @@ class _Sums:
                         counts = pane.total()
                         self._add(counts, version, key.start)
                         if self.model.windows.tiers.lengths[level] <= HOUR:
-                            self._add_hour(key.start, int(counts[0]))
+                            self._add_hour(key.start, counts)
 
     def split(self, counts: IntArray) -> dict[str, IntArray]:
         """Return the cells of each column."""
@@ -134,10 +143,35 @@ class _Sums:
         self.days[day] = self.days.get(day, 0) + counts
         self.versions[version] = self.versions.get(version, 0) + counts
 
-    def _add_hour(self, start: int, rows: int) -> None:
+    def hourly(self) -> dict[str, IntArray]:
+        """Return the rows of the last days by hour and coarse cell of every column, ``[D, 24, cells]``."""
+        size = int(self._coarse.max(initial=0)) + 1
+        days = sorted(self.days)[-hour_days(size, len(self.days)) :] if hour_days(size, len(self.days)) else []
+        nothing = np.zeros(size, np.int64)
+        table = [self._by_hour.get(day + hour * HOUR, nothing) for day in days for hour in range(HOURS)]
+        if not table:
+            return {}
+        stacked = np.stack(table).reshape(len(days), HOURS, size)
+        starts = self._starts()
+        ends = dict(zip(starts, [*list(starts.values())[1:], size], strict=True))
+        return {name: stacked[:, :, start : ends[name]] for name, start in starts.items()}
+
+    def _starts(self) -> dict[str, int]:
+        """Return column → its first coarse cell."""
+        sizes = [int(_groups(coder).max(initial=-1)) + 1 for coder in self.coders.values()]
+        return dict(zip(self.coders, np.cumsum([1, *sizes]).tolist(), strict=False))
+
+    def _add_hour(self, start: int, counts: IntArray) -> None:
         """Count rows whose hour is known, which it is not of those that came so late that only a day took them."""
         hour = start // HOUR * HOUR
-        self.hours[hour] = self.hours.get(hour, 0) + rows
+        self.hours[hour] = self.hours.get(hour, 0) + int(counts[0])
+        fewer = np.bincount(self._coarse, counts, minlength=int(self._coarse.max(initial=0)) + 1).astype(np.int64)
+        self._by_hour[hour] = self._by_hour.get(hour, 0) + fewer
+
+
+def _groups(coder: Coder) -> IntArray:
+    """Return code → coarse cell; flags are as they are."""
+    return coder.coarse if isinstance(coder, NumericBins | CategoricalBins) else np.arange(coder.cells)
 
 
 def _text(micros: int) -> str:

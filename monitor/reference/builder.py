@@ -203,6 +203,7 @@ class ReferenceBuilder:
             by_version=self._counting.by_version(),
             by_day=self._counting.by_day(),
             by_hour=self._census.hours,
+            hourly=self._counting.by_hour(),
             crosses=self._counting.layout.crosses,
         )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 
+import msgspec
 import numpy as np
 
+from detectors.packing import pack, unpack
 from monitor.config.types import parse_moment
 from monitor.events import HOUR, IntArray
 from monitor.reference.fitting import Bins, bins_from_dict
 from monitor.reference.parts import (
     FLAG_CELLS,
+    HOURS,
     HOURS_OF_WEEK,
     ReferenceColumn,
     ReferenceCross,
@@ -43,6 +47,7 @@ def pack_column(column: ReferenceColumn) -> WireColumn:
         counts=column.counts.tolist(),
         apart=None if column.apart is None else _pack_apart(column.bins, column.apart),
         by_day=_pack_days(column.by_day),
+        by_hour=_pack_hours(column.by_hour),
     )
 
 
@@ -59,6 +64,7 @@ def unpack_column(wire: WireColumn, days: Iterable[str]) -> ReferenceColumn:
         bins=bins,
         counts=_unpack_counts(wire.counts, bins.cells),
         by_day=_unpack_days(wire.by_day, days, coarse_size(bins)),
+        by_hour=_unpack_hours(wire.by_hour, coarse_size(bins)),
         apart=None if wire.apart is None else _unpack_apart(bins, wire.apart),
         summary=None if wire.summary is None else _unpack_summary(wire.summary),
         importance=wire.importance,
@@ -67,12 +73,18 @@ def unpack_column(wire: WireColumn, days: Iterable[str]) -> ReferenceColumn:
 
 def pack_flag(flag: ReferenceFlag) -> WireFlag:
     """Return a flag's fields."""
-    return WireFlag(counts=flag.counts.tolist(), by_day=_pack_days(flag.by_day))
+    return WireFlag(
+        counts=flag.counts.tolist(), by_day=_pack_days(flag.by_day), by_hour=_pack_hours(flag.by_hour)
+    )
 
 
 def unpack_flag(wire: WireFlag, days: Iterable[str]) -> ReferenceFlag:
     """Return the flag of some fields, or raise ``ValueError``."""
-    return ReferenceFlag(_unpack_counts(wire.counts, FLAG_CELLS), _unpack_days(wire.by_day, days, FLAG_CELLS))
+    return ReferenceFlag(
+        _unpack_counts(wire.counts, FLAG_CELLS),
+        _unpack_days(wire.by_day, days, FLAG_CELLS),
+        _unpack_hours(wire.by_hour, FLAG_CELLS),
+    )
 
 
 def pack_slices(crosses: Mapping[Key, ReferenceCross]) -> list[WireSlices]:
@@ -184,6 +196,21 @@ def _unpack_days(wire: Mapping[str, Counts], days: Iterable[str], size: int) -> 
         message = "a column counts a day that is not listed"
         raise ValueError(message)
     return {day: _unpack_counts(counts, size) for day, counts in wire.items()}
+
+
+def _pack_hours(by_hour: IntArray | None) -> str | msgspec.UnsetType:
+    if by_hour is None:
+        return msgspec.UNSET
+    return base64.b64encode(pack("", by_hour.ravel())).decode("ascii")
+
+
+def _unpack_hours(wire: str | msgspec.UnsetType, cells: int) -> IntArray | None:
+    if isinstance(wire, msgspec.UnsetType):
+        return None
+    _, flat = unpack(base64.b64decode(wire, validate=True))
+    if len(flat) % (HOURS * cells) or flat.min(initial=0) < 0:
+        raise ValueError(f"{len(flat)} counts by hour for {cells} cells")
+    return flat.reshape(-1, HOURS, cells)
 
 
 def _unpack_counts(counts: Counts, size: int) -> IntArray:

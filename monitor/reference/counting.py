@@ -9,10 +9,10 @@ import numpy as np
 from detectors.counts import tally
 from monitor.coders import Flags
 from monitor.config.model import SliceConfig
-from monitor.events import DAY, Batch, IntArray
+from monitor.events import DAY, HOUR, Batch, IntArray
 from monitor.layout import Coder, Layout
 from monitor.reference.fitting import Bins
-from monitor.reference.parts import FLAG_CELLS, Tally, coarse_size
+from monitor.reference.parts import FLAG_CELLS, HOURS, Tally, coarse_size, hour_days
 from monitor.slices import crosses_of
 
 
@@ -61,6 +61,8 @@ class Counting:
         """By version and by whether the rows are apart, as the cells."""
         self._cells = np.zeros((len(versions) + 1, 2, self.layout.size), np.int64)
         self._by_day = np.zeros((len(days), 1 + sum(sizes.values())), np.int64)
+        kept = hour_days(sum(sizes.values()), len(days))
+        self._by_hour = np.zeros((kept * HOURS, 1 + sum(sizes.values())), np.int64)
 
     def add(self, batch: Batch, apart: IntArray) -> None:
         """Count rows; ``apart`` is 1 for those that had no part in the bins, else 0."""
@@ -78,11 +80,15 @@ class Counting:
         kept = np.flatnonzero(np.isin(day, self._days))
         if not len(kept):
             return
-        found, group = np.unique(day[kept], return_inverse=True)
-        places = np.searchsorted(self._days, found)
-        self._by_day[places] += tally(
-            self._coarse[codes[: len(self.layout.coders), kept]], self._by_day.shape[1], group, len(found)
-        )
+        coarse = self._coarse[codes[: len(self.layout.coders), kept]]
+        hours = batch.times[kept] // HOUR * HOUR
+        found, group = np.unique(hours, return_inverse=True)
+        counts = tally(coarse, self._by_day.shape[1], group, len(found))
+        place = np.searchsorted(self._days, found // DAY * DAY)
+        np.add.at(self._by_day, place, counts)
+        beyond = place - (len(self._days) - len(self._by_hour) // HOURS)
+        recent = np.flatnonzero(beyond >= 0)
+        self._by_hour[beyond[recent] * HOURS + found[recent] % DAY // HOUR] += counts[recent]
 
     def total(self) -> Tally:
         """Return the counts of all rows."""
@@ -97,6 +103,16 @@ class Counting:
         return {
             day: {name: counts[start : start + self._sizes[name]] for name, start in self._starts.items()}
             for day, counts in zip(self._days.tolist(), self._by_day, strict=True)
+        }
+
+    def by_hour(self) -> dict[str, IntArray]:
+        """Return the rows of the last days by hour and coarse cell of every column, ``[D, 24, cells]``."""
+        days = len(self._by_hour) // HOURS
+        if not days:
+            return {}
+        return {
+            name: self._by_hour[:, start : start + self._sizes[name]].reshape(days, HOURS, -1)
+            for name, start in self._starts.items()
         }
 
     def _tally(self, rows: IntArray, cells: IntArray) -> Tally:

@@ -17,6 +17,10 @@ from monitor.slices import Key
 HOURS_OF_WEEK: Final = 168
 FLAG_CELLS: Final = 3
 """No, yes, missing."""
+HOURS: Final = 24
+_MOST_HOUR_DAYS: Final = 28
+_LEAST_HOUR_DAYS: Final = 2
+_MOST_HOUR_CELLS: Final = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,8 @@ class ReferenceColumn:
     """Rows by cell: the bins, then the quality cells."""
     by_day: Mapping[str, IntArray] = field(default_factory=dict)
     """Day (UTC) → rows by coarse cell, see ``coarse`` of the bins."""
+    by_hour: IntArray | None = None
+    """Rows of the last days by hour (UTC) and coarse cell, ``[D, 24, cells]``; ``None`` for references of old."""
     apart: IntArray | None = None
     """Number of rows that had no part in the bins, then how many of these each quality cell beyond the bins has.
 
@@ -44,6 +50,7 @@ class ReferenceFlag:
     counts: IntArray
     """Rows that are no, yes, and neither."""
     by_day: Mapping[str, IntArray] = field(default_factory=dict)
+    by_hour: IntArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +85,16 @@ class Volume:
     """Start of the first hour of ``by_hour``, in microseconds; ``None`` for references of old."""
     by_hour: IntArray | None = None
     """Rows of each of the last hours, up to 92 days of them."""
+
+
+def hour_days(cells: int, days: int) -> int:
+    """Return of how many days, the last ones, hours are kept apart, for a reference of so many coarse cells.
+
+    >>> hour_days(200, 90), hour_days(10_000, 90), hour_days(200_000, 90)
+    (28, 16, 0)
+    """
+    kept = min(days, _MOST_HOUR_DAYS, _MOST_HOUR_CELLS // (HOURS * max(cells, 1)))
+    return kept if kept >= _LEAST_HOUR_DAYS else 0
 
 
 def coarse_size(bins: Bins) -> int:

@@ -63,6 +63,7 @@ def reference_of_counts(
     by_day: Mapping[int, Cells] | None = None,
     by_version: Mapping[str, Cells] | None = None,
     by_hour: Mapping[int, int] | None = None,
+    hourly: Cells | None = None,
     crosses: Mapping[Key, Cross] | None = None,
     slices: Mapping[Key, IntArray] | None = None,
     slices_by_version: Mapping[str, Mapping[Key, IntArray]] | None = None,
@@ -91,6 +92,8 @@ def reference_of_counts(
         their names.
     by_hour
         Hour (its first microsecond) → rows, for what volume to expect.
+    hourly
+        Column → rows of the last days by hour and coarse cell, ``[D, 24, cells]``.
     crosses, slices, slices_by_version
         What is counted by slice; the counts, in all and by version.
     decision
@@ -123,6 +126,7 @@ def reference_of_counts(
             for day, cells in _with_flagged_days(by_day or {}, bins, decision).items()
         },
         by_hour=by_hour or {},
+        hourly=hourly or {},
         crosses=crosses,
     )
 
@@ -135,6 +139,7 @@ def assemble(
     by_version: Mapping[str, Tally],
     by_day: Mapping[int, Cells],
     by_hour: Mapping[int, int],
+    hourly: Cells | None = None,
     crosses: Mapping[Key, Cross] | None = None,
 ) -> Reference:
     """Return the reference that these counts make up; see ``reference_of_counts``.
@@ -145,11 +150,14 @@ def assemble(
         Oldest first.
     by_day
         Day → column → rows by coarse cell, see ``coarse`` of the bins.
+    hourly
+        Column → rows of the last days by hour and coarse cell.
     crosses
         What the counts by slice in ``total`` and ``by_version`` were counted by.
     """
     days = {str(moment_text(start))[:10]: cells for start, cells in sorted(by_day.items())[-MOST_DAYS:]}
     cells = with_flagged(total.cells, bins, facts.decision)
+    hours = hourly or {}
     most = sorted(by_version, key=lambda name: -by_version[name].rows)[:MOST_VERSIONS]
     versions = {
         name: replace(tally, cells=with_flagged(tally.cells, bins, facts.decision))
@@ -160,9 +168,14 @@ def assemble(
         model=facts.model,
         source=facts.source,
         rows=total.rows,
-        columns={name: _column(name, column, cells[name], total, days, facts) for name, column in bins.items()},
+        columns={
+            name: replace(_column(name, column, cells[name], total, days, facts), by_hour=hours.get(name))
+            for name, column in bins.items()
+        },
         flag_columns={
-            name: ReferenceFlag(counts, {day: found[name] for day, found in days.items() if name in found})
+            name: ReferenceFlag(
+                counts, {day: found[name] for day, found in days.items() if name in found}, hours.get(name)
+            )
             for name, counts in cells.items()
             if name not in bins
         },

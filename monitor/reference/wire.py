@@ -55,6 +55,8 @@ class WireColumn(msgspec.Struct):
     counts: Counts
     apart: dict[str, Count] | None
     by_day: dict[str, Counts]
+    by_hour: str | msgspec.UnsetType = msgspec.UNSET
+    """Packed counts of the last days by hour and coarse cell, in base 64."""
 
 
 class WireFlag(msgspec.Struct):
@@ -62,6 +64,7 @@ class WireFlag(msgspec.Struct):
 
     counts: Counts
     by_day: dict[str, Counts]
+    by_hour: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class WireVersion(msgspec.Struct, omit_defaults=True):
