@@ -11,6 +11,8 @@ from monitor.config.model import ModelConfig
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
+from monitor.events import DAY
+from monitor.evidence.spans import evidence_length
 from monitor.history import History
 from monitor.layout import Layout
 from monitor.learning import Learning
@@ -91,7 +93,7 @@ def build_models(config: Config, base: Path) -> dict[str, Model]:
 
 def build_model(config: ModelConfig, base: Path, versions: int = 4) -> Model:
     """Return one model; a relative path to its reference starts at ``base``."""
-    windows = WindowSet.of(config.windows or {})
+    windows = WindowSet.of(config.windows or {}, evidence_length(config) or DAY)
     decision = None if config.decision is None else Decision.parse(config.decision)
     model = Model(config, windows, Layout({}), decision, rolled=[NEVER_ROLLED] * (len(windows.tiers.lengths) - 1))
     model.most_versions = versions

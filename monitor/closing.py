@@ -166,6 +166,7 @@ def roll_up(model: Model, least: int, partitions: Iterable[Partition], history: 
     last = len(tiers.lengths) - 1
     for level, length in enumerate(tiers.lengths):
         margin = history if level == last else tiers.margin(level) + model.windows.longest
+        margin = max(margin, model.windows.evidence + model.windows.lateness)
         above = tiers.above(level)
         coarser = tiers.lengths[above]
         limit = (least - margin) // coarser * coarser

@@ -17,6 +17,7 @@ from monitor.config.stream_checks import unlike_topics
 from monitor.crashes import CrashGuard
 from monitor.dead_letters import build_sink
 from monitor.evaluate import Evaluator
+from monitor.evidence.keeper import Keeper
 from monitor.history import History
 from monitor.inputs import InputWatch
 from monitor.joining import Joining
@@ -91,6 +92,7 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
         evaluator=Evaluator(partitions),
         joinings=joinings,
         evaluations={name: Evaluation(one) for name, one in outcomes.items()},
+        evidence=Keeper.open(config, models, partitions, opened),
         outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
         watch=InputWatch(source, assembly.predictions()),
         published=PublishedFile(opened.directory),

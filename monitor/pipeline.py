@@ -6,8 +6,8 @@ The order of a checkpoint, which everything about exactness rests on:
 2. **one atomic write** of all that changed: panes, positions of every input, clocks, counters, windows due, and the
    queue of dead letters;
 3. publish the dead letters and await their acknowledgement;
-4. evaluate the windows that are due and put them into history, which takes the same window twice without harm; roll up
-   panes that nothing can restate any more;
+4. evaluate the windows that are due, step evidence over those that are over, and put what they say into history, which
+   takes the same window twice without harm; roll up panes that nothing can restate any more;
 5. what was acknowledged and evaluated leaves the state in the *next* write;
 6. tell Kafka the positions, for lag tools only; swap in the new view.
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import structlog
 
@@ -30,6 +31,7 @@ from monitor.dead_letters import NoSink
 from monitor.decoding.decoder import Decoder
 from monitor.evaluate import Evaluator
 from monitor.events import Records
+from monitor.evidence.keeper import Keeper
 from monitor.findings import WindowResult
 from monitor.inputs import InputWatch
 from monitor.joining import Joining
@@ -96,6 +98,7 @@ class Pipeline:
     published: PublishedFile = field(default_factory=lambda: PublishedFile(None))
     hold: Hold = field(default_factory=Hold)
     guard: CrashGuard = field(default_factory=CrashGuard)
+    evidence: Keeper = field(default_factory=Keeper)
     rows_since: int = 0
     entering: tuple[dict[bytes, bytes], list[bytes]] = field(default_factory=lambda: ({}, []))
     """What else the next write puts and deletes."""
@@ -205,6 +208,7 @@ class Pipeline:
                 continue
             horizon = last + model.windows.longest + model.windows.lateness
             self._close(model, at=horizon)
+            self.evidence.finish(name, last)
         for joining in self.joinings.values():
             joining.finish()
         self._write()
@@ -246,6 +250,7 @@ class Pipeline:
         self.evaluator.forget(panes)
         least = least_time(name, partitions) if at is None else at
         closing.close(model, least, partitions)
+        self.evidence.close(name, least)
         for partition in partitions:
             partition.shelf.touched -= panes
 
@@ -274,6 +279,7 @@ class Pipeline:
         for name, closing in self.closings.items():
             if closing.changed:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
+        puts.update(self.evidence.changes())
         self.assembly.note_types(self.decoders)
         for model in self.assembly.models.values():
             puts.update(changes_of(model, self._models))
@@ -294,6 +300,7 @@ class Pipeline:
         for joining in self.joinings.values():
             joining.written()
         self.outgoing.written()
+        self.evidence.written()
         for closing in self.closings.values():
             closing.changed = False
         self._layouts = {model.layout.identity for model in self.assembly.models.values()}
@@ -323,6 +330,7 @@ class Pipeline:
                 if self.results is not None:
                     self.results(results)
             self._judge(name)
+            self._gather(name)
         for joining in self.joinings.values():
             self._hear(joining)
         self.last.evaluation = self.monotonic() - began
@@ -351,6 +359,20 @@ class Pipeline:
             self.evaluator.show(WindowView(result))
         if self.results is not None:
             self.results(results)
+
+    def _gather(self, name: str) -> None:
+        """Step a model's evidence over the windows that are over, as ``_evaluate`` does."""
+        steps = self.evidence.step(name)
+        while part := list(islice(steps, _WINDOWS_AT_ONCE // 4)):
+            results = [result for found in part for result in found]
+            self.assembly.history.upsert(results)
+            for result in results:
+                self.evaluator.show(WindowView(result))
+            self.pulse()
+            if len(part) == _WINDOWS_AT_ONCE // 4:
+                self.assembly.store.write(self.evidence.changes([name]), (), sync=False)
+            if self.results is not None:
+                self.results(results)
 
     def _roll_up(self) -> None:
         """Roll panes up once nothing is due: rows that come later cannot reach the finer ones any more."""

@@ -79,16 +79,21 @@ class Tiers:
     keep: tuple[int, ...]
 
     @classmethod
-    def of(cls, windows: Iterable[Window], older: Iterable[int] = ()) -> Tiers:
-        """Choose the tiers for these windows: their common grain (at most an hour), an hour, a day; and older ones."""
+    def of(cls, windows: Iterable[Window], older: Iterable[int] = (), evidence: int = HOUR) -> Tiers:
+        """Choose the tiers for these windows: their common grain (at most an hour), an hour, a day; and older ones.
+
+        Evidence windows are sums of panes, too; only rows in time enter them.
+        """
         kinds = tuple(windows)
-        base = math.gcd(HOUR, *(window.grain() for window in kinds))
+        base = math.gcd(HOUR, evidence, *(window.grain() for window in kinds))
         lengths = tuple(sorted({base, HOUR, DAY}))
         longest = max(window.restate_for for window in kinds)
         keep = {lengths[-1]: longest}
         for place, length in enumerate(lengths[:-1]):
             finer = [w.restate_for for w in kinds if w.grain() % lengths[place + 1]]
             keep[length] = max(finer, default=longest if place == len(lengths) - 2 else 0)
+        if evidence % HOUR:
+            keep[base] = max(keep[base], *(window.lateness for window in kinds))
         keep[lengths[-1]] = max(keep.values())
         every = sorted({*lengths, *older})
         return cls(tuple(every), tuple(max((keep[n] for n in lengths if n <= one), default=_NEVER) for one in every))
@@ -125,16 +130,18 @@ class WindowSet:
     windows: tuple[Window, ...]
     older: tuple[int, ...] = ()
     """Lengths of panes that other windows left behind."""
+    evidence: int = DAY
+    """Length of an evidence window, or the longest that it may be."""
 
     @classmethod
-    def of(cls, configs: Mapping[str, WindowConfig]) -> WindowSet:
+    def of(cls, configs: Mapping[str, WindowConfig], evidence: int = DAY) -> WindowSet:
         """Build the set from the model's configuration."""
-        return cls(tuple(Window.of(name, config) for name, config in configs.items()))
+        return cls(tuple(Window.of(name, config) for name, config in configs.items()), evidence=evidence)
 
     @cached_property
     def tiers(self) -> Tiers:
         """The panes behind the windows."""
-        return Tiers.of(self.windows, self.older)
+        return Tiers.of(self.windows, self.older, self.evidence)
 
     @cached_property
     def lateness(self) -> int:

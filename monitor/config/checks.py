@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from monitor.config.model import ModelConfig
 from monitor.config.problem import INCONSISTENT, NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
-from monitor.config.root import CalendarConfig, HttpConfig, KafkaConfig, SecurityConfig, StateConfig
+from monitor.config.root import AlarmsConfig, CalendarConfig, HttpConfig, KafkaConfig, SecurityConfig, StateConfig
+from monitor.events import DAY
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
@@ -105,6 +106,18 @@ def check_calendar(calendar: CalendarConfig) -> Iterator[Complaint]:
             date.fromisoformat(day)
         except ValueError:
             yield Complaint(("holidays", place), "not a day", "write it like 2026-12-25", WRONG_VALUE)
+
+
+def check_alarms(alarms: AlarmsConfig) -> Iterator[Complaint]:
+    """Check that budgets leave room for evidence windows of a day, and that somebody listens."""
+    for name, severity in (("page", alarms.page), ("warn", alarms.warn)):
+        if severity.false_incidents < DAY:
+            message = "more than one false incident a day is no budget: an evidence window may be a day long"
+            yield Complaint((name, "false_incidents"), message, "such as 1 per 7d", WRONG_VALUE)
+        if len(set(severity.kinds)) < len(severity.kinds):
+            yield Complaint((name, "kinds"), "a kind is given twice", code=WRONG_VALUE)
+        elif not severity.kinds:
+            yield Complaint((name, "kinds"), "nothing is listened to", code=WARNING)
 
 
 def check_http(http: HttpConfig) -> Iterator[Complaint]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from monitor.config.checks import (
     Complaint,
+    check_alarms,
     check_calendar,
     check_http,
     check_kafka,
@@ -26,6 +27,7 @@ from monitor.config.problem import MISSING_KEY, NOT_FOUND, SYNTAX, UNREADABLE, C
 from monitor.config.read import read_tree, shown
 from monitor.config.resolve import resolve, resolve_model
 from monitor.config.root import (
+    AlarmsConfig,
     CalendarConfig,
     Config,
     DefaultsConfig,
@@ -203,6 +205,7 @@ class _Checks:
         yield from _at("kafka", check_kafka(kafka, self.base))
         yield from _at("state", check_state(self.sound(StateConfig, "state")))
         yield from _at("calendar", check_calendar(self.sound(CalendarConfig, "calendar")))
+        yield from _at("alarms", check_alarms(self.sound(AlarmsConfig, "alarms")))
         yield from _at("http", check_http(self.sound(HttpConfig, "http")))
         yield from _at("defaults", check_defaults(defaults, self.base))
         models = self.models()

@@ -152,6 +152,16 @@ class ReferenceConfig(Section):
     """Learn from the live stream for so long; whole weeks see every weekday. Not together with ``source``."""
     bins: Annotated[int, Field(ge=16, le=4096)] = 256
     """Bins of a numeric column."""
+    season: Literal["auto", "none", "hour_of_day"] = "auto"
+    """Whether evidence compares each hour with the same hours of other days; ``auto``: where that sees more."""
+
+
+class EvidenceConfig(Section):
+    """How evidence of drift is gathered."""
+
+    window: Literal["auto", "15m", "1h", "6h", "1d"] = "auto"
+    """Each row enters one such window. ``auto`` is the shortest in which the reference has 500 rows or more and its own
+    windows do not differ too much."""
 
 
 class WindowConfig(Section):
@@ -385,6 +395,8 @@ class ModelConfig(Section):
     """Statistics to show; replaces the default ones."""
     slices: list[SliceConfig] = Field(default_factory=list)
     """Parts of the traffic that are counted apart."""
+    evidence: EvidenceConfig = EvidenceConfig()
+    """How evidence of drift is gathered."""
     skew: Duration = 3_600_000_000
     """How far an event time may run ahead before it needs confirmation."""
     idle_timeout: Duration = 60_000_000

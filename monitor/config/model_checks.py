@@ -22,6 +22,8 @@ from monitor.events import DAY, HOUR, MINUTE
 
 RESERVED: Final = ("score", "prediction", "latency", "error", "flagged", "volume", "label", "entity")
 SELECTORS: Final = ("features", "numeric", "categorical", "score", "prediction", "quality", "flagged", "volume")
+EVIDENCE: Final = "evidence"
+"""The window under which findings of evidence are told."""
 _NOT_SLICED: Final = frozenset({*SELECTORS, *RESERVED} - {"score", "prediction"})
 _MOST_OF_PAIR: Final = 50
 _WEEK: Final = 7 * DAY
@@ -167,6 +169,8 @@ def check_windows(windows: Mapping[str, WindowConfig]) -> Iterator[Complaint]:
     for name, window in windows.items():
         if name == _CONCEPT:
             yield Complaint((name,), "is the name of the hours of concept detectors", "choose another", WRONG_VALUE)
+        if name == EVIDENCE:
+            yield Complaint((name,), "is the name of evidence windows", "choose another", WRONG_VALUE)
         found = tuple(_check_lengths(window))
         yield from (below(name, complaint) for complaint in found)
         if window.size > _HUGE:

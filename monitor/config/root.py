@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field, SecretStr
 
 from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, Section, WindowConfig
-from monitor.config.types import Duration, Moment, Size
+from monitor.config.types import Budget, Duration, Moment, Size
 
 
 class SecurityConfig(Section):
@@ -76,6 +76,46 @@ class DefaultsConfig(Section):
     """For models without ``windows``."""
     detectors: Annotated[list[DetectorConfig], Field(min_length=1)] | None = None
     """For models without ``detectors``."""
+
+
+Kind: TypeAlias = Literal[
+    "performance", "calibration", "quality", "flagged_share", "score", "prediction", "features", "slices"
+]
+"""What a monitor of evidence is about."""
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+PAGING: Final[tuple[Kind, ...]] = ("performance", "calibration", "quality", "flagged_share")
+
+
+class PageConfig(Section):
+    """Alarms that may wake somebody."""
+
+    false_incidents: Budget = 365 * 86_400_000_000
+    """How often chance alone may cause one, over all models of the service."""
+    kinds: list[Kind] = Field(default_factory=lambda: list(PAGING))
+    """What they listen to. A feature alone pages nobody, unless it is named here."""
+    ignore_below: Literal["auto"] | Annotated[float, Field(ge=0, le=10)] = 0.1
+    """Drifts of a smaller population stability index are of no interest. ``auto`` is the least at which days of the
+    reference keep the budget; it is never less."""
+
+
+class WarnConfig(Section):
+    """Alarms for office hours."""
+
+    false_incidents: Budget = 7 * 86_400_000_000
+    """How often chance alone may cause one, over all models of the service."""
+    kinds: list[Kind] = Field(default_factory=lambda: list(KINDS))
+    """What they listen to."""
+    ignore_below: Literal["auto"] | Annotated[float, Field(ge=0, le=10)] = "auto"
+    """Drifts of a smaller population stability index are of no interest."""
+
+
+class AlarmsConfig(Section):
+    """Budgets of false alarms. They hold for evidence, not for the thresholds of ``detectors``. False is by chance."""
+
+    page: PageConfig = PageConfig()
+    """Alarms that may wake somebody."""
+    warn: WarnConfig = WarnConfig()
+    """Alarms for office hours."""
 
 
 class CalendarConfig(Section):
@@ -177,6 +217,8 @@ class Config(Section):
     """Local days."""
     models: Annotated[list[ModelConfig], Field(min_length=1)]
     """The models that are watched."""
+    alarms: AlarmsConfig = AlarmsConfig()
+    """Budgets of false alarms."""
     state: StateConfig = StateConfig()
     """Where the state lives."""
     http: HttpConfig = HttpConfig()

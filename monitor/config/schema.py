@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from monitor.config.root import Config
-from monitor.config.types import format_duration
+from monitor.config.types import format_budget, format_duration
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 VARIABLE: Final = {"type": "string", "pattern": r"\$\{"}
@@ -36,6 +36,8 @@ def _tidy(part: dict[str, Any]) -> dict[str, Any]:
         tidy.pop("default", None)
     elif tidy.get("$comment") == "duration":
         tidy["default"] = format_duration(default)
+    elif tidy.get("$comment") == "budget":
+        tidy["default"] = format_budget(default)
     return tidy
 
 

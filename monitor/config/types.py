@@ -89,6 +89,36 @@ def parse_moment(value: object) -> int:
     return round(whole.timestamp()) * 1_000_000 + moment.microsecond
 
 
+def parse_budget(value: object) -> int:
+    """Return the microseconds that pass between two incidents of a budget such as ``1 per 7d``.
+
+    >>> parse_budget("2 per 7d") == parse_duration("84h")
+    True
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    match = _BUDGET_TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is not None:
+        period = _UNITS["d"] if match[2] == "day" else _UNITS["w"] if match[2] == "week" else parse_duration(match[2])
+        number = float(match[1])
+        if number > 0 and period > 0 and period / number < 1 << 62:
+            return max(round(period / number), 1)
+    message = "not a budget; write a number and a period, such as 1 per 7d or 2 per 365d"
+    raise ValueError(message)
+
+
+def format_budget(micros: int) -> str:
+    """Return the shortest way to write a budget.
+
+    >>> format_budget(604_800_000_000), format_budget(302_400_000_000)
+    ('1 per 7d', '2 per 7d')
+    """
+    day = _UNITS["d"]
+    number = next((n for n in range(1, 100) if micros * n % day == 0), 1)
+    period = micros * number
+    return f"{number} per {period // day}d" if period % day == 0 else f"1 per {format_duration(micros)}"
+
+
 def admits_bool(annotation: Any) -> bool:
     """Return whether a field of this type can hold true and false; whatever may hold more than scalars can.
 
@@ -116,6 +146,9 @@ def _written(parse: Callable[[object], int], message: str) -> Callable[[object, 
     return validate
 
 
+_BUDGET = r"^\s*\d+(\.\d+)?\s+per\s+(day|week|(\d+(us|ms|s|m|h|d|w))+)\s*$"
+_BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s+per\s+(\S+)")
+_NO_BUDGET = "a number alone is no budget; write 1 per 7d or 2 per 365d"
 _DURATION = r"^\s*(0|(\d+(us|ms|s|m|h|d|w))+)\s*$"
 _BYTES = r"^\s*\d+\s*(B|KiB|MiB|GiB|kB|MB|GB)?\s*$"
 _NO_UNIT = "a duration without its unit; write 30s, 15m, 1h30m, 14d"
@@ -127,6 +160,13 @@ Duration: TypeAlias = Annotated[
     WithJsonSchema({"$comment": "duration", "anyOf": [{"type": "string", "pattern": _DURATION}, {"const": 0}]}),
 ]
 """Microseconds, written as ``15m``."""
+
+Budget: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_written(parse_budget, _NO_BUDGET)),
+    WithJsonSchema({"$comment": "budget", "type": "string", "pattern": _BUDGET}),
+]
+"""Microseconds between two false incidents, written as ``1 per 7d``."""
 
 Size: TypeAlias = Annotated[
     int,

@@ -73,9 +73,7 @@ def unpack_column(wire: WireColumn, days: Iterable[str]) -> ReferenceColumn:
 
 def pack_flag(flag: ReferenceFlag) -> WireFlag:
     """Return a flag's fields."""
-    return WireFlag(
-        counts=flag.counts.tolist(), by_day=_pack_days(flag.by_day), by_hour=_pack_hours(flag.by_hour)
-    )
+    return WireFlag(counts=flag.counts.tolist(), by_day=_pack_days(flag.by_day), by_hour=_pack_hours(flag.by_hour))
 
 
 def unpack_flag(wire: WireFlag, days: Iterable[str]) -> ReferenceFlag:

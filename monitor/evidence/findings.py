@@ -1,0 +1,142 @@
+"""From a fleet's report on one window to findings that people and programs read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from detectors.evidence.dictionary import Kind
+from detectors.fleet.alarm import Alarm, Change, Report
+from detectors.fleet.state import Mode
+from monitor.events import IntArray
+from monitor.evidence.copy import Copy
+from monitor.evidence.stream import Stream
+from monitor.findings import Finding
+
+TOGETHER: Final = "(together)"
+"""The column of an incident that no monitor causes alone."""
+_NAN: Final = float("nan")
+
+
+@dataclass(slots=True)
+class Told:
+    """Findings of one window by version and slice, and how many rows each of these had."""
+
+    findings: defaultdict[tuple[str, str], list[Finding]]
+    rows: defaultdict[tuple[str, str], int]
+
+    @classmethod
+    def nothing(cls) -> Told:
+        """Return none."""
+        return cls(defaultdict(list), defaultdict(int))
+
+    def add(self, copy: Copy, report: Report, cells: IntArray, length: int, first: str) -> None:
+        """Add what one severity says; ``first`` is the version in whose findings a diffuse drift is told."""
+        alarms = {alarm.monitor: alarm for alarm in report.alarms}
+        starts, since = copy.fleet.offsets, copy.since()
+        for place, stream in enumerate(copy.streams):
+            rows = int(cells[starts[place] : starts[place + 1]].sum())
+            where = (stream.version, stream.slice)
+            self.rows[where] = max(self.rows[where], rows)
+            alarm = alarms.get(place)
+            if alarm is not None:
+                copy.told[stream.key] = (alarm.window, describe(alarm, stream, length))
+            status, words = _status(copy, report, place, alarm, rows, int(since[place]), length)
+            if report.mode[place] == Mode.WATCHING:
+                copy.told.pop(stream.key, None)
+            self.findings[where].append(_finding(copy, report, place, alarm, status, words))
+        if report.incident and not report.alarms:
+            self.findings[first, ""].append(_together(copy, report))
+
+    def add_unstable(self, copy: Copy) -> None:
+        """Add the monitors that are shown only; those of pages are told as warnings already."""
+        words = "its reference differs too much from itself: shown, not judged"
+        for stream in copy.unstable:
+            seat = copy.roster.seats.get(stream.key)
+            if seat is not None and not seat.terms.is_stable:
+                figures = (_NAN,) * 6
+                finding = Finding(stream.name, copy.severity.detector, *figures, "insufficient", 0, words)
+                self.findings[stream.version, stream.slice].append(finding)
+
+
+def describe(alarm: Alarm, stream: Stream, length: int) -> str:
+    """Return what an alarm says: how it changed, what moved, since when."""
+    onset = moment(alarm.onset * length)
+    return f"{alarm.change}: {_clear(alarm, stream).describe(stream.names)}, since {onset}"
+
+
+def moment(micros: int) -> str:
+    """Return a time to the minute.
+
+    >>> moment(0)
+    '1970-01-01T00:00Z'
+    """
+    return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _clear(alarm: Alarm, stream: Stream) -> Alarm:
+    """Tell a rate by its own cell, even where the rest is rarer."""
+    if stream.is_rate and alarm.cell == 0:
+        return replace(alarm, cell=1, before=1 - alarm.before, now=1 - alarm.now)
+    return alarm
+
+
+def _status(
+    copy: Copy, report: Report, place: int, alarm: Alarm | None, rows: int, since: int, length: int
+) -> tuple[str, str]:
+    key = copy.streams[place].key
+    if alarm is not None:
+        return "warn" if alarm.change == Change.EASING else "drift", copy.told[key][1]
+    if report.suspects[place]:
+        return "warn", f"one of {int(report.suspects.sum())} that drift together, though none alone"
+    if report.mode[place] != Mode.WATCHING:
+        words = copy.told.get(key, (0, ""))[1]
+        return "warn", f"alarmed at {moment((since + 1) * length)}, not recovered ({words})"
+    if not rows:
+        return "insufficient", "no rows"
+    return "ok", "recovered" if report.recovered[place] else ""
+
+
+def _finding(copy: Copy, report: Report, place: int, alarm: Alarm | None, status: str, words: str) -> Finding:
+    stream = copy.streams[place]
+    return Finding(
+        column=stream.name,
+        detector=copy.severity.detector,
+        statistic=float(report.log_evidence[place]),
+        effect=float(report.effect[place]),
+        low=float(report.low[place]),
+        high=float(report.high[place]),
+        p_value=_NAN,
+        threshold=report.log_threshold,
+        status=status,
+        direction=0 if alarm is None else _direction(alarm),
+        explanation=words,
+    )
+
+
+def _direction(alarm: Alarm) -> int:
+    size = alarm.shape.size
+    if alarm.shape.kind == Kind.MEAN:
+        return int(np.sign(size))
+    return (1 if size > 1 else -1) if alarm.shape.kind == Kind.RATE else 0
+
+
+def _together(copy: Copy, report: Report) -> Finding:
+    members = [copy.streams[place].name for place in np.flatnonzero(report.suspects).tolist()]
+    shown = ", ".join(members[:5]) + (f" and {len(members) - 5} more" if len(members) > 5 else "")
+    held = float(np.logaddexp.reduce(report.log_evidence))
+    return Finding(
+        TOGETHER, copy.severity.detector, held, _NAN, _NAN, _NAN, _NAN, report.log_threshold, "drift", 0,
+        f"drift: {shown} together, though none alone",
+    )  # fmt: skip
+
+
+def rows_of(stories: Told) -> Iterator[tuple[tuple[str, str], int, tuple[Finding, ...]]]:
+    """Yield version and slice, rows and findings, whole populations first."""
+    for where in sorted(stories.findings):
+        yield where, stories.rows[where], tuple(stories.findings[where])

@@ -1,0 +1,116 @@
+"""Evidence of all models, as the pipeline keeps it: close, write, step, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from detectors.fleet.codec import CorruptEvidenceError
+from monitor.config.root import Config
+from monitor.evidence.budget import severities_of
+from monitor.evidence.panes import inputs_of
+from monitor.evidence.spans import Calendar
+from monitor.evidence.stream import Source
+from monitor.evidence.watch import Watch
+from monitor.findings import WindowResult
+from monitor.keys import compose
+from monitor.model import Model
+from monitor.panes import Reader
+from monitor.partition import Partition
+from monitor.store.port import CorruptStateError
+
+EVIDENCE: Final = b"V"
+_PROGRESS: Final = "progress"
+_STATE: Final = "state"
+
+
+@dataclass(slots=True)
+class Keeper:
+    """The watches of all models. ``changes`` go into the pipeline's one write, ``step`` comes after it."""
+
+    watches: dict[str, list[Watch]] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        config: Config,
+        models: Mapping[str, Model],
+        partitions: Mapping[int, Partition],
+        store: Reader,
+        sources: Callable[[Model], Sequence[Source]] | None = None,
+    ) -> Keeper:
+        """Return the evidence as it was last written.
+
+        Parameters
+        ----------
+        sources
+            Model → where its monitors come from; by default its inputs alone.
+
+        Raises
+        ------
+        CorruptStateError
+            When what was written makes no sense.
+        """
+        inputs = inputs_of(partitions)
+        chosen = {name: (inputs,) if sources is None else tuple(sources(model)) for name, model in models.items()}
+        share = 1 / max(sum(map(len, chosen.values())), 1)
+        severities, calendar = severities_of(config.alarms), Calendar.of(config.calendar)
+        keeper = cls()
+        for name, model in models.items():
+            most = config.limits.versions + 1
+            keeper.watches[name] = [Watch(model, source, severities, share, calendar, most) for source in chosen[name]]
+            for watch in keeper.watches[name]:
+                _restore(watch, store)
+        return keeper
+
+    def close(self, model: str, least: int) -> None:
+        """Note the least event time of a model over its partitions."""
+        for watch in self.watches.get(model, ()):
+            watch.close(least)
+
+    def finish(self, model: str, last: int) -> None:
+        """Take a model's input as complete; ``last`` is the time of its last row."""
+        for watch in self.watches.get(model, ()):
+            watch.finish(last)
+
+    def step(self, model: str) -> Iterator[list[WindowResult]]:
+        """Judge every window of a model that is over; yield what is said of each."""
+        for watch in self.watches.get(model, ()):
+            for start in watch.due():
+                yield watch.step(start)
+            watch.done()
+
+    def changes(self, models: Iterable[str] | None = None) -> dict[bytes, bytes]:
+        """Return what the next write must put."""
+        puts: dict[bytes, bytes] = {}
+        for name in self.watches if models is None else models:
+            for watch in self.watches[name]:
+                if watch.moved:
+                    puts[_key(watch, _PROGRESS)] = watch.progress()
+                if watch.stepped and watch.copies:
+                    puts[_key(watch, _STATE)] = watch.state()
+        return puts
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        for watches in self.watches.values():
+            for watch in watches:
+                watch.moved = watch.stepped = False
+
+
+def _key(watch: Watch, part: str) -> bytes:
+    return compose(EVIDENCE, 0, watch.model.config.name, watch.source.fleet, part)
+
+
+def _restore(watch: Watch, store: Reader) -> None:
+    key = _key(watch, _PROGRESS)
+    progress = store.get(key)
+    if progress is None:
+        # A state from before there was evidence: its panes may be what the reference was learnt from.
+        watch.skips = watch.model.last_time is not None
+        return
+    try:
+        watch.restore(progress, store.get(_key(watch, _STATE)))
+    except CorruptEvidenceError as error:
+        raise CorruptStateError(key, f"evidence of {watch.model.config.name}: {error}") from error

@@ -1,0 +1,145 @@
+"""One vector of counts that is judged: where its rows are counted, and what the reference knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from monitor.config.root import Kind
+from monitor.events import IntArray
+from monitor.model import Model
+
+FleetKind: TypeAlias = Literal["inputs", "outcomes"]
+"""What is known at prediction time, or what is known later; each has its own half of the budget."""
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Counts of the reference by time; empty where it knows no times."""
+
+    days: IntArray
+    """By day (UTC) and cell, ``[D, K]``."""
+    hours: IntArray | None = None
+    """Of the last days by hour (UTC) and cell, ``[D, 24, K]``."""
+
+    @classmethod
+    def none(cls, cells: int) -> Past:
+        """Return the past of a reference that knows no times."""
+        return cls(np.zeros((0, cells), np.int64))
+
+    def merged(self, groups: IntArray) -> Past:
+        """Return the counts in other cells; a cell whose group is negative is left out."""
+        member = (groups[:, np.newaxis] == np.arange(int(groups.max(initial=-1)) + 1)).astype(np.int64)
+        return Past(self.days @ member, None if self.hours is None else self.hours @ member)
+
+    @property
+    def whole_days(self) -> int:
+        """Days with at least half as many rows as the median day."""
+        rows = self.days.sum(axis=1)
+        return int((rows >= max(1.0, 0.5 * float(np.median(rows)))).sum()) if len(rows) else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """What one monitor judges.
+
+    Parameters
+    ----------
+    column, part, version, slice
+        What it is about. ``part`` names the cell whose rate is judged; it is empty for the shape of a column, and for a
+        column that is itself a rate.
+    kind
+        What severities choose by.
+    reference
+        Rows by cell, ``[K]``; a rate has the cells (other rows, rows of the kind).
+    places, groups
+        Places in the source's vector of counts, and the cell that each belongs to.
+    meaning
+        Identity of what decides which row falls into which place; counts of another meaning are another stream.
+    ordered
+        Whether the order of the cells means anything.
+    importance
+        Weight beside the others of its kind.
+    """
+
+    column: str
+    part: str
+    version: str
+    slice: str
+    kind: Kind
+    is_rate: bool
+    reference: IntArray
+    places: IntArray
+    groups: IntArray
+    past: Past
+    meaning: str
+    ordered: bool = True
+    names: tuple[str, ...] = ()
+    importance: float = 1.0
+
+    @property
+    def key(self) -> str:
+        """Return what tells it from all others of a model's fleet."""
+        return f"{self.version}\x1f{self.slice}\x1f{self.column}\x1f{self.part}"
+
+    @property
+    def name(self) -> str:
+        """Return how people call it: ``age``, or ``age.missing`` for a rate."""
+        return f"{self.column}.{self.part}" if self.part else self.column
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where a fleet's monitors and counts come from.
+
+    Others than the one for inputs plug in here: a list of streams for each version that is seen, the counts of a
+    window by version, and up to when counts are final.
+    """
+
+    fleet: FleetKind
+    streams: Callable[[Model, str], Sequence[Stream]]
+    """All streams of one version of a model."""
+    counts: Callable[[Model, int, int], dict[str, IntArray]]
+    """Counts by version of the window ``first <= time < last``, final, on-time rows only; versions without rows are
+    left out."""
+    starts: Callable[[Model, int, int, int], Iterable[int]]
+    """(model, length, first, last) → starts of the windows in a range that may hold rows, in order."""
+    horizon: Callable[[Model, int], int]
+    """(model, least event time) → the time up to which counts are final."""
+    rows: int = 0
+    """Place of the number of rows in the vector of counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gather:
+    """Takes the cells of many streams out of a source's vector of counts at once."""
+
+    streams: tuple[Stream, ...]
+    _starts: IntArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        sizes = np.cumsum([0, *(len(stream.reference) for stream in self.streams)])
+        object.__setattr__(self, "_starts", sizes.astype(np.int64))
+
+    @cached_property
+    def _places(self) -> IntArray:
+        return np.concatenate([np.zeros(0, np.int64), *(stream.places for stream in self.streams)])
+
+    @cached_property
+    def _targets(self) -> IntArray:
+        parts = [start + stream.groups for start, stream in zip(self._starts.tolist(), self.streams, strict=False)]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    def __call__(self, counts: IntArray) -> IntArray:
+        """Return the cells of all streams one after the other; exact while no sum reaches 2⁵³."""
+        size = int(self._starts[-1])
+        return np.bincount(self._targets, counts[self._places], minlength=size).astype(np.int64)
+
+    @property
+    def nothing(self) -> IntArray:
+        """The cells of a window without rows."""
+        return np.zeros(int(self._starts[-1]), np.int64)

@@ -1,0 +1,223 @@
+"""On what terms a stream is judged: against which reference, and what is of no interest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from detectors.evidence.ball import statistical_radius
+from detectors.evidence.dispersion import Dispersion
+from detectors.evidence.interval import FLOOR, RATIO
+from detectors.evidence.tolerance import FEWEST_DAYS, auto_ratio, auto_tolerance
+from detectors.evidence.wander import Wander
+from detectors.fleet.monitor import Monitor
+from monitor.events import FloatArray, IntArray
+from monitor.evidence.spans import hours_of, slots_of
+from monitor.evidence.stream import Past, Stream
+
+UNKNOWN_DAYS: Final = 0.01
+"""Tolerance ``auto`` where the reference does not know how much its windows differ: anyone's guess."""
+_STEPS: Final = 60
+_FLOOR_OF_INDEX: Final = 0.1
+"""A rate may move by this part of the index that is of no interest, however rare it is."""
+
+Season = Literal["auto", "none", "hour_of_day"]
+Tolerance = float | Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a severity asks of its monitors."""
+
+    length: int
+    """Of an evidence window, microseconds."""
+    season: Season
+    ignore_below: Tolerance
+    offset: int
+    """Hours by which local time is ahead of the reference's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """The parameters of one monitor but its share of alpha; ``None`` for ``tolerance`` says that it is unstable."""
+
+    reference: FloatArray
+    """By slot and cell, ``[S, K]``."""
+    seasonal: bool
+    """Whether there is a slot for each kind of window in a day."""
+    tolerance: float | None
+    ratio: float
+    floor: float
+    dispersion: float
+    directions: float
+    days: int
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether its own reference keeps within what can be tolerated; else it is shown, not judged."""
+        return self.tolerance is not None
+
+    def monitor(self, stream: Stream, alpha: float) -> Monitor:
+        """Return the monitor of a stream on these terms."""
+        return Monitor(
+            name=stream.key,
+            kind="rate" if stream.is_rate else "shape",
+            reference=self.reference,
+            alpha=alpha,
+            tolerance=self.tolerance or 0.0,
+            ratio=self.ratio,
+            floor=self.floor,
+            ordered=stream.ordered,
+            dispersion=self.dispersion,
+            directions=self.directions,
+            days=self.days,
+        )
+
+
+def terms_of(stream: Stream, asked: Asked, alpha: float, day_alpha: float) -> Terms:
+    """Return the terms of a stream: those with slots for the hours of the day, or without, whichever see more.
+
+    Parameters
+    ----------
+    alpha
+        Probability that the reference's law is not tolerated.
+    day_alpha
+        Probability that a day strays further than is tolerated.
+    """
+    whole = _judged(stream, asked, day_alpha, None)
+    cycle = None if asked.season == "none" else by_slot(stream, asked)
+    if cycle is None:
+        return whole
+    seasonal = _judged(stream, asked, day_alpha, cycle)
+    if asked.season == "hour_of_day" or blindness(seasonal, stream, alpha) < blindness(whole, stream, alpha):
+        return seasonal
+    return whole
+
+
+def by_slot(stream: Stream, asked: Asked) -> FloatArray | None:
+    """Return reference counts by slot of the day, ``[S, K]``; ``None`` where the reference does not know hours.
+
+    The hours are those of all versions and of both halves of the reference. So each slot's shares are taken in the
+    proportion in which this stream's shares differ from those, with as many rows as the scarcer of both has.
+    """
+    slots = slots_of(asked.length)
+    windows = windows_of(stream.past, asked.length)
+    if windows is None or slots < 2:
+        return None
+    counts = np.zeros((slots, len(stream.reference)))
+    np.add.at(counts, slot_order(asked), windows.sum(axis=0))
+    rows, total = counts.sum(axis=1), counts.sum()
+    if not rows.all():
+        return None
+    own = stream.reference / max(float(stream.reference.sum()), 1.0)
+    every = counts.sum(axis=0) / total
+    tilted = counts * np.divide(own, every, out=np.zeros_like(own), where=every > 0)
+    shares = tilted / np.maximum(tilted.sum(axis=1, keepdims=True), 1e-300)
+    size = min(float(stream.reference.sum()), total)
+    reference: FloatArray = shares * (rows / total * size)[:, np.newaxis]
+    return reference
+
+
+def windows_of(past: Past, length: int) -> IntArray | None:
+    """Return the counts of the reference's windows by day, window and cell, ``[D, W, K]``; ``None`` if unknown.
+
+    Windows within an hour are taken to be like the hour.
+    """
+    if slots_of(length) == 1:
+        return past.days[:, np.newaxis] if len(past.days) else None
+    if past.hours is None:
+        return None
+    days, hours, cells = past.hours.shape
+    span = hours_of(length)
+    windows: IntArray = past.hours.reshape(days, hours // span, span, cells).sum(axis=2)
+    return windows
+
+
+def slot_order(asked: Asked) -> IntArray:
+    """Return the slot of each window of the reference's day, ``[W]``."""
+    span, slots = hours_of(asked.length), slots_of(asked.length)
+    return (np.arange(slots) * span + asked.offset) % 24 // span
+
+
+def blindness(terms: Terms, stream: Stream, alpha: float) -> float:
+    """Return one figure for what cannot be seen on these terms; infinite if nothing can."""
+    if terms.tolerance is None:
+        return float("inf")
+    rows = terms.reference.sum(axis=1) / terms.dispersion
+    cells = len(stream.reference)
+    chance = statistical_radius(rows, cells, np.full(len(rows), alpha / len(rows)))
+    wide = np.log(terms.ratio) ** 2 / 8 if stream.is_rate else terms.tolerance
+    return float(np.square(np.sqrt(2 * chance) + np.sqrt(wide)).max())
+
+
+def rate_ratio(rate: float, index: float) -> float:
+    """Return by which factor the odds of a rate grow when its population stability index reaches ``index``.
+
+    >>> round(rate_ratio(0.2, 0.1), 2)
+    1.95
+    """
+    if not 0 < rate < 1:
+        return RATIO
+    odds = rate / (1 - rate)
+    low, high = 0.0, 50.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        moved = odds * np.exp(middle) / (1 + odds * np.exp(middle))
+        low, high = (middle, high) if (moved - rate) * middle < index else (low, middle)
+    return float(max(np.exp(low), RATIO))
+
+
+def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | None) -> Terms:
+    past, slots = stream.past, np.zeros(1, np.int64)
+    windows, least = windows_of(past, asked.length), 0.0
+    if windows is None:
+        windows, least = past.days[:, np.newaxis], UNKNOWN_DAYS
+    if cycle is not None:
+        slots = slot_order(asked)
+        spread = _dispersed(windows, slots)
+    else:
+        slots = np.zeros(windows.shape[1], np.int64)
+        spread = Dispersion.of(windows.sum(axis=1, keepdims=True).astype(np.float64))
+    days = past.whole_days
+    tolerance, ratio = UNKNOWN_DAYS, RATIO
+    if days >= 2:
+        wander = Wander.of(windows[:, :, np.newaxis].astype(np.float64), slots)
+        tolerance = float(np.maximum(auto_tolerance(wander, np.array([day_alpha])), least)[0])
+        rate = stream.reference[-1:] / max(int(stream.reference.sum()), 1)
+        ratio = float(auto_ratio(wander, rate, np.array([day_alpha]))[0])
+    unstable = np.isnan(ratio if stream.is_rate else tolerance)
+    tolerance, ratio, floor = _asked_for(stream, asked.ignore_below, tolerance, ratio)
+    return Terms(
+        reference=stream.reference[np.newaxis].astype(np.float64) if cycle is None else cycle,
+        seasonal=cycle is not None,
+        tolerance=None if unstable else tolerance,
+        ratio=1.0 if unstable else ratio,
+        floor=floor,
+        dispersion=float(spread.factor[0]),
+        directions=float(spread.directions[0]),
+        days=days if days >= 2 else 0,
+    )
+
+
+def _dispersed(windows: IntArray, slots: IntArray) -> Dispersion:
+    """Return the dispersion of days within slots, ``windows`` being ``[D, W, K]``."""
+    days, _, cells = windows.shape
+    table = np.zeros((int(slots.max()) + 1, days, cells))
+    np.add.at(table, slots, windows.transpose(1, 0, 2))
+    return Dispersion.of(table.transpose(1, 0, 2)[:, :, np.newaxis])
+
+
+def _asked_for(stream: Stream, asked: Tolerance, tolerance: float, ratio: float) -> tuple[float, float, float]:
+    """Return tolerance, ratio and floor: what the operator set, but never less than the reference's days need."""
+    if asked == "auto":
+        return tolerance, ratio, FLOOR
+    rate = float(stream.reference[-1] / max(int(stream.reference.sum()), 1))
+    wider = rate_ratio(rate, asked) if asked else 1.0
+    return max(tolerance, asked), max(ratio, wider), max(FLOOR, _FLOOR_OF_INDEX * asked)
+
+
+def enough_days(terms: Terms) -> bool:
+    """Return whether the reference has seven whole days or more; with fewer it should page nobody."""
+    return terms.days >= FEWEST_DAYS

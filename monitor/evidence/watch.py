@@ -1,0 +1,213 @@
+"""One model's fleet: which windows are over, and one step for each, in the order of event time, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from monitor.config.model_checks import EVIDENCE
+from monitor.config.types import parse_moment
+from monitor.events import IntArray
+from monitor.evidence.budget import Severity
+from monitor.evidence.copy import Copy
+from monitor.evidence.findings import Told, rows_of
+from monitor.evidence.length import choose_length
+from monitor.evidence.spans import Calendar
+from monitor.evidence.stream import Source, Stream
+from monitor.evidence.terms import Asked
+from monitor.findings import WindowResult
+from monitor.model import Model
+from monitor.watermark import NEVER
+
+log = structlog.get_logger(__name__)
+_FORMAT: Final = 1
+_MOST_NAMED: Final = 5
+
+
+@dataclass(slots=True)
+class Watch:
+    """Progress and state of one model's fleet at all severities.
+
+    ``next`` is where the first window begins that was not stepped, ``None`` for the model's first; ``target`` is up to
+    where windows are over. Both are written with the counts; a crash between the write and the steps repeats these on
+    the same counts, with the same results.
+    """
+
+    model: Model
+    source: Source
+    severities: tuple[Severity, ...]
+    share: float
+    """Part of the service's budget."""
+    calendar: Calendar
+    most_versions: int
+    next: int | None = None
+    target: int | None = None
+    skips: bool = False
+    """Whether windows before the first close stay unjudged: they are older than the evidence."""
+    length: int = 0
+    why: str = ""
+    copies: dict[str, Copy] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    """Version → start of the last window with rows of it."""
+    moved: bool = True
+    """Whether progress changed since the last write."""
+    stepped: bool = False
+    """Whether the state did."""
+    _known: tuple[str, str] | None = None
+    """Reference and layout that the monitors belong to."""
+
+    def close(self, least: int) -> None:
+        """Note how far event time is; ``least`` is that of the slowest partition."""
+        learning = self.model.learning
+        if learning is not None or self.model.reference is None:
+            # Rows that the reference is learnt from are no evidence.
+            after = None if learning is None else learning.end
+            self.moved |= after != self.next
+            self.next, self.target, self.skips = after, None, False
+            return
+        if least == NEVER:
+            return
+        self._prepare()
+        self.reach(self.source.horizon(self.model, least) // self.length * self.length)
+
+    def reach(self, end: int) -> None:
+        """Take windows that end by ``end`` for over."""
+        if self.skips:
+            self.next, self.skips = end, False
+        if self.target is None or end > self.target:
+            self.target = end
+            self.moved = True
+
+    def finish(self, last: int) -> None:
+        """Take the input as complete: the window that holds its last row is over."""
+        if self.model.reference is not None and self.model.learning is None:
+            self._prepare()
+            self.reach(last // self.length * self.length + self.length)
+
+    def due(self) -> list[int]:
+        """Return the starts of the windows that are over and not stepped, in order."""
+        if self.target is None or self.model.reference is None or self.model.learning is not None:
+            return []
+        self._prepare()
+        begin = -(1 << 62) if self.next is None else -(-self.next // self.length) * self.length
+        return list(self.source.starts(self.model, self.length, begin, self.target))
+
+    def step(self, start: int) -> list[WindowResult]:
+        """Judge one window; return what is said of it. Nothing is said of one without rows or of a holiday."""
+        self.next = start + self.length
+        self.stepped = self.moved = True
+        if not self.calendar.is_judged(start, self.length):
+            return []
+        counts = self.source.counts(self.model, start, start + self.length)
+        if not counts:
+            return []
+        self._admit(counts, start)
+        return list(self._judge(counts, start))
+
+    def done(self) -> None:
+        """Note that no window before the target is left."""
+        if self.target is not None and self.next != self.target and (self.next or 0) < self.target:
+            self.next = self.target
+            self.moved = True
+
+    def progress(self) -> bytes:
+        """Return how far it is, as bytes."""
+        return msgspec.msgpack.encode({"format": _FORMAT, "next": self.next, "target": self.target})
+
+    def state(self) -> bytes:
+        """Return all that was gathered, as bytes."""
+        copies = {name: copy.dump() for name, copy in self.copies.items()}
+        body = {"format": _FORMAT, "length": self.length, "versions": self.versions, "copies": copies}
+        return msgspec.msgpack.encode(body)
+
+    def restore(self, progress: bytes, state: bytes | None) -> None:
+        """Take over what was written; monitors that changed since start afresh, loudly."""
+        marks = msgspec.msgpack.decode(progress)
+        self.next, self.target = marks["next"], marks["target"]
+        if state is None or self.model.reference is None:
+            return
+        body = msgspec.msgpack.decode(state)
+        self.versions = dict(body["versions"])
+        self._open(body["copies"])
+        if body["length"] != self.length:
+            self._say(f"evidence starts afresh: its window is {self.length // 60_000_000} minutes now")
+
+    def _prepare(self) -> None:
+        """Bring monitors under the reference and the layout of the moment."""
+        reference = self.model.reference
+        if reference is not None and self._known != (reference.checksum, self.model.layout.identity):
+            self._open({name: copy.dump() for name, copy in self.copies.items()})
+
+    def _open(self, written: Mapping[str, Any]) -> None:
+        """Make the copies of all severities from their written state, as far as their monitors are the same."""
+        reference = self.model.reference
+        if reference is None:
+            return
+        self._known = (reference.checksum, self.model.layout.identity)
+        sample = self.source.streams(self.model, "")
+        offset = self.calendar.offset(_last_day(reference.days))
+        self.length, self.why = choose_length(self.model, sample, offset)
+        season = "auto" if self.model.config.reference is None else self.model.config.reference.season
+        streams = self._streams()
+        self.copies = {}
+        for severity in self.severities:
+            copy = Copy(severity, Asked(self.length, season, severity.ignore_below, offset))
+            if severity.name in written:
+                copy.load(written[severity.name], streams)
+            self.copies[severity.name] = copy
+            self._fit(copy, streams)
+
+    def _fit(self, copy: Copy, streams: Mapping[str, list[Stream]]) -> None:
+        copy.fit(streams, copy.severity.patience(self.length, self.share))
+        self.stepped = True
+        if copy.roster.fresh:
+            names = copy.roster.fresh
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            self._say(
+                f"evidence starts afresh, since reference, bins or parameters changed ({copy.severity.name}): "
+                f"{', '.join(names[:_MOST_NAMED])}{more}"
+            )
+
+    def _say(self, sentence: str) -> None:
+        self.model.changes.append(sentence)
+        log.warning(sentence, model=self.model.config.name)
+
+    def _streams(self) -> dict[str, list[Stream]]:
+        return {version: list(self.source.streams(self.model, version)) for version in self.versions}
+
+    def _admit(self, counts: Mapping[str, IntArray], start: int) -> None:
+        """Have monitors for the versions of a window; those longest without rows make room."""
+        new = [version for version in sorted(counts) if version not in self.versions]
+        self.versions.update(dict.fromkeys(counts, start))
+        if not new:
+            return
+        for old in sorted(self.versions, key=lambda name: (-self.versions[name], name))[self.most_versions :]:
+            del self.versions[old]
+        streams = self._streams()
+        for copy in self.copies.values():
+            self._fit(copy, streams)
+
+    def _judge(self, counts: Mapping[str, IntArray], start: int) -> Iterator[WindowResult]:
+        told = Told.nothing()
+        slot = self.calendar.slot(start, self.length)
+        known = {version: vector for version, vector in counts.items() if version in self.versions}
+        for copy in self.copies.values():
+            patience = copy.severity.patience(self.length, self.share)
+            report, cells = copy.step(known, patience, start // self.length, slot)
+            told.add(copy, report, cells, self.length, min(known))
+        if "warn" in self.copies:
+            told.add_unstable(self.copies["warn"])
+        for version, vector in known.items():
+            told.rows[version, ""] = int(vector[self.source.rows])
+        for (version, piece), rows, findings in rows_of(told):
+            if version in known:
+                name = self.model.config.name
+                yield WindowResult(name, version, piece, EVIDENCE, start, start + self.length, 0, rows, findings)
+
+
+def _last_day(days: tuple[str, ...]) -> int:
+    return parse_moment(f"{days[-1]}T12:00:00Z") if days else 0
