@@ -175,6 +175,27 @@ CHANGES: Final = Metric(
     ("model",),
 )  # fmt: skip
 
+_FLEET: Final = ("model", "fleet", "severity")
+EVIDENCE_THRESHOLD: Final = Metric(
+    "driftline_evidence_threshold_log", "gauge", "model",
+    "Evidence at which one monitor alone is alarmed, as a natural logarithm; the budget decides it.", _FLEET,
+)  # fmt: skip
+EVIDENCE_MONITORS: Final = Metric(
+    "driftline_evidence_monitors", "gauge", "model",
+    "Monitors that gather evidence, by state: `watching`, `drifted` (alarmed and not recovered), `unstable` (shown, "
+    "not judged).",
+    (*_FLEET, "state"),
+)  # fmt: skip
+EVIDENCE_INCIDENTS: Final = Metric(
+    "driftline_evidence_incidents_total", "counter", "model", "Incidents of evidence, by chance or not.", _FLEET,
+    "incidents",
+)  # fmt: skip
+EVIDENCE_PROMISED: Final = Metric(
+    "driftline_evidence_promised_incidents_total", "counter", "model",
+    "Incidents by chance that the budget allowed in the windows so far. The meter beside it shows what came.", _FLEET,
+    "incidents",
+)  # fmt: skip
+
 UNKNOWN_FIELD: Final = Metric(
     "driftline_unknown_field_first_seen_timestamp_seconds", "gauge", "model",
     "Event time of the first row that has a field beside the known features. One record in 64 is looked at; at most "
@@ -316,6 +337,12 @@ NEW_COLUMN: Final = Metric(
     "Share of the records that have a field beside the known features, of the one in 64 that is looked at; only where "
     "it is surely above the bound.",
     _FEATURE, "ratio", detector="new_column",
+)  # fmt: skip
+EVIDENCE: Final = Metric(
+    "driftline_evidence_log", "gauge", "feature",
+    "Evidence of drift that was gathered over windows, as a natural logarithm. Compare with "
+    "`driftline_evidence_threshold_log`.",
+    (*_FEATURE, "severity"),
 )  # fmt: skip
 P_VALUE: Final = Metric(
     "driftline_feature_p_value", "gauge", "feature", "P-value of the statistic before any correction.",

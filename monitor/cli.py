@@ -99,6 +99,17 @@ def validate(
 
 
 @app.command()
+def explain(
+    target: Annotated[str, typer.Argument(help="MODEL.COLUMN, or MODEL.COLUMN.missing and the like.")],
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Say what a column's monitors see how soon, what they are blind to, and where they stand."""
+    from monitor.commands.explain import explain as command
+
+    raise typer.Exit(command(config, os.environ, target))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     from monitor.commands.schema import schema as command

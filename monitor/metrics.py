@@ -6,6 +6,7 @@ is passed in; there is no global one.
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUT
 from monitor.labels import label
 from monitor.outcome_series import outcome_series
 from monitor.series import SeriesSet, window_series
-from monitor.views import ConceptView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
+from monitor.views import ConceptView, EvidenceView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
 
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
@@ -236,6 +237,19 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
         series.add(catalogue.LEARNING, model.learning.progress, name)
     for watching in model.concept:
         _add_concept(series, watching, name)
+    for fleet in model.evidence:
+        _add_evidence(series, fleet, name)
+
+
+def _add_evidence(series: SeriesSet, fleet: EvidenceView, model: str) -> None:
+    place = (model, fleet.fleet, fleet.severity)
+    states = {"drifted": len(fleet.drifted), "unstable": len(fleet.unstable)}
+    states["watching"] = fleet.monitors - states["drifted"]
+    for state, number in states.items():
+        series.add(catalogue.EVIDENCE_MONITORS, number, *place, state)
+    series.add(catalogue.EVIDENCE_THRESHOLD, math.log(fleet.patience), *place)
+    series.add(catalogue.EVIDENCE_INCIDENTS, fleet.incidents, *place)
+    series.add(catalogue.EVIDENCE_PROMISED, fleet.promised, *place)
 
 
 def _add_concept(series: SeriesSet, view: ConceptView, model: str) -> None:

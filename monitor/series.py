@@ -18,6 +18,8 @@ from monitor.findings import Finding
 from monitor.labels import label
 from monitor.views import WindowView
 
+_SEVERITIES: Final = {"evidence": "warn", "evidence_page": "page"}
+"""Detector of evidence → severity."""
 _STATUSES: Final = ("ok", "warn", "drift", "insufficient")
 
 
@@ -176,9 +178,14 @@ def _add_finding(series: SeriesSet, window: WindowView, finding: Finding, export
     place = (model, version, label(finding.column), name, piece)
     detector = label(finding.detector)
     series.add(catalogue.DRIFT_RATIO, drift_ratio(finding), *place, detector)
-    series.add(catalogue.DRIFT_DETECTED, float(finding.status == "drift"), *place, detector)
+    # Of evidence, drift is the alarm itself, and a warning says that the monitor has not recovered from one.
+    drifted = finding.status == "drift" or (finding.status == "warn" and finding.detector in _SEVERITIES)
+    series.add(catalogue.DRIFT_DETECTED, float(drifted), *place, detector)
     if finding.detector == "volume":
         series.add(catalogue.VOLUME, math.exp(finding.direction * finding.statistic), *_place(window))
+    severity = _SEVERITIES.get(finding.detector)
+    if severity is not None:
+        series.add(catalogue.EVIDENCE, finding.statistic, *place, severity)
     metric = catalogue.BY_DETECTOR.get(finding.detector)
     if metric is not None and (not metric.export or metric.export in export):
         series.add(metric, finding.statistic, *place)

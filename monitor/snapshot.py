@@ -73,6 +73,7 @@ class Snapshots:
             join=None if joining is None else joining.view(),
             concept=() if joining is None or joining.concept is None else joining.concept.views(),
             changes=tuple(model.changes),
+            evidence=pipeline.evidence.views(name),
             windows=self._windows.get(name, ()),
             performance=self._judged(name, pipeline),
         )

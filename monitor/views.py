@@ -239,6 +239,32 @@ class ConceptView:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """One fleet of monitors at one severity: what it promises, and what came."""
+
+    fleet: str
+    """``inputs``, what is known at prediction time, or ``outcomes``."""
+    severity: str
+    window: int
+    """Length of an evidence window, microseconds."""
+    chosen: str
+    """Why windows are so long."""
+    patience: float
+    """Windows between two incidents by chance, on average, at least."""
+    monitors: int
+    unstable: tuple[str, ...] = ()
+    """Monitors that are shown, not judged."""
+    drifted: tuple[str, ...] = ()
+    """Monitors that were alarmed and have not recovered."""
+    windows: int = 0
+    """Windows judged so far."""
+    promised: float = 0.0
+    """Incidents by chance that the budget allowed in them."""
+    incidents: int = 0
+    """Incidents that came, by chance or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
     """One monitored model."""
 
@@ -260,6 +286,7 @@ class ModelView:
     changes: tuple[str, ...] = ()
     """What the configuration changed since the state was last open, in sentences."""
     concept: tuple[ConceptView, ...] = ()
+    evidence: tuple[EvidenceView, ...] = ()
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays
     good as long."""

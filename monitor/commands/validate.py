@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from monitor.commands.explain import opened
 from monitor.config.checks import Complaint
+from monitor.config.load import folder_of, load
 from monitor.config.problem import UNREACHABLE
 from monitor.config.report import check_source
 from monitor.config.report import validate as examine
 from monitor.config.root import Config, LogConfig
+from monitor.evidence.explain import blind_below
 from monitor.logs import configure
 from monitor.redaction import redact
 from monitor.sources.build import MissingExtraError, build_source
@@ -33,7 +36,22 @@ def validate(config: Path, no_environment: bool = False) -> int:
     for problem in problems:
         sys.stderr.write(f"{'warning: ' if problem.is_warning else ''}{problem}\n")
     sys.stdout.write(summary)
+    if summary:
+        sys.stdout.writelines(f"{line}\n" for line in blind_zones(config))
     return CONFIG_ERROR if any(not problem.is_warning for problem in problems) else 0
+
+
+def blind_zones(path: Path) -> Iterator[str]:
+    """Yield what evidence cannot see, of the models whose reference is there."""
+    config = load(path, os.environ)
+    configure(LogConfig(level="error", format="console"))
+    _, keeper = opened(config, folder_of(path))
+    for name, watches in keeper.watches.items():
+        for watch in watches:
+            if watch.copies:
+                yield ""
+                yield f"{name}: evidence of {watch.source.fleet}"
+                yield from (f"  {line}" for line in blind_below(watch))
 
 
 def check_inputs(config: Config) -> Iterator[Complaint]:

@@ -56,6 +56,7 @@ models:
       map: {{id: value.id, time: value.at, label: value.label}}
     join: {{wait: 21d}}
     reference: {{source: reference.json}}
+    evidence: {{window: 6h}}
     windows:
       hourly: {{size: 1h, lateness: 5m, min_samples: 100, restate_for: 1d}}
       daily: {{size: 1d, slide: 1h, lateness: 5m}}

@@ -80,6 +80,13 @@ class Copy:
             self.meter.incidents += report.incident
         return report, cells
 
+    @property
+    def weights(self) -> FloatArray:
+        """Start weights of all monitors while every version has rows."""
+        parts = list(self._weights.values())
+        whole: FloatArray = np.concatenate([np.zeros(0), *parts]) / max(len(parts), 1)
+        return whole
+
     def since(self) -> IntArray:
         """Return the window of each monitor's last alarm."""
         windows = np.zeros(len(self.streams), np.int64)

@@ -19,6 +19,7 @@ from monitor.model import Model
 from monitor.panes import Reader
 from monitor.partition import Partition
 from monitor.store.port import CorruptStateError
+from monitor.views import EvidenceView
 
 EVIDENCE: Final = b"V"
 _PROGRESS: Final = "progress"
@@ -80,6 +81,10 @@ class Keeper:
             for start in watch.due():
                 yield watch.step(start)
             watch.done()
+
+    def views(self, model: str) -> tuple[EvidenceView, ...]:
+        """Return what may be shown of a model's fleets."""
+        return tuple(view for watch in self.watches.get(model, ()) for view in watch.views())
 
     def changes(self, models: Iterable[str] | None = None) -> dict[bytes, bytes]:
         """Return what the next write must put."""

@@ -91,6 +91,12 @@ class Stream:
         """Return how people call it: ``age``, or ``age.missing`` for a rate."""
         return f"{self.column}.{self.part}" if self.part else self.column
 
+    @property
+    def label(self) -> str:
+        """Return the name with version and slice, where there are any."""
+        place = ", ".join(part for part in (f"version {self.version}" if self.version else "", self.slice) if part)
+        return f"{self.name} ({place})" if place else self.name
+
 
 @dataclass(frozen=True, eq=False)
 class Source:

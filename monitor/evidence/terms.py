@@ -87,7 +87,7 @@ def terms_of(stream: Stream, asked: Asked, alpha: float, day_alpha: float) -> Te
         Probability that a day strays further than is tolerated.
     """
     whole = _judged(stream, asked, day_alpha, None)
-    cycle = None if asked.season == "none" else by_slot(stream, asked)
+    cycle = None if asked.season == "none" or stream.past.whole_days < 2 else by_slot(stream, asked)
     if cycle is None:
         return whole
     seasonal = _judged(stream, asked, day_alpha, cycle)
@@ -170,9 +170,10 @@ def rate_ratio(rate: float, index: float) -> float:
 
 
 def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | None) -> Terms:
-    past, slots = stream.past, np.zeros(1, np.int64)
+    past = stream.past
     windows, least = windows_of(past, asked.length), 0.0
-    if windows is None:
+    days = past.whole_days
+    if windows is None or days < 2:
         windows, least = past.days[:, np.newaxis], UNKNOWN_DAYS
     if cycle is not None:
         slots = slot_order(asked)
@@ -180,25 +181,31 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
     else:
         slots = np.zeros(windows.shape[1], np.int64)
         spread = Dispersion.of(windows.sum(axis=1, keepdims=True).astype(np.float64))
-    days = past.whole_days
-    tolerance, ratio = UNKNOWN_DAYS, RATIO
-    if days >= 2:
-        wander = Wander.of(windows[:, :, np.newaxis].astype(np.float64), slots)
-        tolerance = float(np.maximum(auto_tolerance(wander, np.array([day_alpha])), least)[0])
-        rate = stream.reference[-1:] / max(int(stream.reference.sum()), 1)
-        ratio = float(auto_ratio(wander, rate, np.array([day_alpha]))[0])
-    unstable = np.isnan(ratio if stream.is_rate else tolerance)
+    figure = _strayed(stream, windows, slots, day_alpha) if days >= 2 else 0.0
+    unstable = bool(np.isnan(figure))
+    tolerance = least if stream.is_rate else max(figure, least)
+    ratio = max(figure, RATIO) if stream.is_rate else RATIO
     tolerance, ratio, floor = _asked_for(stream, asked.ignore_below, tolerance, ratio)
     return Terms(
         reference=stream.reference[np.newaxis].astype(np.float64) if cycle is None else cycle,
         seasonal=cycle is not None,
         tolerance=None if unstable else tolerance,
-        ratio=1.0 if unstable else ratio,
+        ratio=RATIO if unstable else ratio,
         floor=floor,
         dispersion=float(spread.factor[0]),
         directions=float(spread.directions[0]),
         days=days if days >= 2 else 0,
     )
+
+
+def _strayed(stream: Stream, windows: IntArray, slots: IntArray, day_alpha: float) -> float:
+    """Return the tolerance of a shape, or the ratio of a rate, that the reference's windows need; NaN if too wide."""
+    wander = Wander.of(windows[:, :, np.newaxis].astype(np.float64), slots)
+    level = np.array([day_alpha])
+    if not stream.is_rate:
+        return float(auto_tolerance(wander, level)[0])
+    rate = stream.reference[-1:] / max(int(stream.reference.sum()), 1)
+    return float(auto_ratio(wander, rate, level)[0])
 
 
 def _dispersed(windows: IntArray, slots: IntArray) -> Dispersion:

@@ -21,6 +21,7 @@ from monitor.evidence.stream import Source, Stream
 from monitor.evidence.terms import Asked
 from monitor.findings import WindowResult
 from monitor.model import Model
+from monitor.views import EvidenceView
 from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
@@ -71,7 +72,7 @@ class Watch:
             return
         if least == NEVER:
             return
-        self._prepare()
+        self.prepare()
         self.reach(self.source.horizon(self.model, least) // self.length * self.length)
 
     def reach(self, end: int) -> None:
@@ -85,14 +86,14 @@ class Watch:
     def finish(self, last: int) -> None:
         """Take the input as complete: the window that holds its last row is over."""
         if self.model.reference is not None and self.model.learning is None:
-            self._prepare()
+            self.prepare()
             self.reach(last // self.length * self.length + self.length)
 
     def due(self) -> list[int]:
         """Return the starts of the windows that are over and not stepped, in order."""
         if self.target is None or self.model.reference is None or self.model.learning is not None:
             return []
-        self._prepare()
+        self.prepare()
         begin = -(1 << 62) if self.next is None else -(-self.next // self.length) * self.length
         return list(self.source.starts(self.model, self.length, begin, self.target))
 
@@ -113,6 +114,24 @@ class Watch:
         if self.target is not None and self.next != self.target and (self.next or 0) < self.target:
             self.next = self.target
             self.moved = True
+
+    def views(self) -> Iterator[EvidenceView]:
+        """Yield what may be shown of each severity."""
+        for copy in self.copies.values():
+            names = {stream.key: stream.label for stream in copy.streams}
+            yield EvidenceView(
+                fleet=self.source.fleet,
+                severity=copy.severity.name,
+                window=self.length,
+                chosen=self.why,
+                patience=copy.severity.patience(self.length, self.share),
+                monitors=len(copy.streams),
+                unstable=tuple(stream.label for stream in copy.unstable),
+                drifted=tuple(names[key] for key in copy.told if key in names),
+                windows=copy.meter.windows,
+                promised=copy.meter.promised,
+                incidents=copy.meter.incidents,
+            )
 
     def progress(self) -> bytes:
         """Return how far it is, as bytes."""
@@ -136,7 +155,7 @@ class Watch:
         if body["length"] != self.length:
             self._say(f"evidence starts afresh: its window is {self.length // 60_000_000} minutes now")
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Bring monitors under the reference and the layout of the moment."""
         reference = self.model.reference
         if reference is not None and self._known != (reference.checksum, self.model.layout.identity):

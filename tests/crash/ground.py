@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.bins import CategoricalBins, NumericBins
 from monitor.config.load import load
+from monitor.config.model_checks import EVIDENCE
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
@@ -157,6 +158,8 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
     cells_of = cache(partial(_cells_of, truth, plan))
     sliced: defaultdict[tuple[str, str, int], list[WindowResult]] = defaultdict(list)
     for result in pipeline.assembly.history.results(None, None):
+        if result.window == EVIDENCE:
+            continue
         key = (result.version, result.window, result.start)
         if result.slice:
             sliced[key].append(result)
