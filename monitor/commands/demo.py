@@ -87,8 +87,9 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
 
 
 def verdict(ledger: Ledger) -> int:
-    """Return the exit status: 0 when every injected change was found."""
-    return 0 if len(ledger.found) == len(ledger.injections) else NOT_FOUND
+    """Return the exit status: 0 when some threshold found every change, and evidence all that inputs show."""
+    shown = {injection.name for injection in ledger.injections if not injection.shown_by_labels}
+    return 0 if len(ledger.found) == len(ledger.injections) and shown <= ledger.alarms.found.keys() else NOT_FOUND
 
 
 class Screen:
@@ -100,6 +101,7 @@ class Screen:
         self._drawn = 0.0
         self._day = -1
         self._told = 0
+        self._crossed = 0
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -120,9 +122,17 @@ class Screen:
             self._live.update(frame, refresh=True)
 
     def _tell(self, play: Play) -> None:
-        for found in list(play.ledger.found.values())[self._told :]:
+        alarms = list(play.ledger.alarms.found.values())
+        for found in alarms[self._told :]:
+            finding = found.finding
+            self._console.print(
+                f"  alarm: {clock(found.result.end)}  {finding.column} {finding.explanation}", highlight=False
+            )
+        self._told = len(alarms)
+        crossed = list(play.ledger.found.values())
+        for found in crossed[self._crossed :]:
             self._console.print(f"  found: {sentence(found.result, found.finding)}", highlight=False)
-        self._told = len(play.ledger.found)
+        self._crossed = len(crossed)
         if play.latest is None:
             return
         day = (play.latest.end - play.stream.start) // DAY

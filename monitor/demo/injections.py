@@ -50,6 +50,11 @@ class Injection:
     judged: bool = False
     """Whether it truly changes how right the model is, or how right its scores are."""
 
+    @property
+    def shown_by_labels(self) -> bool:
+        """Whether only labels can show it: what the model is given looks as it always does."""
+        return self.kind in {"flipped concept", "lost calibration"}
+
     def rows(self, times: IntArray) -> IntArray:
         """Return the rows that it touches."""
         return np.flatnonzero((times >= self.start) & (times < self.end))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from monitor.config.model_checks import EVIDENCE
 from monitor.demo.injections import Injection
+from monitor.evidence.findings import TOGETHER
 from monitor.findings import Finding, WindowResult
 from monitor.outcomes.told import OF_WINDOW
 
@@ -45,6 +47,38 @@ class Naive:
 
 
 @dataclass(slots=True)
+class Alarms:
+    """What evidence said: the first alarm of each change, and those without one."""
+
+    found: dict[str, Found] = field(default_factory=dict)
+    false: list[tuple[WindowResult, Finding]] = field(default_factory=list)
+    windows: int = 0
+
+    def add(self, result: WindowResult, injections: Sequence[Injection]) -> None:
+        """Take in one evidence window."""
+        self.windows += not result.slice
+        for finding in result.findings:
+            if finding.status == "drift":
+                self._alarm(result, finding, injections)
+
+    def _alarm(self, result: WindowResult, finding: Finding, injections: Sequence[Injection]) -> None:
+        moved = False
+        for injection in injections:
+            if not (result.end > injection.start and result.start < injection.end):
+                continue
+            if _is_of(finding, injection.column) and injection.name not in self.found:
+                self.found[injection.name] = Found(injection, result, finding, result.end)
+            moved = moved or finding.column == TOGETHER or any(_is_of(finding, column) for column in injection.moves)
+        if not moved:
+            self.false.append((result, finding))
+
+
+def _is_of(finding: Finding, column: str) -> bool:
+    """Return whether a monitor is a column's, or that of one of its rates, such as ``hvalue.missing``."""
+    return finding.column == column or finding.column.startswith(f"{column}.")
+
+
+@dataclass(slots=True)
 class Ledger:
     """Keeps count while windows close."""
 
@@ -55,6 +89,7 @@ class Ledger:
     recent: list[tuple[WindowResult, Finding]] = field(default_factory=list)
     psi: Naive = field(default_factory=lambda: Naive("PSI > 0.2"))
     ks: Naive = field(default_factory=lambda: Naive("KS p < 0.05"))
+    alarms: Alarms = field(default_factory=Alarms)
     _seen: set[tuple[str, int]] = field(default_factory=set)
     _cried: set[tuple[str, int, str, str]] = field(default_factory=set)
 
@@ -72,6 +107,9 @@ class Ledger:
             How far the labels have come, where there are any.
         """
         for result in sorted(results, key=lambda result: result.end):
+            if result.window == EVIDENCE:
+                self.alarms.add(result, self.injections)
+                continue
             labelled = result.window.endswith(OF_WINDOW)
             if (result.window, result.start) not in self._seen:
                 self._seen.add((result.window, result.start))

@@ -33,6 +33,8 @@ _AT_ONCE: Final = 3 * HOUR
 """Of the stream, read between two checkpoints."""
 _JUDGED_EVERY: Final = DAY
 """Of the stream. The service looks at what labels changed every minute, in which the demo plays a month."""
+_REFERENCE_ROWS: Final = 56_000
+"""500 in each quarter of its 28 days: with fewer, chance looks like days that differ, and more must be tolerated."""
 CONFIG: Final = """\
 # The demo's configuration. Everything not said here is a default.
 version: 1
@@ -106,7 +108,7 @@ class Play:
         path.write_text(text, encoding="utf-8")
         config = load(path, {}, needs_references=False)
         model = config.models[0]
-        rows = list(self.stream.reference_rows())
+        rows = list(self.stream.reference_rows(_REFERENCE_ROWS))
 
         def batches() -> Iterator[Batch]:
             decoder = Decoder([Schema.of(model)], config.limits)

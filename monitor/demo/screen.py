@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.config.types import format_duration
-from monitor.demo.ledger import Ledger, Naive
+from monitor.demo.injections import Injection
+from monitor.demo.ledger import Found, Ledger, Naive
 from monitor.events import DAY, MINUTE
 from monitor.findings import Finding, WindowResult
 
@@ -82,26 +83,46 @@ def sentence(result: WindowResult, finding: Finding) -> str:
 def closing(ledger: Ledger) -> RenderableType:
     """Return the closing table."""
     table = Table(title="Injected and found", title_justify="left")
-    for name in ("change", "column", "began", "found by", "at", "after"):
+    for name in ("change", "column", "began", "evidence", "after", "first threshold crossed", "after"):
         table.add_column(name)
     for injection in ledger.injections:
-        found = ledger.found.get(injection.name)
-        if found is None:
-            table.add_row(
-                injection.name, injection.column, clock(injection.start), Text("not found", style="bold red"), "", ""
-            )
-            continue
-        piece = f", {found.result.slice}" if found.result.slice else ""
-        by = f"{found.finding.detector}, {found.result.window} window{piece}"
-        after = format_duration(found.delay // MINUTE * MINUTE)
-        table.add_row(injection.name, injection.column, clock(injection.start), by, clock(found.at), after)
-    quiet = [pair for pair in ledger.false_alarms if pair[0].end <= ledger.quiet_until]
-    later = len(ledger.false_alarms) - len(quiet)
+        table.add_row(
+            injection.name,
+            injection.column,
+            clock(injection.start),
+            *_by_evidence(injection, ledger.alarms.found.get(injection.name)),
+            *_by_threshold(ledger.found.get(injection.name)),
+        )
     lines = [
-        f"Driftline: {len(quiet)} false alarms in the quiet days, {later} after; {ledger.windows:,} windows.",
+        f"Evidence: {_false(ledger, ledger.alarms.false)}; {ledger.alarms.windows:,} windows.",
+        f"Thresholds with p-values: {_false(ledger, ledger.false_alarms)}; {ledger.windows:,} windows.",
         *(thumb(rule) for rule in (ledger.psi, ledger.ks)),
     ]
     return Group(table, Panel("\n".join(lines), title="The same quiet days, by rule of thumb", title_align="left"))
+
+
+def _by_evidence(injection: Injection, found: Found | None) -> tuple[RenderableType, str]:
+    if found is None:
+        only = "labels show it, not inputs" if injection.shown_by_labels else ""
+        return (Text(only, style="dim") if only else Text("not found", style="bold red")), ""
+    words = found.finding.explanation.partition(", since ")[0]
+    return f"{found.finding.column} {words}", _after(found)
+
+
+def _by_threshold(found: Found | None) -> tuple[RenderableType, str]:
+    if found is None:
+        return Text("none", style="bold red"), ""
+    piece = f", {found.result.slice}" if found.result.slice else ""
+    return f"{found.finding.detector}, {found.result.window} window{piece}", _after(found)
+
+
+def _after(found: Found) -> str:
+    return format_duration(found.delay // MINUTE * MINUTE)
+
+
+def _false(ledger: Ledger, alarms: list[tuple[WindowResult, Finding]]) -> str:
+    quiet = sum(result.end <= ledger.quiet_until for result, _ in alarms)
+    return f"{quiet} false alarms in the quiet days, {len(alarms) - quiet} after"
 
 
 def thumb(rule: Naive) -> str:

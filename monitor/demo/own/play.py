@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from monitor.config.load import load
+from monitor.config.model_checks import EVIDENCE
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
@@ -149,7 +150,7 @@ class Play:
         pipeline.finish()
 
     def _note(self, results: list[WindowResult]) -> None:
-        whole = [result for result in results if self._is_whole(result)]
+        whole = [result for result in results if result.window != EVIDENCE and self._is_whole(result)]
         self.results(whole)
         for result in whole:
             if result.n and (self.latest is None or result.end >= self.latest.end):
