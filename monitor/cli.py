@@ -110,6 +110,19 @@ def explain(
 
 
 @app.command()
+def accept(
+    target: Annotated[str, typer.Argument(help="MODEL.COLUMN, or MODEL.COLUMN.missing and the like.")],
+    until: Annotated[str, typer.Option(help="Event time up to which it is expected, RFC 3339.")],
+    because: Annotated[str, typer.Option(help="Why, for whoever is on call next.")],
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Accept a drift: it is shown, and alarms again only if it gets worse."""
+    from monitor.commands.accept import accept as command
+
+    raise typer.Exit(command(config, os.environ, target, until, because))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     from monitor.commands.schema import schema as command

@@ -53,9 +53,11 @@ class Copy:
         chosen = [one for part in streams.values() for one in part if one.kind in self.severity.kinds]
         self.roster.fit(chosen, self.asked, patience)
         self._seat(chosen)
-        fleet = Fleet.of([self.roster.monitor(stream) for stream in self.streams])
-        self.state, _ = carried(self.fleet, self.state, fleet)
-        self.fleet = fleet
+        monitors = [self.roster.monitor(stream) for stream in self.streams]
+        if [one.identity for one in monitors] != [one.identity for one in self.fleet.monitors]:
+            fleet = Fleet.of(monitors)
+            self.state, _ = carried(self.fleet, self.state, fleet)
+            self.fleet = fleet
         known = {stream.key for stream in self.streams}
         fresh = {stream.key for stream in self.streams if stream.name in self.roster.fresh}
         self.told = {key: told for key, told in self.told.items() if key in known - fresh}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -15,6 +15,7 @@ from detectors.fleet.alarm import Alarm, Change, Report
 from detectors.fleet.state import Mode
 from monitor.events import IntArray
 from monitor.evidence.copy import Copy
+from monitor.evidence.orders import Order
 from monitor.evidence.stream import Stream
 from monitor.findings import Finding
 
@@ -35,21 +36,30 @@ class Told:
         """Return none."""
         return cls(defaultdict(list), defaultdict(int))
 
-    def add(self, copy: Copy, report: Report, cells: IntArray, length: int, first: str) -> None:
-        """Add what one severity says; ``first`` is the version in whose findings a diffuse drift is told."""
+    def add(
+        self, copy: Copy, report: Report, cells: IntArray, length: int, first: str, accepted: Mapping[str, Order]
+    ) -> None:
+        """Add what one severity says; ``first`` is the version in whose findings a diffuse drift is told.
+
+        What is ``accepted``, by column or by rate, is in order unless it gets worse.
+        """
         alarms = {alarm.monitor: alarm for alarm in report.alarms}
-        starts, since = copy.fleet.offsets, copy.since()
-        for place, stream in enumerate(copy.streams):
-            rows = int(cells[starts[place] : starts[place + 1]].sum())
+        starts, since, modes = copy.fleet.offsets[:-1], copy.since().tolist(), report.mode.tolist()
+        every = np.add.reduceat(cells, starts).tolist() if len(starts) else []
+        figures = np.stack([report.log_evidence, report.effect, report.low, report.high], axis=1).tolist()
+        for place, (stream, rows) in enumerate(zip(copy.streams, every, strict=True)):
             where = (stream.version, stream.slice)
             self.rows[where] = max(self.rows[where], rows)
             alarm = alarms.get(place)
             if alarm is not None:
                 copy.told[stream.key] = (alarm.window, describe(alarm, stream, length))
-            status, words = _status(copy, report, place, alarm, rows, int(since[place]), length)
-            if report.mode[place] == Mode.WATCHING:
+            status, words = _status(copy, report, place, alarm, rows, since[place], length)
+            order = accepted.get(stream.name) or accepted.get(stream.column)
+            if order is not None and status != "insufficient":
+                status, words = _expected(status, words, alarm, order)
+            if modes[place] == Mode.WATCHING:
                 copy.told.pop(stream.key, None)
-            self.findings[where].append(_finding(copy, report, place, alarm, status, words))
+            self.findings[where].append(_finding(copy, report, figures[place], alarm, status, words, stream.name))
         if report.incident and not report.alarms:
             self.findings[first, ""].append(_together(copy, report))
 
@@ -102,21 +112,20 @@ def _status(
     return "ok", "recovered" if report.recovered[place] else ""
 
 
-def _finding(copy: Copy, report: Report, place: int, alarm: Alarm | None, status: str, words: str) -> Finding:
-    stream = copy.streams[place]
-    return Finding(
-        column=stream.name,
-        detector=copy.severity.detector,
-        statistic=float(report.log_evidence[place]),
-        effect=float(report.effect[place]),
-        low=float(report.low[place]),
-        high=float(report.high[place]),
-        p_value=_NAN,
-        threshold=report.log_threshold,
-        status=status,
-        direction=0 if alarm is None else _direction(alarm),
-        explanation=words,
-    )
+def _expected(status: str, words: str, alarm: Alarm | None, order: Order) -> tuple[str, str]:
+    """Return status and words of a monitor whose drift was accepted."""
+    if status == "ok" or (alarm is not None and alarm.change == Change.WORSE):
+        return status, words
+    return "ok", f"accepted until {moment(order.until)} by {order.who}, {order.because}: {words}"
+
+
+def _finding(
+    copy: Copy, report: Report, figures: list[float], alarm: Alarm | None, status: str, words: str, name: str
+) -> Finding:
+    statistic, effect, low, high = figures
+    direction = 0 if alarm is None else _direction(alarm)
+    detector, threshold = copy.severity.detector, report.log_threshold
+    return Finding(name, detector, statistic, effect, low, high, _NAN, threshold, status, direction, words)
 
 
 def _direction(alarm: Alarm) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from detectors.fleet.codec import CorruptEvidenceError
 from monitor.config.root import Config
 from monitor.evidence.budget import severities_of
+from monitor.evidence.orders import Orders
 from monitor.evidence.panes import inputs_of
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source
@@ -31,6 +33,7 @@ class Keeper:
     """The watches of all models. ``changes`` go into the pipeline's one write, ``step`` comes after it."""
 
     watches: dict[str, list[Watch]] = field(default_factory=dict)
+    orders: Orders | None = None
 
     @classmethod
     def open(
@@ -57,7 +60,7 @@ class Keeper:
         chosen = {name: (inputs,) if sources is None else tuple(sources(model)) for name, model in models.items()}
         share = 1 / max(sum(map(len, chosen.values())), 1)
         severities, calendar = severities_of(config.alarms), Calendar.of(config.calendar)
-        keeper = cls()
+        keeper = cls(orders=Orders(Path(config.state.path)))
         for name, model in models.items():
             most = config.limits.versions + 1
             keeper.watches[name] = [Watch(model, source, severities, share, calendar, most) for source in chosen[name]]
@@ -66,8 +69,13 @@ class Keeper:
         return keeper
 
     def close(self, model: str, least: int) -> None:
-        """Note the least event time of a model over its partitions."""
+        """Note the least event time of a model over its partitions, and hear what operators ordered by now.
+
+        Orders are written with the windows that are over, so that steps repeated after a crash know the same ones.
+        """
         for watch in self.watches.get(model, ()):
+            if self.orders is not None:
+                watch.hear(self.orders.after(watch.heard))
             watch.close(least)
 
     def finish(self, model: str, last: int) -> None:

@@ -81,12 +81,12 @@ class Stream:
     names: tuple[str, ...] = ()
     importance: float = 1.0
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Return what tells it from all others of a model's fleet."""
         return f"{self.version}\x1f{self.slice}\x1f{self.column}\x1f{self.part}"
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Return how people call it: ``age``, or ``age.missing`` for a rate."""
         return f"{self.column}.{self.part}" if self.part else self.column

@@ -20,6 +20,9 @@ from monitor.evidence.stream import Past, Stream
 UNKNOWN_DAYS: Final = 0.01
 """Tolerance ``auto`` where the reference does not know how much its windows differ: anyone's guess."""
 _STEPS: Final = 60
+_FEWEST_HITS: Final = 5.0
+_CLEARLY: Final = 0.8
+"""Slots must see so much more; of two tolerances that differ by chance, the smaller is not the better one."""
 _FLOOR_OF_INDEX: Final = 0.1
 """A rate may move by this part of the index that is of no interest, however rare it is."""
 
@@ -91,7 +94,7 @@ def terms_of(stream: Stream, asked: Asked, alpha: float, day_alpha: float) -> Te
     if cycle is None:
         return whole
     seasonal = _judged(stream, asked, day_alpha, cycle)
-    if asked.season == "hour_of_day" or blindness(seasonal, stream, alpha) < blindness(whole, stream, alpha):
+    if asked.season == "hour_of_day" or blindness(seasonal, stream, alpha) < _CLEARLY * blindness(whole, stream, alpha):
         return seasonal
     return whole
 
@@ -156,7 +159,7 @@ def rate_ratio(rate: float, index: float) -> float:
     """Return by which factor the odds of a rate grow when its population stability index reaches ``index``.
 
     >>> round(rate_ratio(0.2, 0.1), 2)
-    1.95
+    2.05
     """
     if not 0 < rate < 1:
         return RATIO
@@ -200,12 +203,27 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
 
 def _strayed(stream: Stream, windows: IntArray, slots: IntArray, day_alpha: float) -> float:
     """Return the tolerance of a shape, or the ratio of a rate, that the reference's windows need; NaN if too wide."""
+    level, rate = np.array([day_alpha]), stream.reference[-1:] / max(int(stream.reference.sum()), 1)
+    if stream.is_rate and not slots.any():
+        windows = with_hits(windows, float(rate[0]))
+        slots = np.zeros(windows.shape[1], np.int64)
     wander = Wander.of(windows[:, :, np.newaxis].astype(np.float64), slots)
-    level = np.array([day_alpha])
-    if not stream.is_rate:
-        return float(auto_tolerance(wander, level)[0])
-    rate = stream.reference[-1:] / max(int(stream.reference.sum()), 1)
-    return float(auto_ratio(wander, rate, level)[0])
+    return float((auto_ratio(wander, rate, level) if stream.is_rate else auto_tolerance(wander, level))[0])
+
+
+def with_hits(windows: IntArray, rate: float) -> IntArray:
+    """Return windows ``[D, W, K]`` put together until one expects five hits, or is the whole day.
+
+    Windows with hardly a hit scatter so much by chance that they say nothing of their own laws.
+    """
+    days, number, cells = windows.shape
+    for span in range(1, number + 1):
+        if number % span == 0:
+            joined: IntArray = windows.reshape(days, number // span, span, cells).sum(axis=2)
+            rows = joined.sum(axis=2)
+            if not rows.any() or np.median(rows[rows > 0]) * min(rate, 1 - rate) >= _FEWEST_HITS:
+                break
+    return joined
 
 
 def _dispersed(windows: IntArray, slots: IntArray) -> Dispersion:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -14,8 +14,9 @@ from monitor.config.types import parse_moment
 from monitor.events import IntArray
 from monitor.evidence.budget import Severity
 from monitor.evidence.copy import Copy
-from monitor.evidence.findings import Told, rows_of
+from monitor.evidence.findings import Told, moment, rows_of
 from monitor.evidence.length import choose_length
+from monitor.evidence.orders import Order
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source, Stream
 from monitor.evidence.terms import Asked
@@ -54,12 +55,28 @@ class Watch:
     copies: dict[str, Copy] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     """Version → start of the last window with rows of it."""
+    orders: list[Order] = field(default_factory=list)
+    """What operators accepted, and is not over."""
+    heard: int = 0
+    """Number of the last order that was looked at."""
     moved: bool = True
     """Whether progress changed since the last write."""
     stepped: bool = False
     """Whether the state did."""
     _known: tuple[str, str] | None = None
     """Reference and layout that the monitors belong to."""
+
+    def hear(self, orders: Iterable[Order]) -> None:
+        """Take up orders; each is told of in the log once."""
+        name = self.model.config.name
+        for order in orders:
+            self.heard, self.moved = order.number, True
+            if order.model == name:
+                self.orders = [*(one for one in self.orders if one.column != order.column), order]
+                log.info(
+                    "drift accepted", model=name, column=order.column, until=moment(order.until), by=order.who,
+                    because=order.because, order=order.number,
+                )  # fmt: skip
 
     def close(self, least: int) -> None:
         """Note how far event time is; ``least`` is that of the slowest partition."""
@@ -135,7 +152,9 @@ class Watch:
 
     def progress(self) -> bytes:
         """Return how far it is, as bytes."""
-        return msgspec.msgpack.encode({"format": _FORMAT, "next": self.next, "target": self.target})
+        orders = [astuple(order) for order in self.orders]
+        marks = {"format": _FORMAT, "next": self.next, "target": self.target, "heard": self.heard, "orders": orders}
+        return msgspec.msgpack.encode(marks)
 
     def state(self) -> bytes:
         """Return all that was gathered, as bytes."""
@@ -146,7 +165,8 @@ class Watch:
     def restore(self, progress: bytes, state: bytes | None) -> None:
         """Take over what was written; monitors that changed since start afresh, loudly."""
         marks = msgspec.msgpack.decode(progress)
-        self.next, self.target = marks["next"], marks["target"]
+        self.next, self.target, self.heard = marks["next"], marks["target"], marks["heard"]
+        self.orders = [Order(*order) for order in marks["orders"]]
         if state is None or self.model.reference is None:
             return
         body = msgspec.msgpack.decode(state)
@@ -212,12 +232,13 @@ class Watch:
 
     def _judge(self, counts: Mapping[str, IntArray], start: int) -> Iterator[WindowResult]:
         told = Told.nothing()
+        accepted = {order.column: order for order in self.orders if start < order.until}
         slot = self.calendar.slot(start, self.length)
         known = {version: vector for version, vector in counts.items() if version in self.versions}
         for copy in self.copies.values():
             patience = copy.severity.patience(self.length, self.share)
             report, cells = copy.step(known, patience, start // self.length, slot)
-            told.add(copy, report, cells, self.length, min(known))
+            told.add(copy, report, cells, self.length, min(known), accepted)
         if "warn" in self.copies:
             told.add_unstable(self.copies["warn"])
         for version, vector in known.items():

@@ -1,0 +1,92 @@
+"""What operators ask for, in a file of its own that any process may add to: ``accept`` for now.
+
+The pipeline reads orders it has not seen and remembers, with its state, how far it read; so an order takes effect once,
+whatever crashes. Orders are never changed or dropped: they are the audit trail.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from monitor.store.port import StateUnavailableError
+
+FILE: Final = "orders.sqlite"
+_WAIT: Final = 10.0
+_TABLE: Final = """
+    CREATE TABLE IF NOT EXISTS orders (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        model TEXT NOT NULL,
+        "column" TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        because TEXT NOT NULL
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One wish of an operator."""
+
+    number: int
+    at: int
+    """Wall clock, microseconds."""
+    who: str
+    kind: str
+    model: str
+    column: str
+    """A column, or one of its rates, such as ``age.missing``."""
+    until: int
+    """Event time, microseconds."""
+    because: str
+
+
+class Orders:
+    """The file of orders. Every call opens it anew, so it may come from any thread or process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def add(self, *, at: int, who: str, model: str, column: str, until: int, because: str) -> int:
+        """Add an ``accept``; return its number.
+
+        Raises
+        ------
+        StateUnavailableError
+            When the file cannot be written.
+        """
+        statement = 'INSERT INTO orders (at, who, kind, model, "column", until, because) VALUES (?, ?, ?, ?, ?, ?, ?)'
+        with self._open() as connection, connection:
+            connection.execute(_TABLE)
+            cursor = connection.execute(statement, (at, who, "accept", model, column, until, because))
+            return int(cursor.lastrowid or 0)
+
+    def after(self, number: int) -> list[Order]:
+        """Return the orders that came after one, in order; none while there is no file."""
+        if not self.path.exists():
+            return []
+        with self._open() as connection:
+            connection.execute(_TABLE)
+            rows = connection.execute(
+                'SELECT number, at, who, kind, model, "column", until, because FROM orders WHERE number > ? '
+                "ORDER BY number",
+                (number,),
+            ).fetchall()
+        return [Order(*row) for row in rows]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=_WAIT)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                yield connection
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise StateUnavailableError(f"{self.path}: {error}") from error
