@@ -12,6 +12,7 @@ from monitor.findings import Finding, WindowResult
 from monitor.views import (
     ClockView,
     ConceptView,
+    EvidenceView,
     FigureView,
     InputView,
     JoinView,
@@ -141,4 +142,14 @@ def full_view() -> View:
     learning = model(name="new", windows=(), owner=None, references={}, learning=LearningView("edges", 500, 0.25))
     ugly = model(name="odd", versions=UGLY)
     told = (judged(), *(judged(slice=text) for text in UGLY))
-    return view(model(whole, *slices, performance=told), learning, ugly, dead_letters_pending=2)
+    gathered = window(
+        finding("amount", "evidence", "warn", statistic=-3.5, threshold=5.0, p_value=math.nan),
+        finding("amount.missing", "evidence_page", "drift", statistic=12.0, threshold=9.0, p_value=math.nan),
+        name="evidence",
+    )
+    fleets = (
+        EvidenceView("inputs", "warn", HOUR, "as configured", 168.0, 40, ("age",), ("amount",), 500, 2.97, 1),
+        EvidenceView("inputs", "page", HOUR, "as configured", 8760.0, 12, windows=500, promised=0.057),
+    )
+    shown = model(whole, gathered, *slices, performance=told, evidence=fleets)
+    return view(shown, learning, ugly, dead_letters_pending=2)

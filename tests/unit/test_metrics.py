@@ -329,6 +329,23 @@ def test_ugly_labels_survive_both_formats() -> None:
     assert slices == {"", *(label(text) for text in UGLY)}
 
 
+def test_evidence_is_exported_with_its_threshold_and_its_meter() -> None:
+    series, _ = scrape(full_view())
+    place = {**PLACE, "window": "evidence"}
+    fleet = {"model": "fraud", "fleet": "inputs"}
+    assert value(series, "driftline_evidence_log", **place, feature="amount", severity="warn") == -3.5
+    assert value(series, "driftline_evidence_log", **place, feature="amount.missing", severity="page") == 12
+    assert value(series, "driftline_evidence_threshold_log", **fleet, severity="page") == pytest.approx(math.log(8760))
+    assert value(series, "driftline_evidence_incidents_total", **fleet, severity="warn") == 1
+    assert value(series, "driftline_evidence_promised_incidents_total", **fleet, severity="warn") == 2.97
+    states = {"watching": 39, "drifted": 1, "unstable": 1}
+    for state, number in states.items():
+        assert value(series, "driftline_evidence_monitors", **fleet, severity="warn", state=state) == number
+    detected = {name: {**place, "feature": name} for name in ("amount", "amount.missing")}
+    assert value(series, "driftline_drift_detected", **detected["amount"], detector="evidence") == 1, "not recovered"
+    assert value(series, "driftline_drift_detected", **detected["amount.missing"], detector="evidence_page") == 1
+
+
 def test_the_catalogue_names_all_that_is_exported_and_nothing_else() -> None:
     _, registry = scrape(full_view(), export=EVERYTHING)
     exported = {
