@@ -76,8 +76,9 @@ class Told:
 
 def describe(alarm: Alarm, stream: Stream, length: int) -> str:
     """Return what an alarm says: how it changed, what moved, since when."""
-    onset = moment(alarm.onset * length)
-    return f"{alarm.change}: {_clear(alarm, stream).describe(stream.names)}, since {onset}"
+    # The bettor on any sudden change sees it within one window; what it held before came of quiet windows.
+    onset = alarm.window if alarm.shape.kind == Kind.SUDDEN else alarm.onset
+    return f"{alarm.change}: {_clear(alarm, stream).describe(stream.names)}, since {moment(onset * length)}"
 
 
 def moment(micros: int) -> str:

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detectors.evidence.dictionary import Kind, Shape
 from detectors.evidence.tolerance import TOLERANCES
+from detectors.fleet.alarm import Alarm, Change
 from detectors.fleet.decision import decide
 from detectors.registry import statistic
 from monitor.assembly import build_model
 from monitor.config.root import AlarmsConfig, CalendarConfig
 from monitor.events import DAY, HOUR, MINUTE, IntArray
 from monitor.evidence.budget import severities_of, weights_of
+from monitor.evidence.findings import describe
 from monitor.evidence.inputs import RARE, input_streams
 from monitor.evidence.length import choose_length
 from monitor.evidence.roster import Roster
@@ -232,3 +235,11 @@ def test_clocks_that_change_make_a_day_unlike_others() -> None:
     assert calendar.slot(BEGIN, HOUR) == 1
     assert calendar.slot(BEGIN - 30 * DAY, HOUR) == 2
     assert Calendar().slot(BEGIN + 15 * MINUTE, 15 * MINUTE) == 0
+
+
+def test_a_sudden_change_is_dated_to_its_window_and_a_rate_told_by_its_own_cell() -> None:
+    rate = replace(stream(Past.none(2), np.array([999, 1]), is_rate=True), part="unseen", names=("the rest", "unseen"))
+    alarm = Alarm(0, Change.DRIFT, Shape(Kind.SUDDEN), 3, 24, 9.0, 5.0, 0, 0.999, 0.9)
+    assert describe(alarm, rate, HOUR) == "drift: unseen: 0.1% → 10%, since 1970-01-02T00:00Z"
+    slow = replace(alarm, shape=Shape(Kind.RATE, 2.0))
+    assert describe(slow, rate, HOUR) == "drift: up (unseen: 0.1% → 10%), since 1970-01-01T03:00Z"
