@@ -29,7 +29,7 @@ class Thinning:
     >>> thinning = Thinning(bound=32)
     >>> ids = np.arange(1000, dtype=np.uint64)
     >>> thinning.admit(np.zeros(1000, np.int64), ids).nonzero()[0].tolist()[14:22]
-    [14, 15, 16, 20, 24, 32, 40, 48]
+    [14, 15, 16, 20, 24, 32, 64, 128]
     """
 
     bound: int = BOUND
