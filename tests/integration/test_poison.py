@@ -446,7 +446,9 @@ def test_versions_of_any_kind_stay_within_their_bound(ugly: tuple[Outcome, bytes
     assert {"1", "2", "other"} < names
     assert len(names) == 6
     for found, expected in ((outcome.windows, clean.windows), (outcome.cells, clean.cells)):
-        assert {key: one for key, one in found.items() if key[1] in {"1", "2"}} == expected
+        # versions share one budget of false alarms, so evidence is held to more when there are more of them
+        known = {key: one for key, one in expected.items() if key[3] != "evidence"}
+        assert {key: one for key, one in found.items() if key[1] in {"1", "2"} and key[3] != "evidence"} == known
     samples = [one for family in text_string_to_metric_families(page.decode()) for one in family.samples]
     versions = {sample.labels.get("version", "") for sample in samples if sample.name.startswith("driftline_window")}
     assert {"1", "2", "other"} < versions
