@@ -212,7 +212,7 @@ def results_of(folder: Path, moved: str | None, *, with_slices: bool = True) -> 
     while pipeline.step(0):
         pass
     pipeline.finish()
-    results = list(pipeline.assembly.history.results(None, None))
+    results = [r for r in pipeline.assembly.history.results(None, None) if r.window != "evidence"]
     assert min(result.start for result in results) >= BEGIN
     pipeline.close()
     return results
