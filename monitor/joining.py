@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 import numpy as np
-import structlog
 
 from monitor.concept.watched import PayloadReader
 from monitor.config.model import ModelConfig
@@ -33,7 +32,6 @@ from monitor.views import JoinView
 if TYPE_CHECKING:
     from monitor.concept.streams import ConceptStreams
 
-log = structlog.get_logger(__name__)
 JOININGS: Final = b"N"
 SLACK: Final = MINUTE
 _AT_ONCE: Final = 200_000

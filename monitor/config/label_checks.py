@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,6 +13,7 @@ from monitor.config.stream_checks import below, check_stream, paths_of
 from monitor.decoding.cells import category
 from monitor.decoding.plan import compile_plan
 from monitor.decoding.schema import Schema
+from monitor.truth import Truth
 
 _OTHERS: Final = ("version", "features", "score", "prediction", "latency", "error", "entity")
 
@@ -105,4 +107,4 @@ def _check_times(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint
 def _is_label(model: ModelConfig, value: str | float | bool) -> bool:
     if model.task == "regression":
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return model.classes is None or category(value) in {category(name) for name in model.classes}
+    return math.isfinite(Truth.of(model).value(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import struct
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from kafka import KafkaProducer  # type: ignore[import-untyped]  # the library has no types
+
+from tests.crash.victim import POINTS
 
 Entry: TypeAlias = "tuple[int | None, bytes | None]"
 KILLS = 22
@@ -128,6 +131,20 @@ class Run:
         _, errors = process.communicate(timeout=30 * PATIENCE)
         assert process.returncode == 0, errors.decode()
         assert self.reached()[1] == total
+
+    def all(self, feed: Feed, total: int, seed: int) -> None:
+        """Kill at every named point, then at random ones, let the rest flow, and say what each kill cost."""
+        rng = random.Random(seed)
+        feed.start()
+        for point in POINTS:
+            feed.release()
+            self.kill_at(point, rng.randrange(2, 5))
+        while self.kills < KILLS:
+            self.kill_after(feed, rng.uniform(0.1, 0.9))
+        feed.finish()
+        self.finish(total)
+        saved = sum(unsaved > 0 for unsaved in self.unsaved)
+        sys.stdout.write(f"{self.kills} kills, {saved} with unsaved rows: {self.unsaved}\n")
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         _, errors = process.communicate()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +14,7 @@ from monitor.sources.port import TopicPartition
 from tests.crash.ground import differences, prepare
 from tests.crash.killing import KILLS, PATIENCE, SOAK, Entry, Feed, Run
 from tests.crash.stream import rows
-from tests.crash.victim import MUTANT_POINT, POINTS
+from tests.crash.victim import MUTANT_POINT
 from tests.kafka.broker import Broker
 
 PARTITIONS = 4
@@ -57,18 +55,8 @@ def check(config_path: Path, logs: Logs) -> list[str]:
 def test_kill_9_loses_nothing_and_doubles_nothing(fed: tuple[Path, Feed, Logs], tmp_path: Path) -> None:
     path, feed, logs = fed
     run = Run(path, tmp_path / "progress")
-    rng = random.Random(1)
-    feed.start()
-    for point in POINTS:
-        feed.release()
-        run.kill_at(point, rng.randrange(2, 5))
-    while run.kills < KILLS:
-        run.kill_after(feed, rng.uniform(0.1, 0.9))
-    feed.finish()
-    run.finish(sum(map(len, logs.values())))
-    saved = sum(unsaved > 0 for unsaved in run.unsaved)
-    sys.stdout.write(f"{run.kills} kills, {saved} with unsaved rows: {run.unsaved}\n")
-    assert saved >= 15
+    run.all(feed, sum(map(len, logs.values())), seed=1)
+    assert sum(unsaved > 0 for unsaved in run.unsaved) >= 15
     assert check(path, logs) == []
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from monitor.pipeline import Pipeline
 from monitor.sources.build import build_source
 from tests.crash.killing import KILLS, PATIENCE, SOAK, Feed, Run
 from tests.crash.labelled import LABELS, PARTITIONS, PREDICTIONS, Logs, brute_force, logs_of
-from tests.crash.victim import MUTANT_POINT, POINTS
+from tests.crash.victim import MUTANT_POINT
 from tests.kafka.broker import Broker
 
 CONFIG = """\
@@ -134,18 +132,8 @@ def test_kill_9_loses_no_label_and_joins_none_twice(broker: Broker, topics: dict
     logs = logs_of(500_000 if SOAK else 60_000, seed=5)
     run = Run(prepare(tmp_path, topics, broker.address), tmp_path / "progress")
     feed = feed_of(broker, topics, logs, portions=KILLS, seconds=2.0 * PATIENCE)
-    rng = random.Random(2)
-    feed.start()
-    for point in POINTS:
-        feed.release()
-        run.kill_at(point, rng.randrange(2, 5))
-    while run.kills < KILLS:
-        run.kill_after(feed, rng.uniform(0.1, 0.9))
-    feed.finish()
-    run.finish(sum(map(len, logs.values())))
-    saved = sum(unsaved > 0 for unsaved in run.unsaved)
-    sys.stdout.write(f"{run.kills} kills, {saved} with unsaved rows: {run.unsaved}\n")
-    assert saved >= 15
+    run.all(feed, sum(map(len, logs.values())), seed=2)
+    assert sum(unsaved > 0 for unsaved in run.unsaved) >= 15
     assert differences(run.config, logs) == []
 
 

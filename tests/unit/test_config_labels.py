@@ -35,6 +35,7 @@ LABELS = "labels: {topic: l}\n"
             "labels.absent_means",
             "must be one of classes",
         ),
+        (BINARY + "labels: {topic: l, absent_means: legit}", "labels.absent_means", "must be one of classes"),
         (BINARY + "classes: [0, 1, 2]", "classes", "a binary model has two"),
         (BINARY + "classes: [1, '1']", "classes", "a class is given twice"),
         ("positive_class: c\nclasses: [a, b]", "positive_class", "must be one of classes"),
