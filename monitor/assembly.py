@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, stream_name
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
@@ -16,7 +16,7 @@ from monitor.evidence.spans import evidence_length
 from monitor.history import History
 from monitor.layout import Layout
 from monitor.learning import Learning
-from monitor.model import NEVER_ROLLED, Model, stream_name
+from monitor.model import NEVER_ROLLED, Model
 from monitor.reference import Reference
 from monitor.store.port import StateStore
 from monitor.windows import WindowSet

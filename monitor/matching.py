@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, stream_name
 from monitor.join.rules import Rules
 from monitor.truth import Truth
 
@@ -39,7 +39,7 @@ def matching_of(config: ModelConfig, truth: Truth, inputs: Mapping[str, int], *,
         When the model has no labels.
     """
     predictions, labels, join = config.predictions, config.labels, config.join
-    topic = predictions.topic or str(predictions.file)
+    topic = stream_name(predictions)
     if labels is None:
         if predictions.map.label is None:
             raise ValueError(f"{config.name} has no labels")
@@ -54,7 +54,7 @@ def matching_of(config: ModelConfig, truth: Truth, inputs: Mapping[str, int], *,
             completed=completed,
         )
         return Matching(own, {topic: "prediction"}, in_one_row=True)
-    topics = (topic, labels.topic or str(labels.file))
+    topics = (topic, stream_name(labels))
     by_entity = labels.match == "last_before"
     named = (labels.match, str(predictions.map.entity)) if by_entity else ()
     rules = Rules(

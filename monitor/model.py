@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig, StreamConfig
+from monitor.config.model import ModelConfig
 from monitor.decoding.schema import ColumnType
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.layout import Coder, Layout
@@ -25,11 +25,6 @@ NEVER_ROLLED: Final = -(1 << 62)
 """No pane of the tier was rolled up."""
 OTHER = "other"
 ROLES = ("score", "prediction", "latency", "error", FLAGGED)
-
-
-def stream_name(stream: StreamConfig) -> str:
-    """Return the name under which a stream's records come: its topic, or its file."""
-    return stream.topic if stream.topic is not None else str(stream.file)
 
 
 @dataclass(slots=True)

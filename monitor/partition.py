@@ -11,12 +11,13 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from monitor.config.model import stream_name
 from monitor.coverage import Coverage
 from monitor.events import Batch, Chunk, IntArray, Records, Reject
 from monitor.held import HeldRow, decode_held, encode_held, reject_of
 from monitor.joining import Joining
 from monitor.keys import compose
-from monitor.model import Model, stream_name
+from monitor.model import Model
 from monitor.panes import Reader, Shelf
 from monitor.rows import ENOUGH, RowBuffer, count
 from monitor.sightings import Strangers

@@ -9,10 +9,11 @@ import msgspec
 
 from monitor.changes import layout_changes, topic_changes
 from monitor.closing import Closing
+from monitor.config.model import stream_name
 from monitor.keys import compose
 from monitor.learning import Learning
 from monitor.learnt import restore_coders
-from monitor.model import NEVER_ROLLED, Model, stream_name
+from monitor.model import NEVER_ROLLED, Model
 from monitor.origins import origins_of
 from monitor.panes import LAYOUTS, Reader
 

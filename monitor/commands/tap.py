@@ -15,7 +15,7 @@ from rich.text import Text
 
 from monitor.commands.recent import newest, read_recent
 from monitor.config.load import load
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, stream_name
 from monitor.config.root import Config, LimitsConfig
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
@@ -57,7 +57,7 @@ def inputs_of(config: Config) -> dict[str, list[ModelConfig]]:
     """Return the input logs and the models that read each."""
     inputs: dict[str, list[ModelConfig]] = {}
     for model in config.models:
-        inputs.setdefault(model.predictions.topic or str(model.predictions.file), []).append(model)
+        inputs.setdefault(stream_name(model.predictions), []).append(model)
     return inputs
 
 

@@ -102,6 +102,11 @@ class StreamConfig(Section):
     """Share of the ids that is kept, by hash of the id."""
 
 
+def stream_name(stream: StreamConfig) -> str:
+    """Return the name under which a stream's records come: its topic, or its file."""
+    return stream.topic if stream.topic is not None else str(stream.file)
+
+
 class LabelMapConfig(MapConfig):
     """Where each role stands in a label's record; paths as in ``predictions.map``."""
 

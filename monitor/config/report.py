@@ -9,10 +9,10 @@ from pathlib import Path
 from monitor.config.checks import Complaint
 from monitor.config.complain import place_of
 from monitor.config.load import Examined, examine, folder_of
-from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig
+from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig, stream_name
 from monitor.config.problem import NOT_FOUND, UNREACHABLE, WARNING, WRONG_VALUE, Problem, Steps
 from monitor.config.root import Config, KafkaConfig
-from monitor.config.stream_checks import name_of, unlike_topics
+from monitor.config.stream_checks import unlike_topics
 from monitor.config.tree import Node
 from monitor.config.types import format_duration
 from monitor.redaction import redact
@@ -55,7 +55,7 @@ def validate(
 def check_source(config: Config, source: Source) -> Iterator[Complaint]:
     """Check that every input can be reached and exists."""
     streams = [stream for model in config.models for stream in (model.predictions, model.labels) if stream is not None]
-    names = dict.fromkeys(map(name_of, streams))
+    names = dict.fromkeys(map(stream_name, streams))
     letters = config.kafka.dead_letters
     topic = None if letters is None else letters.topic
     try:
@@ -77,7 +77,7 @@ def check_source(config: Config, source: Source) -> Iterator[Complaint]:
 
 def _check_stream(steps: Steps, stream: StreamConfig, counts: Mapping[str, int], shards: int) -> Iterator[Complaint]:
     key = "file" if stream.topic is None else "topic"
-    name = name_of(stream)
+    name = stream_name(stream)
     if name not in counts:
         yield Complaint((*steps, key), f"no such {key}", code=NOT_FOUND)
     elif counts[name] < shards:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from monitor.config.checks import Complaint
-from monitor.config.model import ModelConfig, StreamConfig
+from monitor.config.model import ModelConfig, StreamConfig, stream_name
 from monitor.config.problem import WRONG_VALUE, Steps
 from monitor.decoding.paths import parse_path, parse_template
 
@@ -58,11 +58,6 @@ def below(name: str, found: Complaint) -> Complaint:
     return Complaint((name, *found.steps), found.message, found.hint, found.code, needs)
 
 
-def name_of(stream: StreamConfig) -> str:
-    """Return the name of a stream's topic or file."""
-    return stream.topic or str(stream.file)
-
-
 def unlike_topics(model: ModelConfig, counts: Mapping[str, int], shards: int) -> str | None:
     """Return why several processes cannot join a model's topics, ``None`` when they can as far as counts tell.
 
@@ -70,7 +65,7 @@ def unlike_topics(model: ModelConfig, counts: Mapping[str, int], shards: int) ->
     """
     if shards == 1 or model.labels is None:
         return None
-    one, other = name_of(model.predictions), name_of(model.labels)
+    one, other = stream_name(model.predictions), stream_name(model.labels)
     if counts.get(one) == counts.get(other):
         return None
     return (

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from monitor.config.load import load
+from monitor.config.model import stream_name
 from monitor.config.model_checks import EVIDENCE
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
@@ -22,7 +23,6 @@ from monitor.demo.own.spool import Spool, stamps_of
 from monitor.demo.own.timeline import Timeline
 from monitor.events import Batch, IntArray, Records
 from monitor.findings import WindowResult
-from monitor.model import stream_name
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.reference import BuildSettings, Reference, ReferenceBuilder
