@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
 import struct
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeAlias
 
 from kafka import KafkaProducer  # type: ignore[import-untyped]  # the library has no types
 
-from tests.crash.victim import POINTS
+from tests.crash.victim import POINTS, child
 
 Entry: TypeAlias = "tuple[int | None, bytes | None]"
 KILLS = 22
@@ -25,6 +26,9 @@ SOAK = "SOAK" in os.environ
 PATIENCE = 10 if SOAK else 1
 """How many times longer everything may take."""
 READY = 30.0 * PATIENCE
+VICTIMS = multiprocessing.get_context("forkserver")
+VICTIMS.set_forkserver_preload(["tests.crash.victim"])
+"""Processes of their own from one that has imported everything: an import costs more than what a victim lives for."""
 
 
 @dataclass
@@ -84,10 +88,17 @@ class Run:
     def __post_init__(self) -> None:
         self.progress.write_bytes(bytes(24))
 
-    def spawn(self, *point: str) -> subprocess.Popen[bytes]:
+    @property
+    def errors(self) -> Path:
+        """What the last victim wrote to its standard error."""
+        return self.progress.with_suffix(".stderr")
+
+    def spawn(self, *point: str) -> BaseProcess:
         flags = ["--mutant"] if self.mutant else []
-        command = [sys.executable, "-m", "tests.crash.victim", str(self.config), str(self.progress), *point, *flags]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        words = [str(self.config), str(self.progress), *point, *flags]
+        process = VICTIMS.Process(target=child, args=(self.errors, words))
+        process.start()
+        return process
 
     def reached(self) -> tuple[int, int, int]:
         """Return records applied, records durable and checkpoints, as the victims noted them."""
@@ -99,7 +110,7 @@ class Run:
         process = self.spawn()
         before = self.reached()[2]
         deadline = time.monotonic() + READY
-        while self.reached()[2] <= before + 1 and time.monotonic() < deadline and process.poll() is None:
+        while self.reached()[2] <= before + 1 and time.monotonic() < deadline and process.is_alive():
             time.sleep(0.01)
         assert self.reached()[2] > before, "no checkpoint in time"
         feed.release()
@@ -107,29 +118,27 @@ class Run:
         deadline = time.monotonic() + 3
         while self.reached()[0] <= self.reached()[1] and time.monotonic() < deadline:
             time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         self._reap(process)
 
     def kill_at(self, point: str, number: int) -> None:
         """Start and let it kill itself at a named point."""
         process = self.spawn(point, str(number))
-        try:
-            process.wait(READY)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+        process.join(READY)
+        process.kill()
         self._reap(process)
 
     def finish(self, total: int) -> None:
         """Run until everything is durable, or nothing moves any more, then stop in order."""
         process = self.spawn()
         durable, moved_at = 0, time.monotonic()
-        while durable < total and time.monotonic() < moved_at + 120 and process.poll() is None:
+        while durable < total and time.monotonic() < moved_at + 120 and process.is_alive():
             time.sleep(0.1)
             if self.reached()[1] > durable:
                 durable, moved_at = self.reached()[1], time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30 * PATIENCE)
-        assert process.returncode == 0, errors.decode()
+        process.terminate()
+        process.join(30 * PATIENCE)
+        assert process.exitcode == 0, self.errors.read_text(encoding="utf-8")
         assert self.reached()[1] == total
 
     def all(self, feed: Feed, total: int, seed: int) -> None:
@@ -146,9 +155,9 @@ class Run:
         saved = sum(unsaved > 0 for unsaved in self.unsaved)
         sys.stdout.write(f"{self.kills} kills, {saved} with unsaved rows: {self.unsaved}\n")
 
-    def _reap(self, process: subprocess.Popen[bytes]) -> None:
-        _, errors = process.communicate()
-        assert process.returncode == -signal.SIGKILL, errors.decode()
+    def _reap(self, process: BaseProcess) -> None:
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, self.errors.read_text(encoding="utf-8")
         applied, durable, _ = self.reached()
         self.kills += 1
         self.unsaved.append(applied - durable)

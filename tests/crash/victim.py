@@ -1,9 +1,9 @@
 """The service as a process that can be killed, or that kills itself at a named point of the checkpoint.
 
-``python -m tests.crash.victim CONFIG PROGRESS [POINT NUMBER] [--mutant]`` runs until SIGTERM. PROGRESS is a file of 24
-bytes, mapped into memory: records applied and records durable since the start of the log, so that whoever kills the
-process can tell how many rows were not saved; and how many checkpoints there were. With POINT the process kills
-itself the NUMBER-th time it comes there.
+``main([CONFIG, PROGRESS, POINT, NUMBER, "--mutant"])``, all after PROGRESS optional, runs until SIGTERM. PROGRESS is
+a file of 24 bytes, mapped into memory: records applied and records durable since the start of the log, so that whoever
+kills the process can tell how many rows were not saved; and how many checkpoints there were. With POINT the process
+kills itself the NUMBER-th time it comes there.
 ``--mutant`` writes the positions apart from the counts, as a broken build would.
 """
 
@@ -101,5 +101,8 @@ def main(arguments: list[str]) -> None:
     pipeline.close()
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def child(errors: Path, arguments: list[str]) -> None:
+    """Be the victim, in a process that was forked for it; what it complains of goes to a file."""
+    with errors.open("wb") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    main(arguments)

@@ -33,12 +33,16 @@ def _restored() -> Iterator[None]:
     handlers, level = root.handlers, root.level
     hooks = sys.excepthook, threading.excepthook
     names = ("kafka", "uvicorn", "apscheduler", "asyncio")
-    levels = [logging.getLogger(name).level for name in names]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:  # a Kafka client in this process takes its warnings another way
+        logger.handlers, logger.propagate = [], True
     yield
     root.handlers, root.level = handlers, level
     sys.excepthook, threading.excepthook = hooks
-    for name, before in zip(names, levels, strict=True):
-        logging.getLogger(name).setLevel(before)
+    for logger, state in zip(loggers, before, strict=True):
+        logger.handlers, level, logger.propagate = state
+        logger.setLevel(level)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 
