@@ -14,7 +14,28 @@ import msgspec
 
 from dashboards.figures import clock, count, figure, moment, share
 from dashboards.html import Html, join, name, tag
-from dashboards.page import assets, course, distribution, frame, health, heat, moved, overview, slices, summary, verdict
+from dashboards.page import (
+    assets,
+    concepts,
+    confused,
+    correctness,
+    course,
+    distribution,
+    frame,
+    gathered_column,
+    health,
+    heat,
+    judged_slices,
+    lateness,
+    moved,
+    overview,
+    promises,
+    reliability,
+    restated,
+    slices,
+    summary,
+    verdict,
+)
 from dashboards.page import versions as versions_of
 from dashboards.page.ask import Ask
 from dashboards.page.past import Past
@@ -183,8 +204,9 @@ class _Part:
     drawn: bool
 
 
-_SECTIONS: Final = (summary, moved, heat, slices, versions_of)
-_IN_FULL: Final = (verdict, distribution, course)
+_OF_LABELS: Final = (correctness, restated, reliability, confused, judged_slices, concepts, lateness)
+_SECTIONS: Final = (summary, moved, heat, slices, versions_of, *_OF_LABELS, promises)
+_IN_FULL: Final = (verdict, distribution, course, gathered_column)
 
 
 def _linked(scene: _ReportScene, links: ReportLinks) -> _ReportScene:

@@ -175,6 +175,8 @@ class PerformanceView:
     """Share of the predictions that have a label."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Labels by predictions, of ``running``."""
+    classes: tuple[str, ...] = ()
+    """Names of the true classes, in the order of ``confusion``."""
     reliability: tuple[ReliabilityPoint, ...] = ()
 
 

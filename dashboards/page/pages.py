@@ -9,13 +9,24 @@ from typing import Any, Final
 
 from dashboards.html import Html, join, name, tag
 from dashboards.page import (
+    concepts,
+    confused,
+    correctness,
     course,
     distribution,
     frame,
+    gathered,
+    gathered_column,
     health,
     heat,
+    judged,
+    judged_slices,
+    lateness,
     moved,
     overview,
+    promises,
+    reliability,
+    restated,
     slices,
     summary,
     verdict,
@@ -80,9 +91,18 @@ FEATURE: Final = "/feature"
 PAGES: Final = {
     "/": Page("overview", "Models", (overview,)),
     "/model": Page("model", "Drift", (summary, moved, heat), of_model=True),
-    FEATURE: Page("feature", "Column", (verdict, distribution, course), of_model=True, charts=True),
+    FEATURE: Page("feature", "Column", (verdict, distribution, course, gathered_column), of_model=True, charts=True),
+    "/performance": Page(
+        "performance",
+        "Performance",
+        (correctness, restated, reliability, confused, judged_slices, concepts, lateness),
+        of_model=True,
+        has=judged.has,
+        charts=True,
+    ),
     "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
+    "/evidence": Page("evidence", "Evidence", (promises, gathered), of_model=True, has=promises.has, charts=True),
     "/pipeline": Page("pipeline", "Pipeline", (health,)),
 }
 """Path → page. Under ``/api/v1/NAME`` the same is found as JSON."""

@@ -62,6 +62,15 @@ def confusion(judge: Judge, tables: IntArray) -> IntArray:
     return np.zeros((len(tables), 0, 0), np.int64)
 
 
+def class_names(judge: Judge) -> tuple[str, ...]:
+    """Return the names of the true classes in the order of ``confusion``."""
+    if isinstance(judge, MulticlassJudge):
+        return tuple(map(str, judge.table.classes))
+    if isinstance(judge, BinaryJudge):
+        return ("wrong", "right") if judge.top else ("negative", "positive")
+    return ()
+
+
 def scores_of(judge: Judge, tables: IntArray) -> tuple[BinaryJudge, IntArray] | None:
     """Return the part of tables that scores are counted in; ``None`` where none are."""
     if isinstance(judge, BinaryJudge):

@@ -23,6 +23,7 @@ from monitor.outcomes.figures import (
     Calibration,
     calibration,
     calibrator_of,
+    class_names,
     confusion,
     estimates,
     figures,
@@ -135,6 +136,7 @@ def judge_windows(
                 ),
                 window.name, int(predictions[place]), int(running[place, 0]), int(matured[place, 0]),
                 int(ends[place, 0]), confusion=tuple(tuple(row) for row in matrices[place]),
+                classes=class_names(part.judge),
             ),
             [],
         )

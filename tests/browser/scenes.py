@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +28,7 @@ from monitor.views import (
     ViewHolder,
     WindowView,
 )
+from tests.browser import labelled
 from tests.example_view import NOW, UGLY
 
 DETECTORS = ("psi", "ks", "missing_rate", "unseen_rate")
@@ -160,8 +161,26 @@ def crowd(
                 )
                 for place, code in enumerate(("de", "fr", "nl", "at", "(other)", "(missing)"))
             ]  # fmt: skip
-        shown.append(model(name, latest, versions if number == 0 else versions[:1]))
+        known: dict[str, object] = {}
+        if number == 0:
+            known = _judged(name, versions[-1], names, latest, past)
+        shown.append(model(name, latest, versions if number == 0 else versions[:1], **known))
     return view(shown), past
+
+
+def _judged(
+    name: str, version: str, columns: Sequence[str], latest: list[WindowView], past: list[WindowResult]
+) -> dict[str, object]:
+    """Return what labels and evidence say of a model; their windows join the others."""
+    slices = [window.result.slice for window in latest if window.result.slice]
+    views, before = labelled.judged(name, version, 30, slices)
+    held, gathered = labelled.evidence(name, version, columns, 30)
+    latest.append(held)
+    past += [*before, *gathered]
+    return {
+        "performance": tuple(views), "join": labelled.join(), "concept": labelled.concept(version),
+        "evidence": labelled.fleets(columns),
+    }  # fmt: skip
 
 
 def model(name: str, windows: Sequence[WindowView], versions: Sequence[str] = ("7",), **fields: object) -> ModelView:
@@ -214,11 +233,15 @@ def hostile() -> tuple[View, list[WindowResult]]:
                                     tuple(findings(["score"], generator, 1))))
             for one in texts
         ]  # fmt: skip
+        views, before = labelled.judged(text, text, 2, [f"{one[:2000]}={one[:2000]}" for one in texts])
+        held, gathered = labelled.evidence(text, text, columns, 2)
         shown.append(
-            model(text, [first, *slices], (text, *names[:3]), owner=text, changes=(text,),
-                  strangers=tuple(StrangerView(one, NOW - HOUR, 0, 1, 2) for one in texts))
+            model(text, [first, *slices, held], (text, *names[:3]), owner=text, changes=(text,),
+                  strangers=tuple(StrangerView(one, NOW - HOUR, 0, 1, 2) for one in texts),
+                  performance=tuple(replace(one, classes=(text, text)) for one in views), join=labelled.join(text),
+                  concept=labelled.concept(text), evidence=labelled.fleets(columns))
         )  # fmt: skip
-        past.append(result)
+        past += [result, *before, *gathered]
     seen = view(shown)
     inputs = tuple(InputView(text, 0, 1, 2) for text in texts)
     counters = {(text, f"rejected:{text}"): 1 for text in texts}

@@ -25,6 +25,8 @@
       case "low": case "high": return { ...base, class: "unnamed", stroke: "transparent", width: 0, points: { show: false } };
       case "chance": return { ...base, stroke: css("--chance"), width: 1, dash: [2, 3], points: { show: false } };
       case "threshold": return { ...base, stroke: css("--drift"), width: 1.5, dash: [7, 4], points: { show: false } };
+      case "running": return { ...base, stroke: css("--text"), width: 1.3, dash: [6, 4], points: { show: false } };
+      case "estimated": return { ...base, stroke: css("--warn"), width: 1.5, dash: [2, 3], points: { show: false } };
       case "share": return { ...base, stroke: css(PALETTE[place % 5]), width: 1.8, dash: DASHES[place % 5], points: { show: false } };
       default: return { ...base, stroke: css("--window"), width: 2 };
     }
@@ -74,7 +76,7 @@
       width: Math.max(box.clientWidth, 220), height: 190,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { x: { time: true, range: (_, min, max) => min === max ? [min - 1800, max + 1800] : [min, max] },
-        y: { range: (_, min, max) => [Math.min(0, min ?? 0), (max ?? 0) > 0 ? max * 1.1 : spec.unit === "share" ? .01 : 1] } },
+        y: { range: (_, min, max) => spec.free && max > min ? [min - .08 * (max - min), max + .08 * (max - min)] : [Math.min(0, min ?? 0), (max ?? 0) > 0 ? max * 1.1 : spec.unit === "share" ? .01 : 1] } },
       axes: [{ ...axis, space: 62, size: 30, values: times }, { ...axis, size: 54, values: (_, ticks) => ticks.map(spec.unit === "share" ? percent : short) }],
       series: [{ label: "window end (UTC)", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...spec.lines.map((line, place) => seriesOf(line, place, spec))],
       bands: low >= 0 && high >= 0 ? [{ series: [high + 1, low + 1], fill: css("--band") }] : [],
