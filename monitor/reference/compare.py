@@ -158,8 +158,17 @@ def spread(bins: NumericBins, counts: IntArray, borders: FloatArray) -> IntArray
     shape = counts[: bins.size]
     own = borders_of(bins)
     reached = np.concatenate([[0], np.cumsum(shape)])
-    inner = np.rint(np.interp(borders[1:-1], own, reached)).astype(np.int64)
+    inner = np.rint(_between(borders[1:-1], own, reached)).astype(np.int64)
     return np.diff(np.concatenate([[0], inner, reached[-1:]]))
+
+
+def _between(values: FloatArray, borders: FloatArray, reached: IntArray) -> FloatArray:
+    """Interpolate as ``np.interp`` does, whose slopes overflow between borders that lie very near or very far apart."""
+    place = np.clip(np.searchsorted(borders, values, side="right") - 1, 0, len(borders) - 2)
+    low, high = borders[place] / 2, borders[place + 1] / 2
+    width = high - low
+    part = np.divide(values / 2 - low, width, out=np.ones(len(values)), where=width > 0)
+    return reached[place] + np.clip(part, 0.0, 1.0) * (reached[place + 1] - reached[place])
 
 
 def _by_name(one: CategoricalBins, other: CategoricalBins, counts: IntArray) -> IntArray:

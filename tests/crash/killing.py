@@ -110,12 +110,12 @@ class Run:
         process = self.spawn()
         before = self.reached()[2]
         deadline = time.monotonic() + READY
-        while self.reached()[2] <= before + 1 and time.monotonic() < deadline and process.is_alive():
+        while self.reached()[2] <= before and time.monotonic() < deadline and process.is_alive():
             time.sleep(0.01)
         assert self.reached()[2] > before, "no checkpoint in time"
         feed.release()
         time.sleep(seconds)
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + READY
         while self.reached()[0] <= self.reached()[1] and time.monotonic() < deadline:
             time.sleep(0.001)
         process.kill()

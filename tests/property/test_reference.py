@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from detectors.bins import NumericBins
 from monitor.config.decision import Decision
 from monitor.events import DAY, Batch, Column
 from monitor.reference import (
@@ -136,3 +137,14 @@ def test_counts_spread_over_other_bins_stay_all(values: list[float], borders: li
     assert (moved >= 0).all()
     back = spread(bins, counts, borders_of(bins))  # type: ignore[arg-type]  # numeric bins
     assert int(back.sum()) == len(values)
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-313, 1.0, 1e307])
+def test_rows_are_spread_between_borders_that_lie_very_near_or_very_far_apart(scale: float) -> None:
+    bins = NumericBins.of_edges(np.array([scale]), low=-8 * scale, high=8 * scale)
+    counts = np.array([9, 16, 0, 0, 0, 0])
+    borders = np.array([-8.0, -4.0, 0.0, 1.0, 8.0]) * scale
+    found = spread(bins, counts, borders)
+    assert found.sum() == 25
+    assert found.min() >= 0
+    assert scale < 1e-300 or found.tolist() == [4, 4, 1, 16]
