@@ -164,11 +164,12 @@ def spread(bins: NumericBins, counts: IntArray, borders: FloatArray) -> IntArray
 
 def _between(values: FloatArray, borders: FloatArray, reached: IntArray) -> FloatArray:
     """Interpolate as ``np.interp`` does, whose slopes overflow between borders that lie very near or very far apart."""
-    place = np.clip(np.searchsorted(borders, values, side="right") - 1, 0, len(borders) - 2)
+    inside = np.clip(values, borders[0], borders[-1])
+    place = np.clip(np.searchsorted(borders, inside, side="right") - 1, 0, len(borders) - 2)
     low, high = borders[place] / 2, borders[place + 1] / 2
     width = high - low
-    part = np.divide(values / 2 - low, width, out=np.ones(len(values)), where=width > 0)
-    return reached[place] + np.clip(part, 0.0, 1.0) * (reached[place + 1] - reached[place])
+    part = np.divide(inside / 2 - low, width, out=np.ones(len(inside)), where=width > 0)
+    return reached[place] + part * (reached[place + 1] - reached[place])
 
 
 def _by_name(one: CategoricalBins, other: CategoricalBins, counts: IntArray) -> IntArray:
