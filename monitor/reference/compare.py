@@ -169,7 +169,8 @@ def _between(values: FloatArray, borders: FloatArray, reached: IntArray) -> Floa
     low, high = borders[place] / 2, borders[place + 1] / 2
     width = high - low
     part = np.divide(inside / 2 - low, width, out=np.ones(len(inside)), where=width > 0)
-    return reached[place] + part * (reached[place + 1] - reached[place])
+    found: FloatArray = reached[place] + part * (reached[place + 1] - reached[place])
+    return found
 
 
 def _by_name(one: CategoricalBins, other: CategoricalBins, counts: IntArray) -> IntArray:
