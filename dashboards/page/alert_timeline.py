@@ -11,7 +11,7 @@ from dashboards.charts.spans import Span, spans
 from dashboards.figures import clock, count, moment, when
 from dashboards.html import Child, Html, join, name, tag
 from dashboards.page.alerts import SEVERITIES, severity_badge
-from dashboards.page.parts import card, link, more, nothing, table
+from dashboards.page.parts import card, link, more, nothing, sentence, table
 from dashboards.page.scene import Scene
 from monitor.labels import label
 from monitor.views import AlertChangeView
@@ -76,7 +76,8 @@ def episodes(changes: Iterable[AlertChangeView], firing: set[str]) -> Iterable[E
         yield Episode(
             start.fingerprint, label(start.name), start.severity, label(start.model), label(start.about),
             moment(start.at), None if end is None else moment(max(end.at, start.at)),
-            "its end is not known" if lost else "" if end is None else end.because, start.explanation[:300],
+            "its end is not known" if lost else "" if end is None else sentence(end.because),
+            sentence(start.explanation, 300),
         )  # fmt: skip
 
 

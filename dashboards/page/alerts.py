@@ -8,7 +8,7 @@ from typing import Final
 
 from dashboards.figures import count, moment, when
 from dashboards.html import Child, Html, join, name, tag
-from dashboards.page.parts import badge, card, link, more, nothing, table, tiles
+from dashboards.page.parts import badge, card, link, more, nothing, sentence, table, tiles
 from dashboards.page.scene import Scene
 from monitor.labels import label
 from monitor.views import AlertView
@@ -113,9 +113,9 @@ def _row(one: AlertView) -> AlertRow:
         labels={label(key): label(value) for key, value in one.labels.items()},
         phase=one.phase,
         since=moment(one.since),
-        summary=one.summary[:500],
-        description=one.description[:2_000],
-        next_step=one.next_step[:500],
+        summary=sentence(one.summary),
+        description=sentence(one.description, 2_000),
+        next_step=sentence(one.next_step),
         told=_told(one),
     )
 
@@ -126,7 +126,7 @@ def _told(one: AlertView) -> str:
     if one.silenced_by:
         return "silenced"
     if one.inhibited_by:
-        return f"explained by {one.inhibited_by}"
+        return f"explained by {label(one.inhibited_by)}"
     return "on trial" if one.shadow else "told"
 
 
@@ -169,10 +169,10 @@ def _forms(one: AlertRow) -> Html:
     return more("Silence", silence)
 
 
-def field(title: str, key: str, *, value: str | None = None, kind: str = "text", **more_: str | int | None) -> Html:
+def field(head: str, key: str, /, *, value: str | None = None, kind: str = "text", **more_: str | int | None) -> Html:
     """Return a labelled field that must be filled."""
     box = tag("input", type=kind, name=key, value=value, required=True, **more_)
-    return tag("label", tag("span", title), box)
+    return tag("label", tag("span", head), box)
 
 
 def token_field() -> Html:

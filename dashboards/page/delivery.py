@@ -8,8 +8,9 @@ from typing import Final
 
 from dashboards.figures import count, moment, when
 from dashboards.html import Html, join, name
-from dashboards.page.parts import badge, card, more, nothing, table
+from dashboards.page.parts import badge, card, more, nothing, sentence, table
 from dashboards.page.scene import Scene
+from monitor.labels import label
 
 _LINES: Final = 100
 
@@ -56,12 +57,15 @@ def read(scene: Scene) -> Delivery | None:
     return Delivery(
         receivers=[
             ReceiverRow(
-                one.name, "disabled" if one.disabled else "failing" if one.failures else "ok", one.waiting,
-                moment(one.delivered_at), one.deliveries, one.retries, one.parkings, one.problem,
+                label(one.name), "disabled" if one.disabled else "failing" if one.failures else "ok", one.waiting,
+                moment(one.delivered_at), one.deliveries, one.retries, one.parkings, sentence(one.problem),
             )
             for one in view.receivers
         ],
-        audit=[AuditRow(moment(one.at), one.actor, one.action, one.subject, one.detail[:500]) for one in view.audit],
+        audit=[
+            AuditRow(moment(one.at), label(one.actor), one.action, sentence(one.subject), sentence(one.detail))
+            for one in view.audit
+        ],
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from dashboards.figures import moment, when
 from dashboards.html import Child, Html, join, name, tag
 from dashboards.page.alerts import field, token_field
-from dashboards.page.parts import card, more, nothing, table
+from dashboards.page.parts import card, more, nothing, sentence, table
 from dashboards.page.scene import Scene
+from monitor.labels import label
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def read(scene: Scene) -> Silences | None:
     if view is None:
         return None
     return Silences([
-        SilenceRow(one.id, one.matchers, moment(one.starts_at), moment(one.ends_at), one.author, one.comment)
+        SilenceRow(one.id, sentence(one.matchers), moment(one.starts_at), moment(one.ends_at), label(one.author),
+                   sentence(one.comment))
         for one in view.silences
     ])  # fmt: skip
 

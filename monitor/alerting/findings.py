@@ -137,12 +137,13 @@ def _signal(
         statistic, evidence = finding.effect, finding.statistic
         onset = onset_of(finding.explanation)
     return Signal(
-        number=0, kind=kind, observed_at=observed_at, model=result.model, owner=facts.owner, version=result.version,
-        slice=result.slice, column=column_of(kind, finding), detector=finding.detector, window=result.window,
+        number=0, kind=kind, observed_at=observed_at, model=result.model, owner=facts.owner,
+        version=_text(result.version), slice=_text(result.slice), column=_text(column_of(kind, finding)),
+        detector=finding.detector, window=result.window,
         start=result.start, end=result.end, statistic=statistic, reference=reference, effect=finding.effect,
         low=finding.low, high=finding.high, threshold=finding.threshold, p_value=finding.p_value, evidence=evidence,
         n=n, direction=finding.direction, status=finding.status, revision=revision,
-        importance=facts.importance.get(finding.column, 0.0), onset=onset, explanation=finding.explanation,
+        importance=facts.importance.get(finding.column, 0.0), onset=onset, explanation=_text(finding.explanation),
     )  # fmt: skip
 
 
@@ -151,3 +152,8 @@ def column_of(kind: str, finding: Finding) -> str:
     if kind == "evidence" and finding.column == TOGETHER:
         return "several columns"
     return finding.column
+
+
+def _text(value: str) -> str:
+    """Return a text that can be stored, whatever a producer put into it."""
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
