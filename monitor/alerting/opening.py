@@ -37,9 +37,7 @@ def open_desk(
     ReceiversError
         When a receiver cannot be built, such as for a secret's file that is gone.
     """
-    if producer is None and any(receiver.kind == "kafka" for receiver in config.alerts.receivers):
-        producer = AlertProducer(config.kafka)
-    notifiers = build_notifiers(config.alerts, base, producer)
+    notifiers = build_notifiers(config.alerts, base, producer or producer_of(config))
     store = Store(Path(config.state.path) / FILE)
     try:
         engine = AlertEngine(store, policy_of(config), notifiers, clock, dispatch=dispatch)
@@ -48,6 +46,12 @@ def open_desk(
         raise
     keep_silences(engine.silences, config)
     return Desk(engine, mode_of(config.alerts), clock)
+
+
+def producer_of(config: Config) -> AlertProducer | None:
+    """Return what publishes to Kafka, if a receiver wants it."""
+    wanted = any(receiver.kind == "kafka" for receiver in config.alerts.receivers)
+    return AlertProducer(config.kafka) if wanted else None
 
 
 def keep_silences(silences: Silences, config: Config) -> None:
