@@ -103,7 +103,7 @@ class _Drill:
         path.write_text(_CONFIG.replace("FOLDER", str(self._folder)), encoding="utf-8")
         loaded = load(path, {}, needs_references=False)
         model = loaded.models[0]
-        values = [value for window in range(-20, 0) for _, value in _rows(window, 0.0)]
+        values: list[bytes | None] = [value for window in range(-20, 0) for _, value in _rows(window, 0.0)]
 
         def batches() -> Iterator[Batch]:
             places = list(range(len(values)))

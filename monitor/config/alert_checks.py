@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,10 @@ from monitor.config.model import ModelConfig
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
 
 _RECEIVERS: Final = (("receivers",),)
+_FILES: Final = re.compile(
+    r",? (?:or |\(or )?(?:url|secret|previous_secret|bearer_token|password|token|routing_key)_file\)?"
+)
+"""Keys that hold a secret's file; here that is written ``${file:…}``."""
 _SHORTEST: Final = 16
 _SECOND: Final = 1_000_000
 
@@ -87,7 +92,7 @@ def _check_receivers(alerts: AlertsConfig, base: Path) -> Iterator[Complaint]:
     except ReceiversError as error:
         for problem in error.problems:
             steps: Steps = ("receivers", problem.index, *([problem.key] if problem.key else []))
-            hint = problem.hint.replace(f" or {problem.key}_file", "").replace(f" (or {problem.key}_file)", "")
+            hint = _FILES.sub("", problem.hint)
             yield Complaint(steps, problem.message, hint, WRONG_VALUE)
 
 
