@@ -14,6 +14,8 @@ from alerts.rules import Persistence, Rule
 _FOUND: Final = StatusIs()
 _SURE: Final = "[{n:,} rows][, 95 % within {low:.3g} to {high:.3g}][, p = {p_value:.2g}][, log-evidence {evidence:.3g}]"
 _DETAIL: Final = "{explanation}[ Statistic {statistic:.3g}, threshold {threshold:.3g}.]"
+_EVIDENCE: Final = "{explanation}[ Log-evidence {evidence:.3g}, threshold {threshold:.3g}.]"
+_ACCEPT: Final = "Accept the change, or find its cause; the chance of a false alarm is within the budget."
 _SILENT: Final = "Nothing came for {statistic:.0f} s, longer than usual at this hour of the week."
 _THRICE: Final = Persistence(3, 3)
 _TWO_OF_THREE: Final = Persistence(2, 3)
@@ -88,10 +90,13 @@ DRIFT: Final = (
     ),
     _rule(
         "EvidenceAlarm", "evidence", _FOUND, "warn",
-        "{column} of {model} has drifted, by evidence",
-        _DETAIL,
-        "Accept the change, or find its cause; the chance of a false alarm is within the budget.",
-        clear=_THRICE, withdraws=False, forget_after=None,
+        "{column} of {model} has drifted, by evidence[ in {slice}]", _EVIDENCE, _ACCEPT,
+        'detector!="evidence_page"', clear=_THRICE, withdraws=False, forget_after=None,
+    ),
+    _rule(
+        "EvidenceAlarm", "evidence", _FOUND, "page",
+        "{column} of {model} has drifted far, by evidence[ in {slice}]", _EVIDENCE, _ACCEPT,
+        'detector="evidence_page"', clear=_THRICE, withdraws=False, forget_after=None,
     ),
 )  # fmt: skip
 """What moved."""
@@ -111,13 +116,19 @@ HARM: Final = (
     ),
     _rule(
         "QualityProblem", "quality", _FOUND, "page",
-        "{column} of {model} is broken: {labels}", _DETAIL,
+        "{column} of {model} is broken[: {explanation}]", _DETAIL,
         "Ask the owner of the feed. Do not retrain on these rows.",
     ),
 )  # fmt: skip
 """What hurts."""
 
 FLOW: Final = (
+    _rule(
+        "VolumeOff", "volume", _FOUND, "warn",
+        "{model} gets far more or fewer predictions than usual", _DETAIL,
+        "Ask who calls the model, and whether its topic is complete.",
+        fire=_TWO_OF_THREE, clear=_THRICE,
+    ),
     _rule(
         "PredictionsStopped", "last_prediction", Silent(), "page",
         "No predictions from {model}", _SILENT,
@@ -131,7 +142,7 @@ FLOW: Final = (
     ),
     _rule(
         "RecordsRejected", "rejected", Compare("statistic", ">", 0.01, clear=0.005), "page",
-        "{statistic:.1%} of the records of {model} cannot be read", "{explanation} {n:,} records were looked at.",
+        "{statistic:.1%} of the records[ of {model}] cannot be read", "{explanation} {n:,} records were looked at.",
         "Look at the rejected records; a producer has likely changed its format.",
         fire=Persistence(during=5 * MINUTE), clear=Persistence(during=10 * MINUTE), min_n=100,
     ),
@@ -183,7 +194,9 @@ PIPELINE: Final = (
 RULES: Final = (*DRIFT, *HARM, *FLOW, *PIPELINE)
 """All built-in rules."""
 
-_CONSEQUENCES: Final = "FeatureDrift|ScoreDrift|SliceDrift|ConceptDrift|EvidenceAlarm|PerformanceDrop|CalibrationOff"
+_CONSEQUENCES: Final = (
+    "VolumeOff|FeatureDrift|ScoreDrift|SliceDrift|ConceptDrift|EvidenceAlarm|PerformanceDrop|CalibrationOff"
+)
 
 
 def _inhibition(source: str, target: str, *equal: str) -> Inhibition:
@@ -191,6 +204,11 @@ def _inhibition(source: str, target: str, *equal: str) -> Inhibition:
 
 
 INHIBITIONS: Final = (
+    Inhibition(
+        parse_matchers("alertname=EvidenceAlarm, severity=page"),
+        parse_matchers("alertname=EvidenceAlarm, severity=warn"),
+        ("model", "version", "slice", "column"),
+    ),
     _inhibition("PredictionsStopped", f"{_CONSEQUENCES}|LabelsStopped|LabelCoverageLow|LateRows", "model"),
     _inhibition("MissingShard", f"{_CONSEQUENCES}|PredictionsStopped|LabelsStopped|LabelCoverageLow"),
     _inhibition("ConsumerLagHigh", "PredictionsStopped|LabelsStopped|LabelCoverageLow"),

@@ -11,6 +11,7 @@ import random
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -32,7 +33,7 @@ from alerts.notification import Notifier
 from alerts.policy import Policy
 from alerts.records import AuditLine, Transition, note, read_audit, read_history, record
 from alerts.routing import Router
-from alerts.shadow import daily_digest, in_shadow, next_digest
+from alerts.shadow import daily_digest, ends_at, in_shadow, next_digest
 from alerts.signal import Signal
 from alerts.silences import Silences, read_silences
 from alerts.stages import Inhibitors
@@ -96,6 +97,9 @@ class AlertEngine:
         self._last_tick = 0
         self._health_due = 0
         self._applied = 0
+        self._origin = ""
+        self.changes = 0
+        """How often something was written; what was read before it last grew may be out of date."""
         self._shadowed: frozenset[str] = frozenset()
         self.silences = Silences(store, self._clock)
         """To add, end and list silences."""
@@ -107,6 +111,21 @@ class AlertEngine:
     def last_applied(self) -> int:
         """Number of the last signal that stands; the service may forget it and those before."""
         return self._applied
+
+    @property
+    def origin(self) -> str:
+        """The sequence that ``last_applied`` counts in; empty before the first signal."""
+        return self._origin
+
+    @property
+    def store(self) -> Store:
+        """Where everything is kept."""
+        return self._store
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Names of the receivers."""
+        return tuple(self._notifiers)
 
     def apply(self, signals: Sequence[Signal], now: int, origin: str = "") -> int:
         """Take signals in, in the order of their numbers; return the number of the last that stands.
@@ -146,10 +165,35 @@ class AlertEngine:
             if self._dispatcher is not None:
                 self._dispatcher.wake(receivers)
 
-    def alerts(self, *, over: bool = False) -> list[Listed]:
+    def alerts(self, *, over: bool = False, limit: int | None = None) -> list[Listed]:
         """Return pending and firing alerts, and with ``over`` those lately resolved; likely causes first."""
-        with self._store.reading() as connection:
-            return list_alerts(connection, self.policy, self._judge.rules, self._clock(), over=over)
+        with self._lock, self._store.reading() as connection:
+            self._fresh(self._clock())
+            memory, rules, now = self._memory, self._judge.rules, self._clock()
+            return list_alerts(connection, memory, self.policy, rules, now, over=over, limit=limit)
+
+    def tally(self) -> Counter[tuple[str, str, str, str]]:
+        """Return how many alerts there are, by name, severity, model and phase."""
+        with self._lock:
+            self._fresh(self._clock())
+            return Counter(
+                (entry.labels.get("alertname", ""), entry.labels.get("severity", ""), entry.model, phase)
+                for entry in self._memory.entries.values()
+                if (phase := entry.track.machine.phase) != "inactive"
+            )
+
+    def shadowed(self) -> dict[str, int | None]:
+        """Return the models in shadow, and until when; ``None`` for as long as the configuration says so."""
+        with self._lock:
+            self._fresh(self._clock())
+            now, shadow = self._clock(), self.policy.shadow
+            return {model: ends_at(shadow, model, self._memory.models) for model in sorted(self._models_in_shadow(now))}
+
+    def counted(self) -> dict[str, int]:
+        """Return how many alerts began to fire and were resolved since the store was made."""
+        with self._lock:
+            self._fresh(self._clock())
+            return {state: self._memory.number(f"count/{state}") for state in ("firing", "resolved")}
 
     def history(self, model: str | None = None, limit: int = 100) -> list[Transition]:
         """Return the latest transitions of all alerts, or of one model's, newest first."""
@@ -223,6 +267,8 @@ class AlertEngine:
     def _changed(self, connection: sqlite3.Connection, transitions: list[Transition], now: int) -> None:
         """Write transitions down and put their alerts into groups, or take them out."""
         record(connection, transitions)
+        for state, number in Counter(each.state for each in transitions).items():
+            self._memory.set(f"count/{state}", self._memory.number(f"count/{state}") + number)
         for transition in transitions:
             entry = self._memory.entries.get(transition.fingerprint)
             if entry is not None and entry.firing:
@@ -321,8 +367,13 @@ class AlertEngine:
             self._groups.save(connection)
         self._memory.saved()
         self._groups.saved()
-        self._applied = self._memory.number("last_applied")
+        self._settled()
         self._stale = False
+
+    def _settled(self) -> None:
+        self._applied = self._memory.number("last_applied")
+        self._origin = str(self._memory.meta.get("origin", ""))
+        self.changes += 1
 
     def _fresh(self, now: int) -> None:
         if not self._stale:
@@ -338,7 +389,7 @@ class AlertEngine:
             self._groups = Groups(self._router)
             firing = ((entry, self._in_shadow(entry.labels, now)) for entry in self._memory.firing())
             self._groups.load(connection, firing, now)
-        self._applied = self._memory.number("last_applied")
+        self._settled()
         self._shadowed = self._models_in_shadow(now)
         self._health_due = now
         self._stale = False

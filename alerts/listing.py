@@ -37,10 +37,16 @@ class Listed:
 
 
 def list_alerts(
-    connection: sqlite3.Connection, policy: Policy, rules: Mapping[str, Rule], now: int, *, over: bool = False
+    connection: sqlite3.Connection,
+    memory: Memory,
+    policy: Policy,
+    rules: Mapping[str, Rule],
+    now: int,
+    *,
+    over: bool = False,
+    limit: int | None = None,
 ) -> list[Listed]:
     """Return pending and firing alerts, and with ``over`` those lately resolved; likely causes first."""
-    memory = Memory.load(connection)
     inhibitors = Inhibitors(policy.inhibitions, memory.firing())
     silences = [silence for silence in read_silences(connection, now) if silence.active(now)]
     listed: list[Listed] = []
@@ -48,6 +54,8 @@ def list_alerts(
         phase = entry.track.machine.phase
         if phase == "inactive" and not (over and entry.because):
             continue
+        if limit is not None and len(listed) >= limit:
+            break
         source = inhibitors.inhibitor(entry)
         listed.append(
             Listed(

@@ -83,6 +83,12 @@ class Health:
     parked_at: int | None = None
     disabled_at: int | None = None
     problem: str = ""
+    deliveries: int = 0
+    """Messages that got through since the store was made."""
+    retries: int = 0
+    """Attempts that failed and were to be repeated."""
+    parkings: int = 0
+    """Messages that were given up."""
 
     @property
     def parked(self) -> bool:
@@ -196,8 +202,8 @@ def delivered(connection: sqlite3.Connection, receiver: str, message: Message, n
     """Note that a receiver has a message."""
     _close(connection, message, "delivered", "", now)
     connection.execute(
-        "INSERT INTO receivers (name, delivered_at) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET"
-        " failures = 0, not_before = 0, delivered_at = ?2, problem = ''",
+        "INSERT INTO receivers (name, delivered_at, deliveries) VALUES (?1, ?2, 1) ON CONFLICT (name) DO UPDATE SET"
+        " failures = 0, not_before = 0, delivered_at = ?2, problem = '', deliveries = deliveries + 1",
         (receiver, now),
     )
 
@@ -208,8 +214,9 @@ def failed(connection: sqlite3.Connection, receiver: str, message: Message, prob
         "UPDATE outbox SET attempts = attempts + 1, last_at = ?, problem = ? WHERE seq = ?", (now, problem, message.seq)
     )
     connection.execute(
-        "INSERT INTO receivers (name, failures, not_before, problem) VALUES (?1, 1, ?2, ?3)"
-        " ON CONFLICT (name) DO UPDATE SET failures = failures + 1, not_before = ?2, problem = ?3",
+        "INSERT INTO receivers (name, failures, not_before, problem, retries) VALUES (?1, 1, ?2, ?3, 1)"
+        " ON CONFLICT (name) DO UPDATE SET failures = failures + 1, not_before = ?2, problem = ?3,"
+        " retries = retries + 1",
         (receiver, until, problem),
     )
 
@@ -220,8 +227,9 @@ def parked(
     """Give a message up; with ``disable`` the receiver hears nothing more until it is enabled."""
     _close(connection, message, "parked", problem, now)
     connection.execute(
-        "INSERT INTO receivers (name, parked_at, disabled_at, problem) VALUES (?1, ?2, ?3, ?4)"
-        " ON CONFLICT (name) DO UPDATE SET parked_at = ?2, disabled_at = ifnull(?3, disabled_at), problem = ?4",
+        "INSERT INTO receivers (name, parked_at, disabled_at, problem, parkings) VALUES (?1, ?2, ?3, ?4, 1)"
+        " ON CONFLICT (name) DO UPDATE SET parked_at = ?2, disabled_at = ifnull(?3, disabled_at), problem = ?4,"
+        " parkings = parkings + 1",
         (receiver, now, now if disable else None, problem),
     )
     connection.execute(
@@ -249,9 +257,10 @@ def read_health(connection: sqlite3.Connection, receivers: Iterable[str]) -> dic
     """Return how delivery goes, for each receiver."""
     waiting = {name: (count, oldest) for name, count, oldest in connection.execute(_HEALTH)}
     known = {row[0]: row[1:] for row in connection.execute(
-        "SELECT name, failures, not_before, delivered_at, parked_at, disabled_at, problem FROM receivers"
+        "SELECT name, failures, not_before, delivered_at, parked_at, disabled_at, problem, deliveries, retries,"
+        " parkings FROM receivers"
     )}  # fmt: skip
-    fresh = (0, 0, None, None, None, "")
+    fresh = (0, 0, None, None, None, "", 0, 0, 0)
     return {name: Health(name, *waiting.get(name, (0, None)), *known.get(name, fresh)) for name in receivers}
 
 

@@ -92,6 +92,8 @@ class Shadow:
         Models with a mode of their own, whatever their age.
     trial
         How long a model is in shadow from its first signal on; 0 for not at all.
+    trials
+        The same for single models.
     receiver
         Who gets the digest; by default the receiver of the first route.
     digest_at
@@ -101,6 +103,7 @@ class Shadow:
     mode: Mode = "live"
     models: Mapping[str, Mode] = field(default_factory=dict)
     trial: int = 14 * DAY
+    trials: Mapping[str, int] = field(default_factory=dict)
     receiver: str | None = None
     digest_at: int = 8 * HOUR
 

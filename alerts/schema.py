@@ -57,7 +57,13 @@ _FIRST: Final = """
     );
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_COUNTED: Final = """
+    ALTER TABLE receivers ADD COLUMN deliveries INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE receivers ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE receivers ADD COLUMN parkings INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: Final = (_FIRST, _COUNTED)
 """Step n leads from version n to n + 1; a released step is never changed."""
 
 

@@ -33,7 +33,15 @@ def in_shadow(shadow: Shadow, labels: Mapping[str, str], first_seen: Mapping[str
         return own == "shadow"
     if shadow.mode == "shadow":
         return True
-    return bool(model and shadow.trial) and now < first_seen.get(model, now) + shadow.trial
+    trial = shadow.trials.get(model, shadow.trial)
+    return bool(model and trial) and now < first_seen.get(model, now) + trial
+
+
+def ends_at(shadow: Shadow, model: str, first_seen: Mapping[str, int]) -> int | None:
+    """Return when the shadow of a model in it ends; ``None`` when it does not end by itself."""
+    if shadow.mode == "shadow" or model in shadow.models or model not in first_seen:
+        return None
+    return first_seen[model] + shadow.trials.get(model, shadow.trial)
 
 
 def next_digest(shadow: Shadow, now: int) -> int:

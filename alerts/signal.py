@@ -20,6 +20,7 @@ KINDS: Final = {
     "performance": "a metric on matured labels against its baseline, a window at a time",
     "estimate": "performance as estimated without labels, a window at a time",
     "calibration": "predicted probabilities against outcomes, a window at a time",
+    "fairness": "differences between groups of a protected column, a window at a time",
     "concept": "an order-dependent detector on the model's errors",
     "evidence": "accumulated evidence of drift, with its threshold from the budget of false alarms",
     "last_prediction": "statistic: seconds since the last prediction came in",

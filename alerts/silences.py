@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from alerts.labels import digest
 from alerts.matchers import Matcher, match_all, parse_matchers
 from alerts.records import note
 from alerts.store import Store
@@ -75,6 +76,28 @@ class Silences:
             connection.execute("INSERT INTO silences VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             note(connection, now, silence.author, "silence", silence.id, f"{text}: {silence.comment}")
         return silence
+
+    def ensure(self, matchers: str, starts_at: int | None, ends_at: int, *, author: str, comment: str) -> str | None:
+        """Begin a silence unless the same was begun before; return its id, ``None`` when there was nothing to begin.
+
+        One that somebody ended stays ended.
+
+        Raises
+        ------
+        MatcherError
+            When a matcher cannot be understood.
+        """
+        now, parsed = self._clock(), parse_matchers(matchers)
+        text = ", ".join(map(str, parsed))
+        name = digest([text, starts_at, ends_at, author, comment], 12)
+        if ends_at <= now:
+            return None
+        row = (name, text, now if starts_at is None else starts_at, ends_at, author, comment, now)
+        with self._store.transaction() as connection:
+            if not connection.execute("INSERT OR IGNORE INTO silences VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount:
+                return None
+            note(connection, now, author, "silence", name, f"{text}: {comment}")
+        return name
 
     def expire(self, silence: str, *, author: str) -> bool:
         """End a silence now; return whether there was one to end."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import ModuleType
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +16,14 @@ import msgspec
 from dashboards.figures import clock, count, figure, moment, share
 from dashboards.html import Html, join, name, tag
 from dashboards.page import (
+    alert_timeline,
+    alerts,
     assets,
     concepts,
     confused,
     correctness,
     course,
+    delivery,
     distribution,
     frame,
     gathered_column,
@@ -32,6 +36,7 @@ from dashboards.page import (
     promises,
     reliability,
     restated,
+    silences,
     slices,
     summary,
     verdict,
@@ -126,6 +131,7 @@ class Report:
         body = join(
             _without_ids(overview.show(overview.read(self._scene(None, links)), self._scene(None, links))),
             (_model(replace(part, scene=_linked(part.scene, links)), links) for part in parts),
+            _alerts(self._scene(None, links)),
             _pipeline(self._scene(None, links)),
         )
         return _document(f"Driftline report, {clock(moment(self.view.taken_at))} UTC", body)
@@ -141,6 +147,7 @@ class Report:
         whole: dict[str, Any] = {
             "taken_at": moment(self.view.taken_at), "worst": self.worst(), "overview": overview.read(scene),
             "models": models, "pipeline": health.read(scene),
+            "alerts": {section.__name__.rsplit(".", 1)[1]: section.read(scene) for section in _ALERTS},
         }  # fmt: skip
         return msgspec.json.format(msgspec.json.encode(whole), indent=1)
 
@@ -166,7 +173,19 @@ class Report:
                   clock(row.drifting_since) if row.drifting_since else "", _cell(row.explanation)]
                  for row in found.rows],
             )  # fmt: skip
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *self._told()]) + "\n"
+
+    def _told(self) -> Iterator[str]:
+        """Yield the alerts of the past."""
+        found = alert_timeline.read(self._scene(None))
+        if found is None or not found.episodes:
+            return
+        yield from ("", "## Alerts", "")
+        yield from _table(
+            ["Severity", "Alert", "Model", "About", "Began", "Ended", "In words"],
+            [[one.severity, _cell(one.name), _cell(one.model), _cell(one.about), clock(one.began),
+              clock(one.ended) if one.ended else "fires", _cell(one.explanation)] for one in found.episodes],
+        )  # fmt: skip
 
     def _scene(self, model: ModelView | None, links: ReportLinks | None = None) -> _ReportScene:
         first, last = (None if time is None else _text(moment(time)) for time in (self.first, self.last))
@@ -206,6 +225,7 @@ class _Part:
 
 _OF_LABELS: Final = (correctness, restated, reliability, confused, judged_slices, concepts, lateness)
 _SECTIONS: Final = (summary, moved, heat, slices, versions_of, *_OF_LABELS, promises)
+_ALERTS: Final = (alerts, alert_timeline, silences, delivery)
 _IN_FULL: Final = (verdict, distribution, course, gathered_column)
 
 
@@ -257,6 +277,19 @@ def _column_data(part: _Part, column: str) -> dict[str, Any]:
 def _pipeline(scene: Scene) -> Html:
     shown = _without_ids(health.show(health.read(scene), scene))
     return tag("section", tag("h1", "Pipeline"), shown, id="pipeline", class_="part")
+
+
+def _alerts(scene: Scene) -> Html | None:
+    if not alerts.has(scene):
+        return None
+    shown = [
+        _without_ids(section.show(found, scene)) for section in _ALERTS if (found := _read(section, scene)) is not None
+    ]
+    return tag("section", tag("h1", "Alerts"), shown, id="alerts", class_="part")
+
+
+def _read(section: ModuleType, scene: Scene) -> Any:
+    return section.read(scene)
 
 
 def _without_ids(html: Html) -> Html:

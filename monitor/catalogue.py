@@ -115,6 +115,46 @@ DEAD_LETTERS_OVERFLOW: Final = Metric(
     "driftline_dead_letters_overflow_total", "counter", "service",
     "Rejected records that were only counted, since `limits.max_dead_letters` were waiting.",
 )  # fmt: skip
+ALERTS: Final = Metric(
+    "driftline_alerts", "gauge", "service",
+    "Alerts by name, severity, model and state, which is `pending` or `firing`. Those that are silenced or on trial "
+    "count too.",
+    ("alertname", "severity", "model", "state"),
+)  # fmt: skip
+ALERT_CHANGES: Final = Metric(
+    "driftline_alert_transitions_total",
+    "counter",
+    "service",
+    "Alerts that began to fire, or were resolved.",
+    ("state",),
+)
+SILENCES: Final = Metric("driftline_alert_silences", "gauge", "service", "Silences that hold or are to come.")
+TRIALS: Final = Metric(
+    "driftline_alert_model_on_trial", "gauge", "service", "1 for a model whose alerts are not told yet.", ("model",)
+)
+DELIVERIES: Final = Metric(
+    "driftline_alert_deliveries_total", "counter", "service",
+    "Messages and attempts by receiver and outcome: `delivered`, `retried` (an attempt failed), `parked` (given up).",
+    ("receiver", "outcome"),
+)  # fmt: skip
+MESSAGES: Final = Metric(
+    "driftline_alert_messages_pending", "gauge", "service", "Messages that wait for their delivery.", ("receiver",)
+)
+OLDEST_MESSAGE: Final = Metric(
+    "driftline_alert_oldest_message_timestamp_seconds", "gauge", "service",
+    "When the oldest message was formed that waits; absent while none does.", ("receiver",), "seconds",
+)  # fmt: skip
+RECEIVER_DISABLED: Final = Metric(
+    "driftline_alert_receiver_disabled", "gauge", "service",
+    "1 for a receiver that said it wants no more, until it is enabled again.", ("receiver",),
+)  # fmt: skip
+SIGNALS_PENDING: Final = Metric(
+    "driftline_alert_signals_pending", "gauge", "service", "Signals in the state that the alerts have not applied yet."
+)
+SIGNALS_LOST: Final = Metric(
+    "driftline_alert_signals_lost_total", "counter", "service",
+    "Signals that had no room, since the alerts' store could not be written for too long.",
+)  # fmt: skip
 SERIES: Final = Metric(
     "driftline_series", "gauge", "service",
     "Series of models, inputs and features in this scrape: `exported`, or `dropped` for `limits.max_series`.",

@@ -26,11 +26,21 @@ reference = typer.Typer(help="Build, show and compare references.", no_args_is_h
 state = typer.Typer(help="Look into the state.", no_args_is_help=True)
 app.add_typer(reference, name="reference")
 app.add_typer(state, name="state")
+alerts = typer.Typer(help="Alerts: list, silence, try out.", no_args_is_help=True)
+routes = typer.Typer(help="Who hears of what.", no_args_is_help=True)
+app.add_typer(alerts, name="alerts")
+app.add_typer(routes, name="routes")
 
 ConfigPath = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="DRIFTLINE_CONFIG", help="The configuration file or a directory of them."),
 ]
+
+UrlOption = Annotated[
+    str | None, typer.Option(help="The service; by default http.listen of the configuration, on this machine.")
+]
+TokenOption = Annotated[Path | None, typer.Option(help="A file with the token; by default DRIFTLINE_TOKEN.")]
+Because = Annotated[str, typer.Option(help="Why, for whoever is on call next.")]
 
 
 @app.command()
@@ -120,6 +130,133 @@ def accept(
     from monitor.commands.accept import accept as command
 
     raise typer.Exit(command(config, os.environ, target, until, because))
+
+
+@alerts.command("list")
+def list_alerts(
+    config: ConfigPath = Path("driftline.yaml"),
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what fires and what is about to, likely causes first."""
+    from monitor.commands.alerts import Where
+    from monitor.commands.alerts import list_alerts as command
+
+    raise typer.Exit(command(Where(config, os.environ, url, token_file), as_json=json))
+
+
+@alerts.command("silence")
+def silence_alerts(
+    matchers: Annotated[list[str], typer.Argument(help='Labels, such as model="fraud"; all must fit.')],
+    because: Because,
+    span: Annotated[str, typer.Option("--for", help="How long, such as 30m, 4h or 2d.")] = "4h",
+    config: ConfigPath = Path("driftline.yaml"),
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Have alerts with these labels not told for a while."""
+    from monitor.commands.alerts import Where
+    from monitor.commands.alerts import silence as command
+
+    raise typer.Exit(command(Where(config, os.environ, url, token_file), matchers, span, because))
+
+
+@alerts.command("expire")
+def expire_silences(
+    silences: Annotated[list[str], typer.Argument(help="Ids of silences.")],
+    config: ConfigPath = Path("driftline.yaml"),
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """End silences now."""
+    from monitor.commands.alerts import Where
+    from monitor.commands.alerts import expire as command
+
+    raise typer.Exit(command(Where(config, os.environ, url, token_file), silences))
+
+
+@alerts.command("resolve")
+def resolve_alert(
+    fingerprint: Annotated[str, typer.Argument(help="As `driftline alerts list` shows it.")],
+    because: Because,
+    config: ConfigPath = Path("driftline.yaml"),
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """End an alert that no signal ends; it fires again when its condition holds anew."""
+    from monitor.commands.alerts import Where
+    from monitor.commands.alerts import resolve as command
+
+    raise typer.Exit(command(Where(config, os.environ, url, token_file), fingerprint, because))
+
+
+@alerts.command("enable")
+def enable_receiver(
+    receiver: str,
+    because: Because,
+    config: ConfigPath = Path("driftline.yaml"),
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Let a receiver hear again that was disabled."""
+    from monitor.commands.alerts import Where
+    from monitor.commands.alerts import enable as command
+
+    raise typer.Exit(command(Where(config, os.environ, url, token_file), receiver, because))
+
+
+@alerts.command("test")
+def try_receiver(
+    receiver: str,
+    config: ConfigPath = Path("driftline.yaml"),
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Send a receiver a message that says it is a trial."""
+    from monitor.commands.alerts import Where
+    from monitor.commands.alerts import test as command
+
+    raise typer.Exit(command(Where(config, os.environ, url, token_file), receiver))
+
+
+@routes.command("test")
+def try_routes(
+    labels: Annotated[list[str], typer.Argument(help="NAME=VALUE, such as model=fraud severity=page.")],
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Say who would hear of an alert with these labels."""
+    from monitor.commands.alerts import test_routes as command
+
+    raise typer.Exit(command(config, os.environ, labels))
+
+
+@app.command()
+def audit(
+    config: ConfigPath = Path("driftline.yaml"),
+    limit: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many lines.")] = 100,
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show who changed what, the newest first."""
+    from monitor.commands.alerts import Where
+    from monitor.commands.alerts import audit as command
+
+    raise typer.Exit(command(Where(config, os.environ, url, token_file), limit, as_json=json))
+
+
+@app.command()
+def drill(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Where --receiver is configured.")] = None,
+    receiver: Annotated[
+        str | None, typer.Option(help="Send it there for real; by default to a receiver of the drill's own.")
+    ] = None,
+) -> None:
+    """Let a made-up model drift, and follow it through detection and alerts to a receiver."""
+    from monitor.commands.drill import drill as command
+
+    raise typer.Exit(command(config, os.environ, receiver))
 
 
 @app.command()

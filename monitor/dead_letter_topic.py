@@ -64,7 +64,7 @@ class TopicSink:
         self._deadline = deadline
         self._monotonic = monotonic
         self._connection: Connection[Any] = Connection(
-            KafkaProducer, producer_options(kafka, deadline), "dead-letters", _discard
+            KafkaProducer, producer_options(kafka, deadline), "dead-letters", discard
         )
         self._oversized: set[str] = set()
         """Keys of letters that go without their payload."""
@@ -150,7 +150,7 @@ def producer_options(kafka: KafkaConfig, deadline: float) -> dict[str, Any]:
     }
 
 
-def _discard(producer: Any) -> None:
+def discard(producer: Any) -> None:
     """End a producer at once; ``close`` alone leaves its thread running when something is still to be sent."""
     with contextlib.suppress(KafkaError):
         producer.close(timeout=0)

@@ -18,6 +18,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from monitor import catalogue
+from monitor.alert_series import add_alerts
 from monitor.catalogue import Metric
 from monitor.decoding.reasons import REJECTS
 from monitor.events import DAY, HOUR
@@ -193,6 +194,8 @@ def _service_series(view: View) -> SeriesSet:
     series.add(catalogue.DEAD_LETTERS, view.dead_letters_pending)
     for name, metric in _SERVICE.items():
         series.add(metric, view.counters.get(("", name), 0))
+    if view.alerts is not None:
+        add_alerts(series, view.alerts)
     return series
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from monitor.alerting.outlet import Outlet, Taker
 from monitor.assembly import Assembly, build_models
 from monitor.changes import window_changes
 from monitor.closing import Closing
@@ -29,7 +30,7 @@ from monitor.outcomes.evaluation import Evaluation
 from monitor.outgoing import HOLD, Outgoing
 from monitor.panes import Shelf
 from monitor.partition import Partition
-from monitor.pipeline import Pipeline, no_fault, no_pulse
+from monitor.pipeline import Pipeline, no_fault, no_pulse, wall_clock
 from monitor.positions import Inputs, UnlikeTopicsError
 from monitor.progress import CLOSING, decode_closing, restore_model
 from monitor.published import PublishedFile, hold_after
@@ -51,14 +52,25 @@ def open_pipeline(
     fault: Callable[[str], None] = no_fault,
     pulse: Callable[[], None] = no_pulse,
     store: StateStore | None = None,
+    alerts: Taker | None = None,
+    wall: Callable[[], int] = wall_clock,
 ) -> Pipeline:
-    """Open the state, put every model back where it was, and seek the source to the stored positions."""
+    """Open the state, put every model back where it was, and seek the source to the stored positions.
+
+    Parameters
+    ----------
+    alerts
+        Who hears of what is found; without it nobody does.
+    wall
+        Wall clock in microseconds.
+    """
     opened = _open_store(config) if store is None else store
     try:
         history = History(Path(config.state.path) / "history.sqlite")
         try:
             assembly = Assembly(config, build_models(config, base or Path()), opened, history)
-            return _restored(assembly, source, fault, pulse)
+            signals = None if alerts is None else Outlet(opened, config.models, alerts, wall)
+            return _restored(assembly, source, fault, pulse, signals, wall)
         except BaseException:
             history.close()
             raise
@@ -68,7 +80,14 @@ def open_pipeline(
         raise
 
 
-def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], pulse: Callable[[], None]) -> Pipeline:
+def _restored(
+    assembly: Assembly,
+    source: Source,
+    fault: Callable[[str], None],
+    pulse: Callable[[], None],
+    signals: Outlet | None,
+    wall: Callable[[], int],
+) -> Pipeline:
     config, opened, models = assembly.config, assembly.store, assembly.models
     commit = opened.commit()
     stale = [key for model in models.values() for key in restore_model(model, opened)]
@@ -98,6 +117,8 @@ def _restored(assembly: Assembly, source: Source, fault: Callable[[str], None], 
         published=PublishedFile(opened.directory),
         fault=fault,
         pulse=pulse,
+        signals=signals,
+        wall=wall,
     )
     for name, model in models.items():
         for change in model.changes:

@@ -6,9 +6,10 @@ The order of a checkpoint, which everything about exactness rests on:
 2. **one atomic write** of all that changed: panes, positions of every input, clocks, counters, windows due, and the
    queue of dead letters;
 3. publish the dead letters and await their acknowledgement;
+   hand the signals over that were written: the alerts apply each once, by its number;
 4. evaluate the windows that are due, step evidence over those that are over, and put what they say into history, which
-   takes the same window twice without harm; roll up panes that nothing can restate any more;
-5. what was acknowledged and evaluated leaves the state in the *next* write;
+   takes the same window twice without harm; queue it as signals; roll up panes that nothing can restate any more;
+5. what was acknowledged, evaluated and applied leaves the state in the *next* write, which holds the new signals;
 6. tell Kafka the positions, for lag tools only; swap in the new view.
 
 A crash anywhere repeats steps whose repetition changes nothing. On start the positions come from the state; what Kafka
@@ -24,6 +25,7 @@ from itertools import islice
 
 import structlog
 
+from monitor.alerting.outlet import Outlet
 from monitor.assembly import Assembly
 from monitor.closing import Closing, least_time, roll_up
 from monitor.crashes import CrashGuard, refused_chunk
@@ -44,7 +46,7 @@ from monitor.panes import LAYOUTS
 from monitor.partition import Partition
 from monitor.progress import CLOSING, changes_of, encode_closing
 from monitor.published import Hold, Mark, PublishedFile
-from monitor.sources.port import Source, TopicPartition
+from monitor.sources.port import UNKNOWN_TIME, Source, TopicPartition
 from monitor.store.port import StateUnavailableError
 from monitor.views import WindowView
 from monitor.volumes import VOLUME
@@ -60,6 +62,11 @@ def no_fault(point: str) -> None:
 
 def no_pulse() -> None:
     """Tell nobody."""
+
+
+def wall_clock() -> int:
+    """Return the time in microseconds since the epoch."""
+    return time.time_ns() // 1000
 
 
 @dataclass(slots=True)
@@ -95,6 +102,13 @@ class Pipeline:
     """Called with every evaluated batch of windows, after it is in history."""
     seen_at: dict[str, int] = field(default_factory=dict)
     """Model → wall clock when rows of it were last taken in."""
+    heard: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(model, ``prediction`` or ``label``) → the same of one kind of rows."""
+    read_times: dict[TopicPartition, int] = field(default_factory=dict)
+    """Input → log time of the last record read, where the log states it."""
+    signals: Outlet | None = None
+    """Where alerts hear of what is found; without it nobody does."""
+    wall: Callable[[], int] = wall_clock
     published: PublishedFile = field(default_factory=lambda: PublishedFile(None))
     hold: Hold = field(default_factory=Hold)
     guard: CrashGuard = field(default_factory=CrashGuard)
@@ -116,6 +130,8 @@ class Pipeline:
             for part, again in self.hold.split(records):
                 for piece, refused in self.guard.pieces(part):
                     self._apply(piece, again=again, refused=refused)
+            if records.log_times and records.log_times[-1] != UNKNOWN_TIME:
+                self.read_times[TopicPartition(records.topic, records.partition)] = records.log_times[-1]
             total += len(records)
         self.rows_since += total
         self.guard.busy = False
@@ -135,7 +151,8 @@ class Pipeline:
             del partition.rejects[before:]
             partition.rejects += [one for one in fresh if key_of(records.partition, one) in self.hold.waiting]
         for batch in chunk.batches:
-            self.seen_at[batch.model] = round(time.time() * 1e6)
+            side = "label" if batch.kind == "label" else "prediction"
+            self.seen_at[batch.model] = self.heard[batch.model, side] = self.wall()
 
     def due(self) -> bool:
         """Return whether it is time for a checkpoint."""
@@ -158,9 +175,12 @@ class Pipeline:
         for partition, name in idle:
             partition.rest(name)
         self._join()
+        if self.signals is not None:
+            self.signals.observe(self)
         self.fault("before_write")
         self._write()
         self.fault("after_write")
+        self._hand_over()
         self._learn()
         self._publish()
         self.fault("after_publish")
@@ -216,6 +236,7 @@ class Pipeline:
         self._evaluate()
         self.judge()
         self._write()
+        self._hand_over()
 
     def judge(self) -> None:
         """Judge every window whose labels changed, however soon after the last time."""
@@ -254,7 +275,7 @@ class Pipeline:
         for partition in partitions:
             partition.shelf.touched -= panes
 
-    def _write(self) -> None:
+    def _write(self, *, sync: bool = True) -> None:
         if self.hold.passed(self.positions()):
             self.entering[1].append(compose(HOLD, 0))
             log.info("all that was published before the state was damaged has been read again")
@@ -280,13 +301,17 @@ class Pipeline:
             if closing.changed:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
         puts.update(self.evidence.changes())
+        if self.signals is not None:
+            told, taken = self.signals.changes()
+            puts.update(told)
+            deletes.extend(taken)
         self.assembly.note_types(self.decoders)
         for model in self.assembly.models.values():
             puts.update(changes_of(model, self._models))
             if model.layout.identity not in self._layouts:
                 puts[compose(LAYOUTS, 0, model.layout.identity)] = model.layout.describe()
         try:
-            self.assembly.store.write(puts, deletes, sync=True)
+            self.assembly.store.write(puts, deletes, sync=sync)
         except StateUnavailableError:
             self._models.clear()
             raise
@@ -301,6 +326,8 @@ class Pipeline:
             joining.written()
         self.outgoing.written()
         self.evidence.written()
+        if self.signals is not None:
+            self.signals.written()
         for closing in self.closings.values():
             closing.changed = False
         self._layouts = {model.layout.identity for model in self.assembly.models.values()}
@@ -324,11 +351,10 @@ class Pipeline:
                 self.assembly.history.upsert(results)
                 closing.due.difference_update(part)
                 closing.changed = True
+                self._tell(results)
                 self.pulse()
                 if first + _WINDOWS_AT_ONCE < len(due):
-                    self.assembly.store.write({compose(CLOSING, 0, name): encode_closing(closing)}, (), sync=False)
-                if self.results is not None:
-                    self.results(results)
+                    self._write(sync=False)
             self._judge(name)
             self._gather(name)
         for joining in self.joinings.values():
@@ -344,8 +370,7 @@ class Pipeline:
         results = evaluation.judge(self.closings[name].next_start, self.monotonic(), all_=all_)
         if results:
             self.assembly.history.upsert(results)
-            if self.results is not None:
-                self.results(results)
+            self._tell(results)
         evaluation.done()
         self.pulse()
 
@@ -357,8 +382,7 @@ class Pipeline:
         joining.concept.delivered(results)
         for result in results:
             self.evaluator.show(WindowView(result))
-        if self.results is not None:
-            self.results(results)
+        self._tell(results)
 
     def _gather(self, name: str) -> None:
         """Step a model's evidence over the windows that are over, as ``_evaluate`` does."""
@@ -368,11 +392,23 @@ class Pipeline:
             self.assembly.history.upsert(results)
             for result in results:
                 self.evaluator.show(WindowView(result))
+            self._tell(results)
             self.pulse()
             if len(part) == _WINDOWS_AT_ONCE // 4:
-                self.assembly.store.write(self.evidence.changes([name]), (), sync=False)
-            if self.results is not None:
-                self.results(results)
+                self._write(sync=False)
+
+    def _tell(self, results: list[WindowResult]) -> None:
+        """Tell alerts, and whoever listens, of windows that are in history."""
+        if self.signals is not None:
+            self.signals.hear(results)
+        if self.results is not None:
+            self.results(results)
+
+    def _hand_over(self) -> None:
+        """Let the alerts have what stands in the state."""
+        if self.signals is not None:
+            self.signals.hand_over()
+            self.fault("after_signals")
 
     def _roll_up(self) -> None:
         """Roll panes up once nothing is due: rows that come later cannot reach the finer ones any more."""

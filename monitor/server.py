@@ -1,7 +1,8 @@
-"""The service's port: the page and its data, ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/api/v1/status``. Read-only.
+"""The service's port: the page and its data, ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/api/v1/…``.
 
-One thread runs the event loop, one renders metrics and one pages, so that no page makes a scrape wait. None touches the
-pipeline: they read the View, the history and two attributes of ``Health``.
+One thread runs the event loop, one renders metrics, one pages and one does what is asked for with a token, so that no
+page makes a scrape wait. None touches the pipeline: they read the View, the history and two attributes of ``Health``,
+and write to the alerts' store.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
@@ -26,6 +27,9 @@ from starlette.routing import Route
 
 from dashboards.page.site import Answer
 from dashboards.page.site import Site as PageSite
+from monitor.access import Access
+from monitor.api.alerts import AlertsApi
+from monitor.api.endpoints import Endpoints
 from monitor.config.root import HttpConfig
 from monitor.pages import MetricsPage
 from monitor.status import summarise
@@ -74,6 +78,8 @@ class Server:
         The View that is rendered; tells when a rendered page is out of date.
     health
         Asked at each probe.
+    owners
+        Model → its owner, for tokens that are of one.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class Server:
         holder: ViewHolder,
         health: Health,
         monotonic: Callable[[], float] = time.monotonic,
+        owners: Mapping[str, str] | None = None,
     ) -> None:
         self._listen = http.listen
         self._holder = holder
@@ -92,6 +99,11 @@ class Server:
         self._status: tuple[View | None, bytes] = (None, b"")
         self.site = PageSite(lambda: holder.current, monotonic=monotonic)
         """The page; give it the history once that is open."""
+        self._endpoints = Endpoints()
+        self.access = Access(http.tokens, owners or {})
+        """Who may change something."""
+        self.api = AlertsApi(self.access, self._endpoints)
+        """Changes of alerts; give it the alerts once they are open."""
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="http-render")
         self._pages = ThreadPoolExecutor(1, thread_name_prefix="http-pages")
         self._socket: socket.socket | None = None
@@ -137,6 +149,7 @@ class Server:
             self._thread.join(_GRACE + 0.9)
         for threads in (self._renderer, self._pages):
             threads.shutdown(wait=False, cancel_futures=True)
+        self._endpoints.close()
         if self._socket is not None:
             self._socket.close()
 
@@ -148,6 +161,7 @@ class Server:
                 Route("/-/ready", self._get_ready),
                 Route("/api/v1/status", self._get_status),
                 Route("/static/{name}", self._get_file),
+                *self.api.routes(),
                 *(Route(path, self._get_page) for path in PageSite.paths()),
             ]
         )

@@ -12,7 +12,17 @@ from monitor.model import Model
 from monitor.partition import Partition
 from monitor.pipeline import Pipeline
 from monitor.sightings import MOST_NAMES
-from monitor.views import ClockView, InputView, LearningView, ModelView, PerformanceView, StrangerView, View, WindowView
+from monitor.views import (
+    AlertsView,
+    ClockView,
+    InputView,
+    LearningView,
+    ModelView,
+    PerformanceView,
+    StrangerView,
+    View,
+    WindowView,
+)
 from monitor.watermark import NEVER
 
 
@@ -23,6 +33,8 @@ class Snapshots:
     build: str
     config_hash: str
     now: Callable[[], float] = time.time
+    alerts: Callable[[], AlertsView | None] = lambda: None
+    """Returns the newest picture of the alerts."""
     started_at: int = field(init=False)
     _windows: dict[str, tuple[WindowView, ...]] = field(default_factory=dict)
     _performance: dict[str, tuple[PerformanceView, ...]] = field(default_factory=dict)
@@ -50,7 +62,16 @@ class Snapshots:
             ),
             counters=counters,
             dead_letters_pending=len(pipeline.outgoing),
+            alerts=self._alerts(pipeline),
         )
+
+    def _alerts(self, pipeline: Pipeline) -> AlertsView | None:
+        """Return the newest picture of the alerts, with the signals that are still with the pipeline."""
+        view = self.alerts()
+        if view is None or pipeline.signals is None:
+            return view
+        queue = pipeline.signals.queue
+        return replace(view, signals_waiting=len(queue), signals_lost=queue.head.lost)
 
     def _model(self, model: Model, pipeline: Pipeline, partitions: Sequence[Partition]) -> ModelView:
         name = model.config.name

@@ -297,6 +297,121 @@ class ModelView:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertView:
+    """One alert that is pending or fires."""
+
+    fingerprint: str
+    """The same for its whole life."""
+    name: str
+    severity: str
+    """``page``, ``warn`` or ``info``."""
+    model: str
+    labels: Mapping[str, str]
+    phase: str
+    """``pending`` or ``firing``."""
+    since: int
+    """When it began to be bad, in the time of what it is about."""
+    heard_at: int
+    """Wall clock of the last that was heard of it."""
+    summary: str
+    description: str = ""
+    next_step: str = ""
+    silenced_by: tuple[str, ...] = ()
+    """Ids of silences."""
+    inhibited_by: str = ""
+    """Name of the alert that explains it."""
+    shadow: bool = False
+    """Whether nobody is told, since its model is on trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChangeView:
+    """An alert that began to fire or ceased to."""
+
+    at: int
+    """In the time of what it is about."""
+    observed_at: int
+    fingerprint: str
+    name: str
+    severity: str
+    model: str
+    state: str
+    """``firing`` or ``resolved``."""
+    because: str
+    about: str
+    """What tells it from others of its name."""
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceView:
+    """One silence; times are wall clock."""
+
+    id: str
+    matchers: str
+    starts_at: int
+    ends_at: int
+    author: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverView:
+    """How delivery to one receiver goes."""
+
+    name: str
+    waiting: int = 0
+    oldest: int | None = None
+    """When the oldest message was formed that waits."""
+    failures: int = 0
+    """Failed attempts in a row."""
+    delivered_at: int | None = None
+    disabled: bool = False
+    """Whether it wants to hear nothing until it is enabled."""
+    problem: str = ""
+    deliveries: int = 0
+    retries: int = 0
+    parkings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """One change that somebody made."""
+
+    at: int
+    actor: str
+    action: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsView:
+    """All that may be shown of the alerts at one moment."""
+
+    mode: str
+    """``builtin``, ``alertmanager``, ``prometheus_only`` or ``shadow``."""
+    taken_at: int
+    alerts: tuple[AlertView, ...] = ()
+    """The likely causes first, at most some hundred."""
+    counts: Mapping[tuple[str, str, str, str], int] = field(default_factory=dict)
+    """(name, severity, model, phase) → all there are."""
+    changes: tuple[AlertChangeView, ...] = ()
+    """The latest, newest first."""
+    silences: tuple[SilenceView, ...] = ()
+    """Those that hold or are still to come."""
+    receivers: tuple[ReceiverView, ...] = ()
+    audit: tuple[AuditView, ...] = ()
+    """The latest, newest first."""
+    shadowed: Mapping[str, int | None] = field(default_factory=dict)
+    """Model on trial → when that ends, ``None`` for as long as the configuration says so."""
+    totals: Mapping[str, int] = field(default_factory=dict)
+    """``firing`` and ``resolved`` → how often that came since the store was made."""
+    signals_waiting: int = 0
+    signals_lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """All that may be shown of the service at one moment. Times are microseconds since the epoch, UTC."""
 
@@ -312,6 +427,8 @@ class View:
     counters: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(model or empty, name) → exact count since the state began, as the partitions keep them."""
     dead_letters_pending: int = 0
+    alerts: AlertsView | None = None
+    """``None`` where nobody judges what is found."""
 
 
 class ViewHolder:

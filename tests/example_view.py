@@ -10,6 +10,10 @@ from monitor import catalogue
 from monitor.events import HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
 from monitor.views import (
+    AlertChangeView,
+    AlertsView,
+    AlertView,
+    AuditView,
     ClockView,
     ConceptView,
     EvidenceView,
@@ -19,6 +23,8 @@ from monitor.views import (
     LearningView,
     ModelView,
     PerformanceView,
+    ReceiverView,
+    SilenceView,
     StrangerView,
     View,
     WindowView,
@@ -121,6 +127,38 @@ def view(*models: ModelView, **fields: Any) -> View:
     return replace(plain, **fields)
 
 
+def alerts(*names: str, **fields: Any) -> AlertsView:
+    """Return alerts of some names that fire, with a past, silences and receivers."""
+    shown = tuple(
+        AlertView(
+            f"f{place}", name, "page" if place % 2 else "warn", "fraud",
+            {"alertname": name, "model": "fraud", "column": name, "severity": "warn"}, "pending" if place > 2 else
+            "firing", NOW - HOUR, NOW, f"{name} has moved", f"{name}: 0.1 to 0.3, since an hour", "Look at it.",
+            silenced_by=("s1",) if place == 1 else (), shadow=place == 2,
+        )
+        for place, name in enumerate(names)
+    )  # fmt: skip
+    past = tuple(
+        AlertChangeView(NOW - (9 - n) * HOUR, NOW, f"f{n}", name, "page" if n % 2 else "warn", "fraud", state, because,
+                        f"column {name}", "why")
+        for n, name in enumerate(names)
+        for state, because in (("firing", ""), ("resolved", "cleared"), ("firing", ""))
+    )  # fmt: skip
+    plain = AlertsView(
+        mode="builtin", taken_at=NOW, alerts=shown,
+        counts={(name, "warn", "fraud", "firing"): 1 for name in names}, changes=past[::-1],
+        silences=(SilenceView("s1", 'model="fraud"', NOW - HOUR, NOW + HOUR, "ada", "known"),),
+        receivers=(
+            ReceiverView("ops", 2, NOW - 90 * MINUTE, 3, NOW - 2 * HOUR, False, "HTTP 500", 7, 3, 1),
+            ReceiverView("pager", 0, None, 0, None, True, "HTTP 410", 0, 0, 1),
+        ),
+        audit=(AuditView(NOW - HOUR, "ada", "silence", "s1", 'model="fraud": known'),),
+        shadowed={"new": NOW + 24 * HOUR, "odd": None}, totals={"firing": 5, "resolved": 3}, signals_waiting=4,
+        signals_lost=2,
+    )  # fmt: skip
+    return replace(plain, **fields)
+
+
 def full_view() -> View:
     """Return a view that has every kind of series, ugly labels among them."""
     findings = tuple(
@@ -141,7 +179,7 @@ def full_view() -> View:
     slices = [window(finding(), slice=text) for text in UGLY]
     learning = model(name="new", windows=(), owner=None, references={}, learning=LearningView("edges", 500, 0.25))
     ugly = model(name="odd", versions=UGLY)
-    told = (judged(), *(judged(slice=text) for text in UGLY))
+    outcomes = (judged(), *(judged(slice=text) for text in UGLY))
     gathered = window(
         finding("amount", "evidence", "warn", statistic=-3.5, threshold=5.0, p_value=math.nan),
         finding("amount.missing", "evidence_page", "drift", statistic=12.0, threshold=9.0, p_value=math.nan),
@@ -151,5 +189,6 @@ def full_view() -> View:
         EvidenceView("inputs", "warn", HOUR, "as configured", 168.0, 40, ("age",), ("amount",), 500, 2.97, 1),
         EvidenceView("inputs", "page", HOUR, "as configured", 8760.0, 12, windows=500, promised=0.057),
     )
-    shown = model(whole, gathered, *slices, performance=told, evidence=fleets)
-    return view(shown, learning, ugly, dead_letters_pending=2)
+    shown = model(whole, gathered, *slices, performance=outcomes, evidence=fleets)
+    told = alerts("FeatureDrift", *UGLY)
+    return view(shown, learning, ugly, dead_letters_pending=2, alerts=told)

@@ -9,10 +9,13 @@ from typing import Any, Final
 
 from dashboards.html import Html, join, name, tag
 from dashboards.page import (
+    alert_timeline,
+    alerts,
     concepts,
     confused,
     correctness,
     course,
+    delivery,
     distribution,
     frame,
     gathered,
@@ -27,6 +30,7 @@ from dashboards.page import (
     promises,
     reliability,
     restated,
+    silences,
     slices,
     summary,
     verdict,
@@ -103,6 +107,7 @@ PAGES: Final = {
     "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page("evidence", "Evidence", (promises, gathered), of_model=True, has=promises.has, charts=True),
+    "/alerts": Page("alerts", "Alerts", (alerts, alert_timeline, silences, delivery)),
     "/pipeline": Page("pipeline", "Pipeline", (health,)),
 }
 """Path → page. Under ``/api/v1/NAME`` the same is found as JSON."""

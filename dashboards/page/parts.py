@@ -145,6 +145,15 @@ def series(title: str, spec: dict[str, Any], rows: Iterable[Sequence[Child]], he
     )  # fmt: skip
 
 
+def sentence(text: str, longest: int = 500) -> str:
+    r"""Return a text that JSON and pages can hold, cut to size.
+
+    >>> sentence("a\ud800")
+    'a\\ud800'
+    """
+    return text[:longest].encode("utf-8", "backslashreplace").decode()
+
+
 def nothing(words: str) -> Html:
     """Return a sentence that stands where there is nothing to show."""
     return tag("p", words or NONE, class_="empty")

@@ -197,9 +197,13 @@ def _report(kind: str, query: Sequence[tuple[str, str]], view: View, past: Past)
 def _problem(status: int, problem: str, *, api: bool) -> Answer:
     if api:
         return _plain(status, msgspec.json.encode({"error": problem}), _JSON)
-    title = "Not found" if status == 404 else "This address makes no sense"
+    return problem_page(status, problem, "Not found" if status == 404 else "This address makes no sense")
+
+
+def problem_page(status: int, problem: str, title: str) -> Answer:
+    """Return a page that says what went wrong."""
     sentence = f"{problem[:1].upper()}{problem[1:]}."
-    way = tag("p", tag("a", "All models", href="/"))
+    way = tag("p", tag("a", "All models", href="/"), " · ", tag("a", "Alerts", href="/alerts"))
     return _plain(
         status, frame.document(title, frame.place(title), [nothing(sentence), way], path="", live=False), _HTML
     )

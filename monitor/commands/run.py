@@ -11,6 +11,12 @@ from pathlib import Path
 
 import structlog
 
+from alerts.schema import StoreVersionError
+from alerts.store import StoreUnavailableError
+from monitor.alerting.desk import Desk
+from monitor.alerting.opening import open_desk
+from monitor.alerting.outlet import Taker
+from monitor.alerting.policy import mode_of
 from monitor.chores import start_chores
 from monitor.collector import collect_seldom
 from monitor.config.load import folder_of, load
@@ -46,16 +52,24 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         signal.signal(number, lambda *_: stopping.set())
     holder, health = ViewHolder(), Health()
     registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
-    server = Server(config.http, registry, holder, health)
+    owners = {model.name: model.owner or "" for model in config.models}
+    server = Server(config.http, registry, holder, health, owners=owners)
+    desk: Desk | None = None
     try:
         server.start()
-        pipeline = open_when_there(config, config_path, health, stopping)
+        desk = open_desk(config, folder_of(config_path))
+        pipeline = open_when_there(config, config_path, health, stopping, desk)
         if pipeline is None:
             return 0
         server.site.past = pipeline.assembly.history
         announce(config, pipeline)
-        snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config))
+        desk.start()
+        server.api.open(desk)
+        snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=lambda: desk.view)
         return serve(config, Service(pipeline, snapshots.take, holder, metrics, health, stopping))
+    except (StoreUnavailableError, StoreVersionError) as error:
+        log.error("alerts cannot be opened", problem=str(error))  # noqa: TRY400 - the sentence says it all
+        return STATE_ERROR
     except ListenError as error:
         log.error("cannot listen", problem=str(error))  # noqa: TRY400 - the sentence says it all
         return 1
@@ -67,15 +81,19 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         return CANNOT_READ
     finally:
         server.stop()
+        if desk is not None:
+            desk.close()
 
 
-def open_when_there(config: Config, path: Path, health: Health, stopping: threading.Event) -> Pipeline | None:
+def open_when_there(
+    config: Config, path: Path, health: Health, stopping: threading.Event, alerts: Taker | None = None
+) -> Pipeline | None:
     """Open the pipeline as soon as a broker answers and the topics exist; ``None`` when asked to stop before."""
     while not stopping.is_set():
         health.beat()
         source = build_source(config)
         try:
-            return open_pipeline(config, source, base=folder_of(path), pulse=health.beat)
+            return open_pipeline(config, source, base=folder_of(path), pulse=health.beat, alerts=alerts)
         except (SourceUnavailableError, MissingTopicError, UnlikeTopicsError) as error:
             source.close()
             health.not_ready = f"no broker or topic to read: {error}"
@@ -117,6 +135,7 @@ def announce(config: Config, pipeline: Pipeline) -> None:
         for name in model.unjudged_slices():
             what = f"slices by {name}: the reference was built without them; build it again"
             log.warning("blind", model=model.config.name, to=what)
+    log.info("alerts", mode=mode_of(config.alerts), receivers=[one.name for one in config.alerts.receivers])
     if config.kafka.dead_letters is None:
         log.warning("rejected records are counted and not kept", next_step="set kafka.dead_letters")
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from monitor.config.fields import section_of
+from monitor.config.fields import fields_of, section_of
 from monitor.config.model import Section
 from monitor.config.resolve import DETECTORS, WINDOWS
 from monitor.config.root import Config
@@ -63,7 +63,7 @@ def sections() -> Iterator[tuple[type[Section], str]]:
         seen.add(section)
         yield section, path
         below = []
-        for name, field in section.model_fields.items():
+        for name, field in fields_of(section).items():
             found, how = section_of(field.annotation)
             if found is not None:
                 below.append((found, f"{path}.{name}{how}" if path else f"{name}{how}"))
@@ -76,7 +76,7 @@ def _models_first(below: list[tuple[type[Section], str]]) -> list[tuple[type[Sec
 
 
 def _row(name: str, rules: dict[str, Any], section: type[Section], definitions: dict[str, Any]) -> str:
-    field = section.model_fields[name]
+    field = fields_of(section)[name]
     default = "required" if field.is_required() else _spell_default(rules, field.get_default(call_default_factory=True))
     about = rules.get("description") or definitions[rules["$ref"].rpartition("/")[2]]["description"]
     return f"| `{name}` | {_type(rules)} | {default} | {_line(about)} |"

@@ -6,6 +6,8 @@ import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from monitor.config.model import Section
 from monitor.config.problem import Steps
 
@@ -44,10 +46,20 @@ def known_keys(root: type[Section], steps: Steps) -> tuple[str, ...]:
     section: type[Section] | None = root
     left = list(steps)
     while left and section is not None:
-        field = section.model_fields.get(str(left.pop(0)))
+        field = fields_of(section).get(str(left.pop(0)))
         section, how = section_of(field.annotation) if field is not None else (None, "")
         if how:
             if not left:
                 return ()
             left.pop(0)
-    return () if section is None else tuple(section.model_fields)
+    return () if section is None else tuple(fields_of(section))
+
+
+def fields_of(section: type[Section]) -> dict[str, FieldInfo]:
+    """Return the fields of a section by their names in the file.
+
+    >>> from monitor.config.alerts import RouteConfig
+    >>> "continue" in fields_of(RouteConfig)
+    True
+    """
+    return {field.alias or name: field for name, field in section.model_fields.items()}

@@ -14,7 +14,21 @@ from monitor.config.tree import Node, typed
 
 _PART: Final = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_FILE: Final = re.compile(r"\$\{file:([^}]*)\}")
 _MOST_BYTES: Final = 1 << 20
+
+
+class FileText(str):  # noqa: SLOT000 - an instance carries its path
+    """What a file held, with the file: whoever keeps a secret reads it again when it was rotated."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, text: str, path: Path) -> FileText:
+        """Return the text of a file."""
+        found = cls(text)
+        found.path = path
+        return found
 
 
 @dataclass
@@ -79,7 +93,8 @@ def interpolate(tree: Node, environ: Mapping[str, str], base: Path, problems: li
 
     ``${NAME}`` is the variable, a problem when it is not set; ``${NAME:-default}`` the default when it is not set or
     empty; ``${file:PATH}`` the content of a file without its last line ends, relative to ``base``; ``$${`` a plain
-    ``${``. An unquoted scalar gets its type from the text that it becomes. Keys are left as they are.
+    ``${``. An unquoted scalar gets its type from the text that it becomes. Keys are left as they are. What is a file's
+    content and nothing else becomes a ``FileText``.
     """
     work = _Interpolator(environ, base, problems)
     failed: set[Steps] = set()
@@ -87,9 +102,12 @@ def interpolate(tree: Node, environ: Mapping[str, str], base: Path, problems: li
         if not isinstance(node.value, str) or "${" not in node.value:
             continue
         before = len(problems)
-        text = work.expand(node.value, steps, node)
+        written = node.value
+        text = work.expand(written, steps, node)
         if len(problems) > before:
             failed.add(steps)
+        elif (whole := _FILE.fullmatch(written)) is not None:
+            text = FileText.of(text, base / whole[1])
         node.text = text
         node.value = typed(text) if node.plain else text
     return failed

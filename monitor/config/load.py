@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from monitor.config.alert_checks import check_alerts, check_tokens
+from monitor.config.alerts import AlertsConfig
 from monitor.config.checks import (
     Complaint,
     check_alarms,
@@ -206,7 +208,8 @@ class _Checks:
         yield from _at("state", check_state(self.sound(StateConfig, "state")))
         yield from _at("calendar", check_calendar(self.sound(CalendarConfig, "calendar")))
         yield from _at("alarms", check_alarms(self.sound(AlarmsConfig, "alarms")))
-        yield from _at("http", check_http(self.sound(HttpConfig, "http")))
+        http = self.sound(HttpConfig, "http")
+        yield from _at("http", check_http(http))
         yield from _at("defaults", check_defaults(defaults, self.base))
         models = self.models()
         for place, model in models.items():
@@ -214,6 +217,8 @@ class _Checks:
             found = check_model(model, complete, limits.max_features_per_model, self.base)
             yield from ((("models", place), complaint) for complaint in found)
         yield from (((), complaint) for complaint in check_together(models, kafka))
+        yield from _at("alerts", check_alerts(self.sound(AlertsConfig, "alerts"), models, self.base))
+        yield from _at("http", check_tokens(http.tokens, models))
 
     def sound(self, kind: type[_Part], name: str) -> _Part:
         """Return a section of the root without those of its parts that are wrong."""

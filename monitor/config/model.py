@@ -364,6 +364,15 @@ class SliceConfig(Section):
     """With fewer rows a slice is not judged."""
 
 
+class ModelAlertsConfig(Section):
+    """Whether alerts of a model are told."""
+
+    mode: Literal["shadow", "live"] = "shadow"
+    """``shadow``: for its first time there is only a daily digest. ``live``: at once."""
+    shadow_for: Duration | None = None
+    """How long it is in shadow; by default ``alerts.shadow_for``."""
+
+
 class ModelConfig(Section):
     """One monitored model."""
 
@@ -402,6 +411,8 @@ class ModelConfig(Section):
     """Parts of the traffic that are counted apart."""
     evidence: EvidenceConfig = EvidenceConfig()
     """How evidence of drift is gathered."""
+    alerts: ModelAlertsConfig | None = None
+    """Whether its alerts are told."""
     skew: Duration = 3_600_000_000
     """How far an event time may run ahead before it needs confirmation."""
     idle_timeout: Duration = 60_000_000

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
+from alerts.policy import Route
+from monitor.alerting.policy import mode_of, route_of
+from monitor.config.alerts import AlertsConfig, ReceiverConfig
 from monitor.config.checks import Complaint
 from monitor.config.complain import place_of
 from monitor.config.load import Examined, examine, folder_of
@@ -17,6 +21,10 @@ from monitor.config.tree import Node
 from monitor.config.types import format_duration
 from monitor.redaction import redact
 from monitor.sources.port import Source, SourceUnavailableError
+
+_SECRETS: Final = frozenset(
+    {"secret", "previous_secret", "bearer_token", "password", "token", "routing_key"}
+)  # addresses are secrets of some kinds only
 
 
 def validate(
@@ -114,11 +122,19 @@ def check_state_path(config: Config, base: Path) -> Iterator[Complaint]:
 def _doubts(config: Config, tree: Node) -> Iterator[Complaint]:
     if config.kafka.dead_letters is None:
         yield Complaint(("kafka",), "rejected records are counted and not kept", "set kafka.dead_letters", WARNING)
-    for name in ("password", "key_password"):
-        node = tree.find(("kafka", "security", name))
+    secrets: list[Steps] = [("kafka", "security", "password"), ("kafka", "security", "key_password")]
+    for place, receiver in enumerate(config.alerts.receivers):
+        given = (name for name in ReceiverConfig.model_fields if getattr(receiver, name) is not None)
+        secrets += [("alerts", "receivers", place, name) for name in given if name in _SECRETS]
+    secrets += [("http", "tokens", place, "token") for place in range(len(config.http.tokens))]
+    for steps in secrets:
+        node = tree.find(steps)
         if node is not None and node.value is not None and node.text is None:
-            hint = "write ${file:/run/secrets/kafka} or a variable"
-            yield Complaint(("kafka", "security", name), "a secret stands in the file", hint, WARNING)
+            hint = "write ${file:/run/secrets/x} or a variable"
+            yield Complaint(steps, "a secret stands in the file", hint, WARNING)
+    if config.state.shards.count > 1 and config.alerts.receivers:
+        message = "every shard alerts on its own partitions alone"
+        yield Complaint(("state", "shards", "count"), message, "give each model's rows to one shard", WARNING)
 
 
 def _placed(complaint: Complaint, tree: Node) -> Problem:
@@ -143,7 +159,35 @@ def _service(config: Config) -> Iterator[str]:
     yield f"  state     {state.path}, written every {format_duration(state.checkpoint)}{shards}"
     kept = "counted, not kept" if letters is None else f"kept in {letters.topic or letters.file}"
     yield f"  rejected  {kept}"
-    yield f"  serves    {config.http.listen}"
+    writers = ", ".join(token.name for token in config.http.tokens)
+    yield f"  serves    {config.http.listen}{', changed by ' + writers if writers else ''}"
+    yield from _alerts(config.alerts)
+
+
+def _alerts(alerts: AlertsConfig) -> Iterator[str]:
+    """Yield who hears of alerts."""
+    modes = {
+        "builtin": "told to the receivers below",
+        "alertmanager": "told to an Alertmanager, which routes them",
+        "prometheus_only": "shown and exported, not sent",
+        "shadow": "on trial: a daily digest at most",
+    }
+    trial = f", after a model's first {format_duration(alerts.shadow_for)}" if mode_of(alerts) == "builtin" else ""
+    yield f"  alerts    {modes[mode_of(alerts)]}{trial}"
+    for receiver in alerts.receivers:
+        yield f"  receiver  {receiver.name}: {receiver.kind}"
+    if alerts.receivers and mode_of(alerts) != "prometheus_only":
+        yield from _routes(route_of(alerts), 0)
+    for rule in alerts.rules:
+        yield f"  rule      {rule.name}: {rule.severity}, on {', '.join(rule.kinds)}"
+
+
+def _routes(route: Route, depth: int) -> Iterator[str]:
+    fitting = " and ".join(map(str, route.matchers)) or "everything"
+    to = f" to {route.receiver}" if route.receiver is not None else ""
+    yield f"  route     {'  ' * depth}{fitting}{to}{', and on' if route.carry_on else ''}"
+    for below in route.routes:
+        yield from _routes(below, depth + 1)
 
 
 def _cluster(kafka: KafkaConfig) -> str:
@@ -233,7 +277,7 @@ def blind_spots(model: ModelConfig) -> list[str]:
     what = "anything"
     if model.detectors_on("volume"):
         what = "anything but their number of rows"
-        found.append("a stream that stops, until rows come again: watch driftline_last_prediction_timestamp_seconds")
+        found.append("a stream that stops, by volume, until rows come again: the alert PredictionsStopped tells of it")
     else:
         found.append("the number of rows: no detector is on volume, as it can be where the reference holds all rows")
     smallest = min((window.min_samples for window in (model.windows or {}).values()), default=0)

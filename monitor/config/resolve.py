@@ -55,6 +55,7 @@ def resolve_model(model: ModelConfig, defaults: DefaultsConfig) -> ModelConfig:
             "detectors": detectors,
             "reference": reference,
             "labels": resolve_labels(model),
+            "alerts": model.alerts or defaults.alerts,
         }
     )
 

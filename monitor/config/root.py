@@ -6,7 +6,15 @@ from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field, SecretStr
 
-from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, Section, WindowConfig
+from monitor.config.alerts import AlertsConfig, TokenConfig
+from monitor.config.model import (
+    DetectorConfig,
+    ModelAlertsConfig,
+    ModelConfig,
+    ReferenceConfig,
+    Section,
+    WindowConfig,
+)
 from monitor.config.types import Budget, Duration, Moment, Size
 
 
@@ -76,6 +84,8 @@ class DefaultsConfig(Section):
     """For models without ``windows``."""
     detectors: Annotated[list[DetectorConfig], Field(min_length=1)] | None = None
     """For models without ``detectors``."""
+    alerts: ModelAlertsConfig | None = None
+    """For models without ``alerts``."""
 
 
 Kind: TypeAlias = Literal[
@@ -156,10 +166,12 @@ class StateConfig(Section):
 
 
 class HttpConfig(Section):
-    """The service's own port: the page, metrics, health, readiness. Read-only, without login."""
+    """The service's own port: the page, metrics, health, readiness. Reading needs no login, changing needs a token."""
 
     listen: str = "0.0.0.0:9464"
     """``host:port``."""
+    tokens: list[TokenConfig] = Field(default_factory=list)
+    """Who may change something."""
 
 
 class MetricsConfig(Section):
@@ -219,6 +231,8 @@ class Config(Section):
     """The models that are watched."""
     alarms: AlarmsConfig = AlarmsConfig()
     """Budgets of false alarms."""
+    alerts: AlertsConfig = AlertsConfig()
+    """Who hears of what."""
     state: StateConfig = StateConfig()
     """Where the state lives."""
     http: HttpConfig = HttpConfig()

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
-from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+
+from alerts.net.secret import MASK, Secret
+from monitor.config.interpolate import FileText
 
 _UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _UNITS["w"] = 7 * _UNITS["d"]
@@ -119,6 +122,20 @@ def format_budget(micros: int) -> str:
     return f"{number} per {period // day}d" if period % day == 0 else f"1 per {format_duration(micros)}"
 
 
+def parse_secret(value: object) -> Secret:
+    """Return a text that nobody may see; one that came from a file is read again at every use.
+
+    >>> parse_secret("hunter2")
+    Secret(***)
+    """
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not value:
+        message = "needs a text"
+        raise ValueError(message)
+    return Secret.from_file(value.path) if isinstance(value, FileText) else Secret(value)
+
+
 def admits_bool(annotation: Any) -> bool:
     """Return whether a field of this type can hold true and false; whatever may hold more than scalars can.
 
@@ -183,3 +200,11 @@ Moment: TypeAlias = Annotated[
     WithJsonSchema({"$comment": "time", "type": "string", "format": "date-time"}),
 ]
 """Microseconds since the epoch, written as RFC 3339."""
+
+SecretText: TypeAlias = Annotated[
+    Secret,
+    PlainValidator(parse_secret),
+    PlainSerializer(lambda _: MASK, return_type=str),
+    WithJsonSchema({"type": "string", "format": "password", "writeOnly": True}),
+]
+"""A secret, best written ``${file:/run/secrets/x}``: then it is read again at every use."""

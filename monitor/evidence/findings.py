@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from monitor.findings import Finding
 TOGETHER: Final = "(together)"
 """The column of an incident that no monitor causes alone."""
 _NAN: Final = float("nan")
+_SINCE: Final = re.compile(r", since (\d{4,}-\d\d-\d\dT\d\d:\d\dZ)\)?$")
 
 
 @dataclass(slots=True)
@@ -88,6 +90,16 @@ def moment(micros: int) -> str:
     '1970-01-01T00:00Z'
     """
     return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def onset_of(words: str) -> int | None:
+    """Return since when a drift is there by the words of ``describe``, ``None`` where they do not say.
+
+    >>> onset_of("drift: mean up, since 1970-01-01T00:01Z") == 60_000_000, onset_of("recovered")
+    (True, None)
+    """
+    found = _SINCE.search(words)
+    return None if found is None else round(datetime.fromisoformat(found[1]).timestamp()) * 1_000_000
 
 
 def _clear(alarm: Alarm, stream: Stream) -> Alarm:

@@ -123,7 +123,7 @@ def test_the_states_folder_must_be_writable(tmp_path: Path, monkeypatch: pytest.
 def test_the_summary_of_fifteen_lines_names_what_it_is_blind_to(tmp_path: Path) -> None:
     _, summary = report(write(tmp_path, FIFTEEN_LINES), {"KAFKA": "b:1"}, check_broker=None)
     assert "blind to  drift and volume, until the reference is learnt" in summary
-    assert "blind to  a stream that stops, until rows come again" in summary
+    assert "blind to  a stream that stops, by volume, until rows come again: the alert" in summary
     assert "blind to  anything but their number of rows in windows of fewer than 200 rows" in summary
     _, summary = report(write(tmp_path, minimal()), {}, check_broker=None)
     assert "map.score is not set" in summary

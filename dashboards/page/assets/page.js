@@ -146,7 +146,8 @@
       remember(); enhance(document); return;
     }
     fresh.forEach((part, place) => {
-      const typing = now[place].contains(document.activeElement) && document.activeElement.tagName === "INPUT";
+      const fields = [...now[place].querySelectorAll("input")];
+      const typing = fields.some((one) => one === document.activeElement || one.value !== one.defaultValue);
       if (typing || received.get(part.id) === part.outerHTML) return;
       received.set(part.id, part.outerHTML);
       replace(now[place], document.adoptNode(part));
