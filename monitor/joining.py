@@ -51,6 +51,11 @@ class Outcomes(Protocol):
         """Return what each prediction of a batch carries."""
         ...
 
+    @property
+    def flaws(self) -> Mapping[str, int]:
+        """Why predictions were judged in part only, or pairs not at all → how many so far."""
+        ...
+
     def take(self, joined: Joined) -> None:
         """Count judged predictions, or take them back where the sign says so; pairs that are completed are left out."""
         ...
@@ -270,6 +275,7 @@ class Joining:
         return JoinView(
             rows=dict(self.join.counters),
             rejected={reason: self.counters[reason] for reason in REASONS},
+            flaws=dict(self.outcomes.flaws),
             entities={}
             if self.entities is None
             else {"unnamed": self.counters[NO_ENTITY], "overflow": self.entities.overflow},

@@ -18,11 +18,11 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from monitor import catalogue
-from monitor.catalogue import Metric
 from monitor.decoding.reasons import REJECTS
 from monitor.events import DAY, HOUR
 from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUTCOMES
 from monitor.labels import label
+from monitor.metric import Metric
 from monitor.outcome_series import outcome_series
 from monitor.series import SeriesSet, window_series
 from monitor.views import ConceptView, EvidenceView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
@@ -271,6 +271,8 @@ def _add_join(series: SeriesSet, name: str, join: JoinView) -> None:
     series.add(catalogue.LABELS, join.rows.get(("label", "seen"), 0), name)
     for reason, number in join.rejected.items():
         series.add(catalogue.LABELS_REJECTED, number, name, reason)
+    for reason, number in join.flaws.items():
+        series.add(catalogue.FLAWED, number, name, reason)
     for reason, number in join.entities.items():
         series.add(catalogue.WITHOUT_ENTITY, number, name, reason)
     series.add(catalogue.LAST_LABEL, _seconds(join.last_label), name)

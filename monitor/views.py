@@ -200,6 +200,8 @@ class JoinView:
     """(``prediction``, ``label`` or ``maturity``; outcome) → rows so far; ``seen`` is all that came."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Why labels could not be used → how many so far."""
+    flaws: Mapping[str, int] = field(default_factory=dict)
+    """Why predictions were judged in part only, or pairs not at all → how many so far."""
     last_label: int | None = None
     """Greatest time of any label, as its record states it."""
     watermark: int | None = None

@@ -62,6 +62,9 @@ class MapConfig(Section):
     """A path to an object that holds them all, or a path a feature."""
     score: str | None = None
     """A number, such as the probability of the positive class."""
+    scores: str | dict[str, str] | None = None
+    """Of several classes: the probability of each. A path to an object whose fields are the ``classes``, or to a list
+    in the order of ``score_names``, or a path a class. They are judged by labels, not watched as columns."""
     prediction: str | None = None
     """What the model decided: a class, or the number that a regression predicts."""
     label: str | None = None
@@ -94,6 +97,8 @@ class StreamConfig(Section):
     """A path with ``[*]`` to the list of rows in one record."""
     feature_names: list[str] | None = None
     """Names for positional features (``map.features`` then leads to a list)."""
+    score_names: list[str | int | bool] | None = None
+    """Classes of positional scores (``map.scores`` then leads to a list)."""
     map: MapConfig = MapConfig()
     """Where each role stands in a record."""
     time_format: TimeFormat = "rfc3339"
@@ -328,6 +333,9 @@ class PerformanceConfig(Section):
     alert_when: dict[str, DropConfig] = Field(default_factory=dict)
     """Metric → the change from which on, with its whole 95 % interval, the status is ``drift``; half of it warns. By
     default 0.05 of a share, a tenth of the baseline's value of anything else."""
+    tops: Annotated[list[float], Field(min_length=1, max_length=8)] | None = None
+    """Of a binary model: the shares of the highest scores for capture and lift, by default 0.01, 0.05 and 0.1. Of
+    several classes with ``map.scores``: the k of top-k accuracy, by default 3 and 5 as far as there are so many."""
     amount: str | None = None
     """A numeric feature that says what is at stake, so that figures can be weighted by it."""
     amount_unit: Annotated[float, Field(gt=0)] = 0.01
@@ -413,6 +421,11 @@ class ModelConfig(Section):
     def is_labelled(self) -> bool:
         """Whether it is told what was true, in records of its own or in those of the predictions."""
         return self.labels is not None or self.predictions.map.label is not None
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether each of several classes has a score."""
+        return self.task == "multiclass" and self.predictions.map.scores is not None
 
     @property
     def matures_after(self) -> int:

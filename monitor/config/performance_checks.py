@@ -17,6 +17,8 @@ from monitor.events import HOUR
 
 MOST_SLICINGS: Final = 56
 """Slicings that a prediction can carry until its label comes."""
+_RANKS: Final = (3, 5)
+SHARES: Final = (0.01, 0.05, 0.1)
 _PLACE: Final = ("performance",)
 
 
@@ -27,7 +29,8 @@ def check_performance(model: ModelConfig, resolved: ModelConfig) -> Iterator[Com
         if settings.model_fields_set:
             yield Complaint(_PLACE, "needs labels", "say where labels come from, under labels", WARNING)
         return
-    names = figure_names(model.task, classes_of(model), amount=settings.amount is not None)
+    names = figures_of(model)
+    yield from _check_tops(model)
     yield from _check_names(settings.metrics or (), names, "metrics")
     yield from _check_names(settings.alert_when, names, "alert_when")
     if isinstance(settings.baseline, dict):
@@ -43,8 +46,52 @@ def classes_of(model: ModelConfig) -> tuple[str, ...]:
     return tuple(str(category(name)) for name in model.classes or ())
 
 
+def figures_of(model: ModelConfig) -> frozenset[str]:
+    """Return the figures that a model has."""
+    settings = model.performance
+    return figure_names(
+        model.task,
+        classes_of(model),
+        amount=settings.amount is not None,
+        tops=ranks_of(model) if model.task == "multiclass" else tuple(settings.tops or ()),
+    )
+
+
+def ranks_of(config: ModelConfig) -> tuple[int, ...]:
+    """Return the k of top-k accuracy.
+
+    >>> from monitor.config.model import ModelConfig
+    >>> scores = {"topic": "t", "map": {"scores": "value.p"}}
+    >>> ranks_of(ModelConfig(name="m", task="multiclass", classes=["a", "b", "c", "d"], predictions=scores))
+    (3,)
+    """
+    if not config.has_scores:
+        return ()
+    if config.performance.tops is not None:
+        return tuple(int(top) for top in config.performance.tops)
+    return tuple(top for top in _RANKS if top < len(config.classes or ()))
+
+
+def _check_tops(model: ModelConfig) -> Iterator[Complaint]:
+    tops, steps = model.performance.tops, (*_PLACE, "tops")
+    if tops is None:
+        return
+    if model.task == "multiclass" and not model.has_scores:
+        yield Complaint(steps, "needs the scores of all classes", "set map.scores", WRONG_VALUE)
+    elif model.task == "multiclass" and not all(top >= 1 and top == int(top) for top in tops):
+        yield Complaint(steps, "must be whole numbers of classes", code=WRONG_VALUE)
+    elif model.task == "binary_classification" and not all(0 < top <= 1 for top in tops):
+        yield Complaint(steps, "must be shares above 0 and at most 1", code=WRONG_VALUE)
+    elif model.task == "regression":
+        yield Complaint(steps, "a regression has none", code=WRONG_VALUE)
+    elif len(set(tops)) < len(tops):
+        yield Complaint(steps, "one is given twice", code=WRONG_VALUE)
+
+
 @cache
-def figure_names(task: str, classes: tuple[str, ...] = (), *, amount: bool = False) -> frozenset[str]:
+def figure_names(
+    task: str, classes: tuple[str, ...] = (), *, amount: bool = False, tops: tuple[float, ...] = ()
+) -> frozenset[str]:
     """Return the figures that a task has.
 
     >>> "recall" in figure_names("binary_classification"), "recall" in figure_names("regression")
@@ -53,10 +100,10 @@ def figure_names(task: str, classes: tuple[str, ...] = (), *, amount: bool = Fal
     edges = np.array([0.5])
     if task == "binary_classification":
         costs = Costs((0.0, 0.0, 0.0, 0.0))
-        binary = BinaryTable(edges, None, 0.01 if amount else None, costs)
+        binary = BinaryTable(edges, None, 0.01 if amount else None, costs, tops or SHARES)
         return frozenset(binary.metrics(np.zeros((1, binary.size), np.int64)))
     if task == "multiclass":
-        several = MulticlassTable(classes if len(set(classes)) > 1 else ("a", "b"), tops=())
+        several = MulticlassTable(classes if len(set(classes)) > 1 else ("a", "b"), tuple(int(top) for top in tops))
         return frozenset(several.metrics(np.zeros((1, several.size), np.int64)))
     numbers = RegressionTable(0.0, 1.0, 1.0, edges)
     return frozenset(numbers.metrics(np.zeros((1, numbers.size), np.int64)))

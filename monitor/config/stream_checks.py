@@ -32,6 +32,10 @@ def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
     for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract", "entity"):
         if (text := getattr(mapped, name)) is not None:
             paths.append((("map", name), text))
+    for name, text in mapped.scores.items() if isinstance(mapped.scores, dict) else ():
+        paths.append((("map", "scores", name), text))
+    if isinstance(mapped.scores, str):
+        paths.append((("map", "scores"), mapped.scores))
     if isinstance(mapped.features, str):
         paths.append((("map", "features"), mapped.features))
     elif mapped.features is not None:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from monitor.config.model import FieldDecoding, StreamConfig
 from monitor.decoding.cells import category, is_field_name, plain
 from monitor.decoding.paths import EACH, WRONG, Path, Template, Wrong, parse_path, parse_template
-from monitor.decoding.schema import RESERVED, ROLES, CellKind, ColumnType, Schema
+from monitor.decoding.schema import ROLES, CellKind, ColumnType, Schema, is_carried, is_reserved, score_column
 
 Unwrapping: TypeAlias = Literal[FieldDecoding, "base64_json"]
 """How a text within a record is read; what lies below base64 is JSON."""
@@ -114,7 +114,7 @@ class Plan:
         if isinstance(value, str) and self.textual(path):
             value = plain(value)
         self._cells = None
-        self.learnt[name] = "ignore" if name in RESERVED else _type_of(value)
+        self.learnt[name] = "ignore" if is_reserved(name) else _type_of(value)
         return False
 
     @cached_property
@@ -198,6 +198,20 @@ def _roles(schema: Schema) -> Iterator[Cell]:
         path = getattr(schema.stream.map, name)
         if path is not None:
             yield Cell(name, kinds[name], parse_path(path))
+    yield from _scores(schema)
+
+
+def _scores(schema: Schema) -> Iterator[Cell]:
+    """Yield the scores of the classes, one a class."""
+    mapped, names = schema.stream.map.scores, schema.stream.score_names
+    if isinstance(mapped, dict):
+        for name, path in mapped.items():
+            yield Cell(score_column(name), "numeric", parse_path(path))
+    elif mapped is not None:
+        positional = None if names is None else [str(category(name)) for name in names]
+        whole = parse_path(mapped)
+        for place, name in enumerate(schema.classes if positional is None else positional):
+            yield Cell(score_column(name), "numeric", whole.child(name if positional is None else place))
 
 
 def _features(schema: Schema) -> tuple[Path | None, tuple[Cell, ...] | None, Path | None]:
@@ -213,7 +227,11 @@ def _features(schema: Schema) -> tuple[Path | None, tuple[Cell, ...] | None, Pat
 
 
 def _check(plan: Plan) -> None:
-    clash = {cell.name for cell in plan.cells()[len(plan.roles) :]} & set(ROLES)
+    clash = [
+        cell.name
+        for cell in plan.cells()[len(plan.roles) :]
+        if cell.name in ROLES or (is_carried(cell.name) and cell.kind != "ignore")
+    ]
     if clash:
         raise ValueError(f"feature {min(clash)!r} has the name of a role; map it under another name")
     for path in plan.paths():

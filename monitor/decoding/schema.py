@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from monitor.config.model import ModelConfig, StreamConfig
+from monitor.decoding.cells import category
 from monitor.events import Kind
 
 ColumnType: TypeAlias = Literal["numeric", "categorical", "ignore"]
@@ -18,6 +19,28 @@ ROLES: Final = ("score", "prediction", "label", "latency", "error", "retract", "
 
 RESERVED: Final = frozenset({*ROLES, "flagged", "volume"})
 """Names that are never learnt as features: roles, and columns that are made of others."""
+_CARRIED: Final = frozenset({"label", "retract", "entity"})
+_FAMILIES: Final = ("scores[",)
+"""How the columns of roles that are several numbers begin."""
+
+
+def score_column(name: str) -> str:
+    """Return the column that holds the score of one class.
+
+    >>> score_column("fox")
+    'scores[fox]'
+    """
+    return f"scores[{name}]"
+
+
+def is_reserved(name: str) -> bool:
+    """Whether no feature can have this name."""
+    return name in RESERVED or name.startswith(_FAMILIES)
+
+
+def is_carried(name: str) -> bool:
+    """Whether a column only goes along until its row is judged: it has no bins, and no reference."""
+    return name in _CARRIED or name.startswith(_FAMILIES)
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,8 @@ class Schema:
     kind: Kind = "prediction"
     classification: bool = True
     """Whether predictions and labels are categories; otherwise they are numbers."""
+    classes: tuple[str, ...] = ()
+    """Classes that have scores."""
     learnt: Mapping[str, ColumnType | None] = field(default_factory=dict)
 
     @classmethod
@@ -61,6 +86,7 @@ class Schema:
             stream=model.predictions,
             columns=None if columns is None else {**columns, **{n: t for n, t in stated.items() if n in columns}},
             classification=model.task != "regression",
+            classes=tuple(str(category(name)) for name in model.classes or ()),
             learnt={**(learnt or {}), **stated},
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,9 +10,11 @@ from typing import Final
 
 import numpy as np
 
+from detectors.performance.multiclass import faults
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
 from monitor.config.performance_checks import MOST_SLICINGS
+from monitor.decoding.schema import score_column
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
 from monitor.layout import Coder
@@ -19,6 +22,15 @@ from monitor.slices import Slicing
 from monitor.truth import Truth
 
 _HALF: Final = 0.5
+SCORE_OUTSIDE: Final = "score_outside"
+SCORES_MISSING, SCORES_OUTSIDE, SCORES_SUM = "scores_missing", "scores_outside", "scores_sum"
+FLAWS: Final[Mapping[str, str]] = {
+    SCORE_OUTSIDE: "A score outside 0 to 1.",
+    SCORES_MISSING: "Scores of classes of which one is missing or no number.",
+    SCORES_OUTSIDE: "Scores of classes of which one lies outside 0 to 1.",
+    SCORES_SUM: "Scores of classes that do not sum to 1 within 0.01.",
+}
+"""Why a prediction can be judged in part only, with the sentence that people read."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +47,11 @@ class Carried:
     def payload(self) -> Payload:
         """The fields; they follow from the configuration alone."""
         fields = {"time": "<i8", "coding": "<u2", "version": "<u2"}
-        if self.config.predictions.map.score is not None and self.config.task != "regression":
+        scored = self.config.predictions.map.score is not None or self.config.has_scores
+        if scored and self.config.task != "regression":
             fields["score"] = "<f8"
+        if self.config.has_scores:
+            fields["scores"] = f"{len(self._classes)}<f8"
         if self.config.task == "binary_classification":
             fields["decided"] = "<i1"
             if self.config.performance.amount is not None:
@@ -67,12 +82,16 @@ class Carried:
         score = _numbers(batch, "score")
         if "score" in self.payload.fields:
             rows["score"] = score
+        if "scores" in self.payload.fields:
+            rows["scores"] = np.stack([_numbers(batch, score_column(name)) for name in self._classes], axis=1)
         if self.config.task == "binary_classification":
             rows["decided"] = self._decided(batch, score)
             if "amount" in self.payload.fields:
                 rows["amount"] = _numbers(batch, str(self.config.performance.amount))
         else:
             rows["predicted"] = self._predicted(batch)
+        if self.config.has_scores:
+            self._name_classes(rows)
         codes: dict[str, IntArray] = {}
         for slicing in slicings:
             field = field_of(slicing.columns)
@@ -82,6 +101,30 @@ class Carried:
                         codes[name] = _codes(batch, name, coders[name])
                 rows[field] = slicing.places(codes) + 1
         return rows
+
+    def _name_classes(self, rows: Rows) -> None:
+        """Say the likeliest class where predictions are not logged, and the score of the class said where none is."""
+        mapped = self.config.predictions.map
+        scores = rows["scores"]
+        usable = faults(scores) < 0
+        if mapped.prediction is None:
+            rows["predicted"] = np.where(usable, np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=1), -1)
+        if mapped.score is None:
+            said = rows["predicted"].astype(np.int64)
+            own = np.take_along_axis(scores, np.maximum(said, 0)[:, np.newaxis], axis=1)[:, 0]
+            rows["score"] = np.where(usable & (said >= 0), own, np.nan)
+
+    def flaws(self, rows: Rows) -> Counter[str]:
+        """Return why predictions can be judged in part only, and how many for each reason."""
+        found: Counter[str] = Counter()
+        if "scores" in self.payload.fields:
+            fault = faults(rows["scores"])
+            for place, reason in enumerate((SCORES_MISSING, SCORES_OUTSIDE, SCORES_SUM)):
+                found[reason] = int((fault == place).sum())
+        elif "score" in self.payload.fields:
+            score = rows["score"]
+            found[SCORE_OUTSIDE] = int(((score < 0) | (score > 1)).sum())
+        return +found
 
     def _decided(self, batch: Batch, score: FloatArray) -> IntArray:
         """Return 1 for rows that were flagged, 0 for others, -1 where nothing tells.
@@ -107,6 +150,10 @@ class Carried:
             return np.full(len(batch), -1, np.int64)
         classes = self._truth.number(column)
         return np.where(np.isnan(classes), -1, classes).astype(np.int64)
+
+    @cached_property
+    def _classes(self) -> tuple[str, ...]:
+        return self._truth.classes or ()
 
     @cached_property
     def _truth(self) -> Truth:

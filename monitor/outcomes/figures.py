@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from detectors.calibration.sums import ScoreBins, equal_mass
 from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.cbpe import cbpe
 from detectors.estimate.estimated import Estimates
+from detectors.estimate.multiclass import cbpe_classes, class_calibrators
 from detectors.estimate.validity import validity
 from detectors.performance import Estimate
 from monitor.events import FloatArray, IntArray
@@ -67,7 +68,8 @@ def scores_of(judge: Judge, tables: IntArray) -> tuple[BinaryJudge, IntArray] | 
     if isinstance(judge, BinaryJudge):
         return judge, tables
     if isinstance(judge, MulticlassJudge) and judge.confidence is not None:
-        return judge.confidence, tables[:, judge.table.size :]
+        first = judge.table.size
+        return judge.confidence, tables[:, first : first + judge.confidence.size]
     return None
 
 
@@ -86,7 +88,9 @@ def said_by_bin(judge: BinaryJudge, said: IntArray) -> IntArray:
 
 def said_of_scores(judge: Judge, said: IntArray) -> IntArray:
     """Return the cells of predictions that belong to ``scores_of``."""
-    return said[:, len(judge.table.classes) + 1 :] if isinstance(judge, MulticlassJudge) else said
+    if not isinstance(judge, MulticlassJudge):
+        return said
+    return said[:, len(judge.table.classes) + 1 : judge.scores_said.start]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,45 @@ def calibration(judge: BinaryJudge, tables: IntArray, baseline: IntArray | None,
         "spiegelhalter_z": test.z,
     }
     return Calibration(found, reliability(bins), test.p_value)
+
+
+def calibration_of_classes(judge: Judge, tables: IntArray, count: int) -> dict[str, Estimate]:
+    """Return the calibration of the scores of all classes, each against the rest; none where there are none.
+
+    The error is in the fine bins of the scores, the adaptive one in ``count`` bins of equal mass of each class.
+    """
+    if not isinstance(judge, MulticlassJudge) or judge.scores is None:
+        return {}
+    fine = judge.scores.calibration(tables[:, judge.scores_known])
+    classes = judge.scores.classes
+    return {
+        "ece_class_wise": error.class_wise(fine, classes),
+        "ece_class_wise_adaptive": error.class_wise(fine.merge(equal_mass(fine.n, count)), classes),
+    }
+
+
+def calibrators_of(judge: Judge, matured: IntArray) -> list[Calibrator]:
+    """Return an isotonic calibrator a class from one matured table ``[1, size]``; none without labelled scores."""
+    if not isinstance(judge, MulticlassJudge) or judge.scores is None or not judge.estimates:
+        return []
+    labelled = judge.scores.calibration(matured[:, judge.scores_known])
+    return class_calibrators(labelled, judge.scores.classes) if labelled.n.any() else []
+
+
+def estimates_of_classes(judge: MulticlassJudge, said: IntArray, calibrators: Sequence[Calibrator]) -> Estimates:
+    """Return what labels would show of the classes, from predictions ``[J, said]`` alone.
+
+    A mean over classes is named as the realised figure, such as ``f1_macro``; a class's own, such as ``recall[fox]``.
+    """
+    if judge.scores is None:
+        raise ValueError("there are no scores of all classes")
+    cells = judge.scores
+    shape = (len(said), cells.classes, cells.classes, cells.bins)
+    found = cbpe_classes(said[:, judge.scores_said].reshape(shape), calibrators)
+    named = {("accuracy" if name == "accuracy" else f"{name}_macro"): one for name, one in found.macro.figures.items()}
+    for name, own in zip(judge.table.classes, found.per_class, strict=True):
+        named |= {f"{metric}[{name}]": figure for metric, figure in own.figures.items()}
+    return replace(found.macro, figures=named)
 
 
 def calibrator_of(judge: BinaryJudge, matured: IntArray) -> Calibrator | None:

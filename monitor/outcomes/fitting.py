@@ -14,9 +14,11 @@ import numpy as np
 from scipy.special import expit
 
 from detectors.bins import NumericBins
+from detectors.estimate.class_table import ClassTable
 from detectors.performance import BinaryTable, Costs, MulticlassTable, RegressionTable
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, OutcomeCosts
+from monitor.config.performance_checks import SHARES, ranks_of
 from monitor.events import FloatArray
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
 from monitor.truth import Truth
@@ -31,17 +33,29 @@ _STEPS_OF_SLICE: Final[FloatArray] = np.exp2(np.arange(-3.0, 1.0))
 
 def judge_for(config: ModelConfig, coders: Mapping[str, Any]) -> Judge | None:
     """Return how a model's outcomes are counted; ``None`` while the size of a regression's numbers is not known."""
-    score = config.predictions.map.score
     if config.task == "binary_classification":
         return BinaryJudge(_binary_table(config, fine_edges(config, coders)), basis_of(config))
     if config.task == "multiclass":
-        confidence = None
-        if score is not None:
-            table = BinaryTable(fine_edges(config, coders), None)
-            confidence = BinaryJudge(table, f"{score}|{config.predictions.map.prediction}", top=True)
-        classes = Truth.of(config).classes or ()
-        return MulticlassJudge(MulticlassTable(classes, tops=()), confidence) if len(classes) > 1 else None
+        return _multiclass(config, coders)
     return _regression(coders, _STEPS)
+
+
+def _multiclass(config: ModelConfig, coders: Mapping[str, Any]) -> MulticlassJudge | None:
+    mapped, classes = config.predictions.map, Truth.of(config).classes or ()
+    if len(classes) < 2:
+        return None
+    confidence, scores = None, None
+    if mapped.score is not None or config.has_scores:
+        table = BinaryTable(fine_edges(config, coders), None)
+        confidence = BinaryJudge(table, f"{mapped.score}|{mapped.prediction}", top=True)
+    if config.has_scores:
+        scores = ClassTable((_class_edges(len(classes)),) * len(classes))
+    return MulticlassJudge(MulticlassTable(classes, ranks_of(config)), confidence, scores)
+
+
+def _class_edges(classes: int) -> FloatArray:
+    """Return edges of a class's score: fewer the more classes, denser towards 0 and 1."""
+    return expit(np.linspace(-6.0, 6.0, max(15, min(63, 1200 // classes))))
 
 
 def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]) -> Judge | None:
@@ -102,21 +116,29 @@ def basis_of(config: ModelConfig) -> str:
     """Return what decides which rows are flagged, what their score is, and which classes there are."""
     mapped, performance = config.predictions.map, config.performance
     amount = (performance.amount, performance.amount_unit) if performance.amount is not None else None
-    return repr(
-        (config.task, config.decision, mapped.score, mapped.prediction, config.positive_class, config.classes, amount)
-    )
+    basis: tuple[object, ...] = (
+        config.task, config.decision, mapped.score, mapped.prediction, config.positive_class, config.classes, amount,
+    )  # fmt: skip
+    if config.has_scores:
+        basis += (mapped.scores, config.predictions.score_names, ranks_of(config))
+    return repr(basis)
 
 
 def with_costs(judge: Judge, config: ModelConfig) -> Judge:
-    """Return the same with the configured costs; they change no cell."""
+    """Return the same with the configured costs and shares of the highest scores; they change no cell."""
     if not isinstance(judge, BinaryJudge):
         return judge
-    return replace(judge, table=replace(judge.table, costs=_costs(config)))
+    return replace(judge, table=replace(judge.table, costs=_costs(config), tops=_tops(config)))
 
 
 def _binary_table(config: ModelConfig, edges: FloatArray) -> BinaryTable:
     settings = config.performance
-    return BinaryTable(edges, None, None if settings.amount is None else settings.amount_unit, _costs(config))
+    unit = None if settings.amount is None else settings.amount_unit
+    return BinaryTable(edges, None, unit, _costs(config), _tops(config))
+
+
+def _tops(config: ModelConfig) -> tuple[float, ...]:
+    return SHARES if config.performance.tops is None else tuple(config.performance.tops)
 
 
 def _costs(config: ModelConfig) -> Costs | None:

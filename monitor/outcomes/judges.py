@@ -6,17 +6,21 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.calibration.fixed import narrow
+from detectors.estimate.class_table import ClassTable
 from detectors.performance import BinaryTable, MulticlassTable, RegressionTable
+from detectors.performance.multiclass import faults
 from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
 
 BoolArray = NDArray[np.bool_]
+MOST_ESTIMATED: Final = 20
+"""Classes up to which all scores are counted by the class that was named, for estimates before labels."""
 
 
 class Judge(Protocol):
@@ -131,29 +135,47 @@ class BinaryJudge:
 
 @dataclass(frozen=True, eq=False)
 class MulticlassJudge:
-    """Classes that were named, and the score of the class that was named where it is logged.
+    """Classes that were named, the score of the class that was named, and the scores of all, where they are logged.
 
-    What was predicted: rows by class, those of none last, then as ``confidence`` has it. What came of it: the confusion
-    matrix, then the cells of ``confidence``.
+    What was predicted: rows by class, those of none last, then as ``confidence`` has it, then, of few classes, rows by
+    class that was named, class and bin of that class's score. What came of it: the confusion matrix, then the cells of
+    ``confidence``, then the calibration sums of every class.
     """
 
     table: MulticlassTable
     confidence: BinaryJudge | None = None
+    scores: ClassTable | None = None
+
+    @property
+    def estimates(self) -> bool:
+        """Whether the scores of all classes say what labels would show."""
+        return self.scores is not None and len(self.table.classes) <= MOST_ESTIMATED
 
     @property
     def said(self) -> int:
-        """Classes and one, and those of the score."""
-        return len(self.table.classes) + 1 + (0 if self.confidence is None else self.confidence.said)
+        """Classes and one, those of the score, those of all scores."""
+        return self.scores_said.start + (self.scores.said if self.scores is not None and self.estimates else 0)
 
     @property
     def size(self) -> int:
-        """Cells of both tables."""
-        return self.table.size + (0 if self.confidence is None else self.confidence.size)
+        """Cells of all tables."""
+        return self.scores_known.start + (0 if self.scores is None else self.scores.known)
+
+    @property
+    def scores_said(self) -> slice:
+        """Where the cells of all scores begin among those of predictions."""
+        return slice(len(self.table.classes) + 1 + (0 if self.confidence is None else self.confidence.said), None)
+
+    @property
+    def scores_known(self) -> slice:
+        """Where the cells of all scores begin among those of what came of it."""
+        return slice(self.table.size + (0 if self.confidence is None else self.confidence.size), None)
 
     @cached_property
     def identity(self) -> str:
-        """Hash of both tables."""
-        return _hash("multiclass", self.table.identity, self.confidence and self.confidence.identity)
+        """Hash of all tables."""
+        parts = (self.confidence and self.confidence.identity, self.scores and self.scores.identity)
+        return _hash("multiclass", self.table.identity, *(parts if self.scores else parts[:1]))
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions by class."""
@@ -161,9 +183,13 @@ class MulticlassJudge:
         named = rows["predicted"].astype(np.int64)
         cell = np.where((named >= 0) & (named < number), named, number)
         counted = np.bincount(group * (number + 1) + cell, minlength=groups * (number + 1)).reshape(groups, number + 1)
-        if self.confidence is None:
-            return counted
-        return np.concatenate([counted, self.confidence.say(rows, group, groups)], axis=1)
+        found = [counted]
+        if self.confidence is not None:
+            found.append(self.confidence.say(rows, group, groups))
+        if self.scores is not None and self.estimates:
+            scores = np.where((faults(rows["scores"]) < 0)[:, np.newaxis], rows["scores"], np.nan)
+            found.append(self.scores.tally_predicted(scores, named, group, groups))
+        return np.concatenate(found, axis=1)
 
     def usable(self, labels: FloatArray) -> BoolArray:
         """Return which labels are numbers of classes."""
@@ -173,15 +199,20 @@ class MulticlassJudge:
     def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
         """Count labelled rows."""
         label, named = labels.astype(np.int64), rows["predicted"].astype(np.int64)
-        cells = self.table.tally(label, named, weight=weight, group=group, groups=groups)
-        if self.confidence is None:
-            return cells
-        return np.concatenate([cells, self.confidence.tally(rows, labels, weight, group, groups)], axis=1)
+        scores = None if self.scores is None else rows["scores"]
+        found = [self.table.tally(label, named, scores, weight=weight, group=group, groups=groups)]
+        if self.confidence is not None:
+            found.append(self.confidence.tally(rows, labels, weight, group, groups))
+        if self.scores is not None and scores is not None:
+            usable = np.where((faults(scores) < 0)[:, np.newaxis], scores, np.nan)
+            found.append(self.scores.tally_labelled(usable, label, weight, group, groups))
+        return np.concatenate(found, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         confidence = None if self.confidence is None else self.confidence.to_dict()
-        return {"kind": "multiclass", "table": self.table.to_dict(), "confidence": confidence}
+        scores = None if self.scores is None else self.scores.to_dict()
+        return {"kind": "multiclass", "table": self.table.to_dict(), "confidence": confidence, "scores": scores}
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +272,8 @@ def judge_of(data: Mapping[str, Any]) -> Judge:
         return _binary(data)
     if kind == "multiclass":
         confidence = None if data["confidence"] is None else _binary(data["confidence"])
-        return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence)
+        scores = None if data.get("scores") is None else ClassTable.from_dict(data["scores"])
+        return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence, scores)
     if kind == "regression":
         return RegressionJudge(RegressionTable.from_dict(data["table"]))
     raise ValueError(f"no judge of kind {kind!r}")

@@ -22,9 +22,12 @@ from monitor.outcomes.figures import (
     USUAL,
     Calibration,
     calibration,
+    calibration_of_classes,
     calibrator_of,
+    calibrators_of,
     confusion,
     estimates,
+    estimates_of_classes,
     figures,
     said_of_scores,
     scores_of,
@@ -51,6 +54,8 @@ class Comparison:
     figures: Mapping[str, Estimate]
     numbers: Mapping[str, float]
     calibrator: Calibrator | None = None
+    of_classes: Sequence[Calibrator] = ()
+    """One a class, where all have scores."""
 
     @classmethod
     def of(cls, judge: Judge, table: IntArray | None, numbers: Mapping[str, float]) -> Comparison:
@@ -58,7 +63,8 @@ class Comparison:
         if table is None or not table[0, 0]:
             return cls(None, {}, numbers)
         scored = scores_of(judge, table)
-        return cls(table, figures(judge, table), numbers, None if scored is None else calibrator_of(*scored))
+        calibrator = None if scored is None else calibrator_of(*scored)
+        return cls(table, figures(judge, table), numbers, calibrator, calibrators_of(judge, table))
 
     def change(self, metric: str, found: Mapping[str, Estimate]) -> tuple[Change, float] | None:
         """Return the change of a figure of J tables, and what it is compared with; ``None`` without a baseline."""
@@ -150,7 +156,7 @@ def judge_windows(
             since = [
                 total(outcomes, part.name, part.size, version, start - _RECENT, start + window.size) for start in begins
             ]
-            _estimated(judged, part, said, part.table(np.array(since), MATURED), against.calibrator)
+            _estimated(judged, part, said, part.table(np.array(since), MATURED), against)
     return judged
 
 
@@ -219,6 +225,9 @@ def _calibrated(
         return
     base = None if against.table is None else scores_of(part.judge, against.table)
     found = calibration(*scored, None if base is None else base[1], config.calibration.bins)
+    found = replace(
+        found, figures={**found.figures, **calibration_of_classes(part.judge, tables, config.calibration.bins)}
+    )
     diagram = found.diagram
     for place, one in enumerate(judged):
         points = tuple(
@@ -237,12 +246,15 @@ def _calibrated(
 
 
 def _estimated(
-    judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, calibrator: Calibrator
+    judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, against: Comparison
 ) -> None:
     scored = scores_of(part.judge, recent)
-    if scored is None:
+    if scored is None or against.calibrator is None:
         return
-    found = estimates(scored[0], said_of_scores(part.judge, said), calibrator, scored[1])
+    found = estimates(scored[0], said_of_scores(part.judge, said), against.calibrator, scored[1])
+    if isinstance(part.judge, MulticlassJudge) and against.of_classes:
+        light = found.light
+        found = replace(estimates_of_classes(part.judge, said, against.of_classes), light=light)
     for place, one in enumerate(judged):
         light = Light(int(found.light[place]))
         shown = {
@@ -250,7 +262,7 @@ def _estimated(
                 float(figure.value[place]), float(figure.low[place]), float(figure.high[place]), int(figure.n[place])
             )
             for name, figure in found.figures.items()
-            if not name.endswith(("positives", "negatives"))
+            if not name.split("[")[0].removesuffix("_macro").endswith(("positives", "negatives"))
         }
         note = f"estimated before labels, {light.name.lower()}"
         one.findings += [told(name, "estimate", figure, 1, note, _LIGHTS[light]) for name, figure in shown.items()]
@@ -260,6 +272,6 @@ def _estimated(
 
 def _predicted(part: WholePart, said: IntArray) -> IntArray:
     """Return how many predictions there are; classes of several are counted once, their scores beside."""
-    beside = part.judge.confidence.said if isinstance(part.judge, MulticlassJudge) and part.judge.confidence else 0
-    counted: IntArray = said[:, : said.shape[1] - beside].sum(axis=1)
+    named = len(part.judge.table.classes) + 1 if isinstance(part.judge, MulticlassJudge) else said.shape[1]
+    counted: IntArray = said[:, :named].sum(axis=1)
     return counted

@@ -9,7 +9,7 @@ coded by the bins that the part has now: what was predicted before bins changed 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from monitor.join.output import ABSENT, UNLABELLED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
-from monitor.outcomes.carried import Carried, field_of
+from monitor.outcomes.carried import FLAWS, Carried, field_of
 from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
 from monitor.outcomes.fitting import basis_of, judge_for, slice_judge_for, with_costs
@@ -121,6 +121,10 @@ class ModelOutcomes:
         slicings = [part.slicing for part in self.sliced.values()]
         coders = self.model.layout.coders
         rows = self.carried.pack(batch, len(self._codings) - 1, versions, slicings, coders)
+        flaws = self.carried.flaws(rows)
+        if flaws:
+            self.counters.update(flaws)
+            self._changed = True
         if len(rows) and self.whole is not None:
             sample = self.model.config.join.sample
             counted = rows if sample == 1 else rows[kept(batch.ids, sample)]
@@ -145,6 +149,11 @@ class ModelOutcomes:
                 self.deferred.add(joined.take(judged))
                 if self.deferred.rows >= ENOUGH:
                     self.settle()
+
+    @property
+    def flaws(self) -> Mapping[str, int]:
+        """Why predictions were judged in part only, or pairs not at all → how many so far."""
+        return {reason: self.counters[reason] for reason in (*FLAWS, _NOT_COUNTED)}
 
     def settle(self) -> None:
         """Count what waits in slices; windows over it are due again."""
