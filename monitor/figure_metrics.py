@@ -89,6 +89,11 @@ FIGURES: Final = _figures("", OUTCOME_LABELS, {
     "r2": ("r2", "Share of the labels' variance that predictions explain."),
     "mape": ("mape_ratio", "Mean size of the error as a share of the label."),
     "smape": ("smape_ratio", "Mean of twice the size of the error as a share of label and prediction together."),
+    "interval_coverage": ("interval_coverage_ratio", "Share of the labels inside the intervals that were predicted."),
+    "interval_below": ("interval_below_ratio", "Share of the labels below the intervals that were predicted."),
+    "interval_above": ("interval_above_ratio", "Share of the labels above the intervals that were predicted."),
+    "pit_mean": ("pit_mean_ratio", "Mean place of labels in the distributions that were predicted; one half is right."),
+    "pit_dispersion": ("pit_dispersion", "Spread of these places; 1 is right, above 1 predictions are too sure."),
 })  # fmt: skip
 """Figure → metric. ``basis`` is ``running`` (labels as known now) or ``matured`` (predictions judged for good)."""
 _AT_CLASS: Final = _figures("class_", (*OUTCOME_LABELS, AT), {
@@ -108,6 +113,8 @@ _AT_RANK: Final = _figures("", (*OUTCOME_LABELS, AT), {
 })  # fmt: skip
 _AT_LEVEL: Final = _figures("", (*OUTCOME_LABELS, AT), {
     "quantile_loss": ("quantile_loss", "Pinball loss of taking the prediction for the quantile `at`."),
+    "pinball": ("pinball_loss", "Mean pinball loss of the predicted quantile `at`."),
+    "quantile_hits": ("quantile_hits_ratio", "Share of the labels at or below the predicted quantile `at`."),
     "error_quantile": ("error_quantile", "Quantile `at` of prediction less label."),
 })  # fmt: skip
 CALIBRATION: Final = _figures("", OUTCOME, {
@@ -125,6 +132,7 @@ CALIBRATION: Final = _figures("", OUTCOME, {
     "brier_uncertainty": ("brier_uncertainty", "Brier score of always saying the share of positives."),
     "calibration_slope": ("calibration_slope", "Slope of labels on the scores' log odds; 1 when calibrated."),
     "calibration_intercept": ("calibration_intercept", "Intercept of the same; 0 when calibrated."),
+    "pit": ("calibration_pit_distance_ratio", "Distance of labels' places in what was predicted from the baseline's."),
     "spiegelhalter_z": ("spiegelhalter_z", "Spiegelhalter's Z of calibration; beyond 2 in size by chance in 5 %."),
 })  # fmt: skip
 ESTIMATES: Final = _figures("estimated_", OUTCOME, {

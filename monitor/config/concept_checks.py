@@ -76,7 +76,7 @@ def _no_error(model: ModelConfig) -> tuple[str, str] | None:
         return "a regression is not right or wrong", "write on: [loss], the absolute error"
     mapped = model.predictions.map
     scored = mapped.score is not None and model.task == "binary_classification"
-    if mapped.prediction is None and not scored:
+    if mapped.prediction is None and not scored and not model.has_scores:
         return "no prediction to be wrong", "set map.prediction, or map.score and decision"
     return None
 
@@ -84,7 +84,8 @@ def _no_error(model: ModelConfig) -> tuple[str, str] | None:
 def _no_loss(model: ModelConfig) -> tuple[str, str] | None:
     mapped = model.predictions.map
     if model.task == "multiclass":
-        return "a log loss of several classes needs a score of each", "write on: [error]"
+        needs = "a log loss of several classes needs a score of each"
+        return None if model.has_scores else (needs, "set map.scores, or write on: [error]")
     if model.task == "regression":
         return None if mapped.prediction is not None else ("no prediction to be off", "set map.prediction")
     return None if mapped.score is not None else ("a log loss needs a score", "set map.score")

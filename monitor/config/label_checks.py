@@ -9,20 +9,24 @@ from typing import Final
 from monitor.config.checks import Complaint
 from monitor.config.model import LabelsConfig, ModelConfig
 from monitor.config.problem import WARNING, WRONG_VALUE, Steps
-from monitor.config.score_checks import check_scores
+from monitor.config.score_checks import check_distribution, check_scores
 from monitor.config.stream_checks import below, check_stream, paths_of
 from monitor.decoding.cells import category
 from monitor.decoding.plan import compile_plan
 from monitor.decoding.schema import Schema
 from monitor.truth import Truth
 
-_OTHERS: Final = ("version", "features", "score", "scores", "prediction", "latency", "error", "entity")
+_OTHERS: Final = (
+    *("version", "features", "score", "scores", "lower", "upper", "deviation", "quantiles", "prediction", "latency"),
+    *("error", "entity"),
+)
 
 
 def check_labels(model: ModelConfig) -> Iterator[Complaint]:
     """Check where labels come from, what they can be, and when predictions are judged."""
     yield from _check_classes(model)
     yield from check_scores(model)
+    yield from check_distribution(model)
     labels = model.labels
     if labels is None:
         if model.predictions.map.retract is not None:

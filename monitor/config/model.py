@@ -65,6 +65,14 @@ class MapConfig(Section):
     scores: str | dict[str, str] | None = None
     """Of several classes: the probability of each. A path to an object whose fields are the ``classes``, or to a list
     in the order of ``score_names``, or a path a class. They are judged by labels, not watched as columns."""
+    lower: str | None = None
+    """Of a regression: the lower end of the interval that the prediction claims, see ``performance.interval``."""
+    upper: str | None = None
+    """The upper end of the same."""
+    deviation: str | None = None
+    """Of a regression: the standard deviation that the prediction claims, of a normal law about it."""
+    quantiles: Annotated[dict[str, str], Field(min_length=1, max_length=32)] | None = None
+    """Of a regression: a path a quantile that was predicted, such as ``"0.05": value.low``."""
     prediction: str | None = None
     """What the model decided: a class, or the number that a regression predicts."""
     label: str | None = None
@@ -336,6 +344,11 @@ class PerformanceConfig(Section):
     tops: Annotated[list[float], Field(min_length=1, max_length=8)] | None = None
     """Of a binary model: the shares of the highest scores for capture and lift, by default 0.01, 0.05 and 0.1. Of
     several classes with ``map.scores``: the k of top-k accuracy, by default 3 and 5 as far as there are so many."""
+    interval: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of the labels that intervals of ``map.lower`` and ``map.upper`` claim to hold."""
+    thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
+    """Scores of a binary model from which on to flag, beside ``decision``: the figures of each are told as well, such
+    as ``recall[score>=0.3]``, of the whole population."""
     amount: str | None = None
     """A numeric feature that says what is at stake, so that figures can be weighted by it."""
     amount_unit: Annotated[float, Field(gt=0)] = 0.01

@@ -12,6 +12,7 @@ from detectors.performance import BinaryTable, Costs, MulticlassTable, Regressio
 from monitor.config.checks import Complaint
 from monitor.config.model import ModelConfig, OutcomeCosts
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
+from monitor.config.score_checks import distribution_of
 from monitor.decoding.cells import category
 from monitor.events import HOUR
 
@@ -31,6 +32,7 @@ def check_performance(model: ModelConfig, resolved: ModelConfig) -> Iterator[Com
         return
     names = figures_of(model)
     yield from _check_tops(model)
+    yield from _check_thresholds(model)
     yield from _check_names(settings.metrics or (), names, "metrics")
     yield from _check_names(settings.alert_when, names, "alert_when")
     if isinstance(settings.baseline, dict):
@@ -49,11 +51,17 @@ def classes_of(model: ModelConfig) -> tuple[str, ...]:
 def figures_of(model: ModelConfig) -> frozenset[str]:
     """Return the figures that a model has."""
     settings = model.performance
-    return figure_names(
-        model.task,
-        classes_of(model),
-        amount=settings.amount is not None,
-        tops=ranks_of(model) if model.task == "multiclass" else tuple(settings.tops or ()),
+    table = distribution_of(model)
+    claimed = () if table is None else tuple(table.figures(np.zeros((1, table.size), np.int64)))
+    return (
+        frozenset(claimed)
+        | _at_thresholds(model)
+        | figure_names(
+            model.task,
+            classes_of(model),
+            amount=settings.amount is not None,
+            tops=ranks_of(model) if model.task == "multiclass" else tuple(settings.tops or ()),
+        )
     )
 
 
@@ -70,6 +78,35 @@ def ranks_of(config: ModelConfig) -> tuple[int, ...]:
     if config.performance.tops is not None:
         return tuple(int(top) for top in config.performance.tops)
     return tuple(top for top in _RANKS if top < len(config.classes or ()))
+
+
+def at_threshold(figure: str, threshold: float) -> str:
+    """Return the name of a figure of flagging scores from a threshold on.
+
+    >>> at_threshold("recall", 0.3)
+    'recall[score>=0.3]'
+    """
+    return f"{figure}[score>={threshold:g}]"
+
+
+def _at_thresholds(model: ModelConfig) -> frozenset[str]:
+    settings = model.performance
+    if model.task != "binary_classification" or not settings.thresholds:
+        return frozenset()
+    table = BinaryTable(np.array([0.5]), None, 0.01 if settings.amount is not None else None, Costs((0.0,) * 4))
+    found = table.at(np.zeros((1, table.size), np.int64), 0.5)
+    return frozenset(at_threshold(name, threshold) for name in found for threshold in settings.thresholds)
+
+
+def _check_thresholds(model: ModelConfig) -> Iterator[Complaint]:
+    thresholds, steps = model.performance.thresholds, (*_PLACE, "thresholds")
+    if thresholds and model.task != "binary_classification":
+        yield Complaint(steps, "only a binary model has a threshold", code=WRONG_VALUE)
+    elif thresholds and model.predictions.map.score is None:
+        needs: tuple[Steps, ...] = (("predictions", "map", "score"),)
+        yield Complaint(steps, "a threshold needs a score", "set map.score", needs=needs)
+    elif len({f"{threshold:g}" for threshold in thresholds}) < len(thresholds):
+        yield Complaint(steps, "a threshold is given twice", code=WRONG_VALUE)
 
 
 def _check_tops(model: ModelConfig) -> Iterator[Complaint]:

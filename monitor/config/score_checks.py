@@ -1,13 +1,14 @@
-"""Checks of the scores of several classes."""
+"""Checks of the scores of several classes, and of the intervals of a regression."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
+from detectors.calibration.distribution import DistributionTable
 from monitor.config.checks import Complaint
 from monitor.config.model import ModelConfig
-from monitor.config.problem import WRONG_VALUE, Steps
+from monitor.config.problem import WARNING, WRONG_VALUE, Steps
 from monitor.decoding.cells import category
 
 MOST_SCORED: Final = 100
@@ -40,3 +41,65 @@ def check_scores(model: ModelConfig) -> Iterator[Complaint]:
         missing = ", ".join(sorted(set(known) - set(given)))
         hint = f"left out: {missing}" if missing else "each once"
         yield Complaint(where, "must be the classes", hint, WRONG_VALUE, needs=(("classes",),))
+
+
+def check_distribution(model: ModelConfig) -> Iterator[Complaint]:
+    """Check what predictions claim of their own error."""
+    mapped, place = model.predictions.map, ("predictions", "map")
+    given = [name for name in ("lower", "upper", "deviation", "quantiles") if getattr(mapped, name) is not None]
+    if given and model.task != "regression":
+        for name in given:
+            yield Complaint((*place, name), "only a regression has intervals", code=WRONG_VALUE)
+        return
+    if (mapped.lower is None) != (mapped.upper is None):
+        lacking = "upper" if mapped.upper is None else "lower"
+        yield Complaint(place, f"an interval needs {lacking}", f"set map.{lacking}", needs=((*place, lacking),))
+    if mapped.deviation is not None and mapped.prediction is None:
+        needs: tuple[Steps, ...] = ((*place, "prediction"),)
+        yield Complaint((*place, "deviation"), "needs the mean", "set map.prediction", needs=needs)
+    if "interval" in model.performance.model_fields_set and mapped.lower is None:
+        hint = "set map.lower and map.upper"
+        yield Complaint(("performance", "interval"), "there is no interval", hint, WARNING)
+    for level in mapped.quantiles or {}:
+        if _level(level) is None:
+            hint = 'such as "0.05"'
+            yield Complaint((*place, "quantiles", level), "a quantile lies between 0 and 1", hint, WRONG_VALUE)
+    levels = [_level(level) for level in mapped.quantiles or {}]
+    if len(set(levels)) < len(levels):
+        yield Complaint((*place, "quantiles"), "a quantile is given twice", code=WRONG_VALUE)
+
+
+def levels_of(model: ModelConfig) -> dict[str, float]:
+    """Return the predicted quantiles as they are named, in increasing order.
+
+    >>> from monitor.config.model import ModelConfig
+    >>> low, high = {"0.9": "value.b"}, {"0.1": "value.a"}
+    >>> predictions = {"topic": "t", "map": {"quantiles": low | high}}
+    >>> levels_of(ModelConfig(name="m", task="regression", predictions=predictions))
+    {'0.1': 0.1, '0.9': 0.9}
+    """
+    named = {text: level for text in model.predictions.map.quantiles or {} if (level := _level(text)) is not None}
+    return dict(sorted(named.items(), key=lambda item: item[1]))
+
+
+def distribution_of(model: ModelConfig, unit: float = 1.0) -> DistributionTable | None:
+    """Return how what predictions claim of their own error is counted; ``None`` where they claim nothing.
+
+    Where the mapping has no interval, the outermost quantiles are one.
+    """
+    mapped, levels = model.predictions.map, tuple(levels_of(model).values())
+    if mapped.lower is not None and mapped.upper is not None:
+        nominal: float | None = model.performance.interval
+    else:
+        nominal = levels[-1] - levels[0] if len(levels) > 1 else None
+    if model.task != "regression" or (nominal is None and not levels and mapped.deviation is None):
+        return None
+    return DistributionTable(nominal, levels, unit, mapped.deviation is not None)
+
+
+def _level(text: str) -> float | None:
+    try:
+        level = float(text)
+    except ValueError:
+        return None
+    return level if 0 < level < 1 else None

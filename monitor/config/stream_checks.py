@@ -29,9 +29,23 @@ def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
     mapped = stream.map
     paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
     paths += [(("map", "decode", text), text) for text in mapped.decode]
-    for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract", "entity"):
+    for name in (
+        "time",
+        "version",
+        "score",
+        "prediction",
+        "label",
+        "latency",
+        "error",
+        "retract",
+        "entity",
+        "lower",
+        "upper",
+        "deviation",
+    ):
         if (text := getattr(mapped, name)) is not None:
             paths.append((("map", name), text))
+    paths += [(("map", "quantiles", level), text) for level, text in (mapped.quantiles or {}).items()]
     for name, text in mapped.scores.items() if isinstance(mapped.scores, dict) else ():
         paths.append((("map", "scores", name), text))
     if isinstance(mapped.scores, str):

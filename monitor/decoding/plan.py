@@ -10,7 +10,18 @@ from typing import Literal, TypeAlias
 from monitor.config.model import FieldDecoding, StreamConfig
 from monitor.decoding.cells import category, is_field_name, plain
 from monitor.decoding.paths import EACH, WRONG, Path, Template, Wrong, parse_path, parse_template
-from monitor.decoding.schema import ROLES, CellKind, ColumnType, Schema, is_carried, is_reserved, score_column
+from monitor.decoding.schema import (
+    INTERVAL,
+    ROLES,
+    CellKind,
+    ColumnType,
+    Schema,
+    interval_column,
+    is_carried,
+    is_reserved,
+    quantile_column,
+    score_column,
+)
 
 Unwrapping: TypeAlias = Literal[FieldDecoding, "base64_json"]
 """How a text within a record is read; what lies below base64 is JSON."""
@@ -199,6 +210,12 @@ def _roles(schema: Schema) -> Iterator[Cell]:
         if path is not None:
             yield Cell(name, kinds[name], parse_path(path))
     yield from _scores(schema)
+    for name in INTERVAL:
+        path = getattr(schema.stream.map, name)
+        if path is not None:
+            yield Cell(interval_column(name), "numeric", parse_path(path))
+    for level, path in (schema.stream.map.quantiles or {}).items():
+        yield Cell(quantile_column(level), "numeric", parse_path(path))
 
 
 def _scores(schema: Schema) -> Iterator[Cell]:

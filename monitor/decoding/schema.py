@@ -15,12 +15,14 @@ CellKind: TypeAlias = Literal["numeric", "categorical", "flag", "unknown", "igno
 
 ROLES: Final = ("score", "prediction", "label", "latency", "error", "retract", "entity")
 """Columns beside the features; a feature cannot have one of these names."""
+INTERVAL: Final = ("lower", "upper", "deviation")
+"""What a prediction may claim of its own error."""
 
 
 RESERVED: Final = frozenset({*ROLES, "flagged", "volume"})
 """Names that are never learnt as features: roles, and columns that are made of others."""
 _CARRIED: Final = frozenset({"label", "retract", "entity"})
-_FAMILIES: Final = ("scores[",)
+_FAMILIES: Final = ("scores[", "interval[", "quantiles[")
 """How the columns of roles that are several numbers begin."""
 
 
@@ -31,6 +33,24 @@ def score_column(name: str) -> str:
     'scores[fox]'
     """
     return f"scores[{name}]"
+
+
+def interval_column(name: str) -> str:
+    """Return the column of one part of what a prediction claims of its own error: lower, upper or deviation.
+
+    >>> interval_column("lower")
+    'interval[lower]'
+    """
+    return f"interval[{name}]"
+
+
+def quantile_column(level: str) -> str:
+    """Return the column that holds one predicted quantile.
+
+    >>> quantile_column("0.05")
+    'quantiles[0.05]'
+    """
+    return f"quantiles[{level}]"
 
 
 def is_reserved(name: str) -> bool:

@@ -20,7 +20,7 @@ class Payload:
     ----------
     fields
         Name → numpy type, such as ``"<i8"``: integers, floats, booleans or bytes of fixed length, little-endian, or
-        several of one such type side by side, such as ``"3<f8"``.
+        several of one such type side by side, such as ``"(3,)<f8"``.
 
     Raises
     ------

@@ -14,7 +14,8 @@ from detectors.performance.multiclass import faults
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
 from monitor.config.performance_checks import MOST_SLICINGS
-from monitor.decoding.schema import score_column
+from monitor.config.score_checks import levels_of
+from monitor.decoding.schema import INTERVAL, interval_column, quantile_column, score_column
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
 from monitor.layout import Coder
@@ -24,11 +25,15 @@ from monitor.truth import Truth
 _HALF: Final = 0.5
 SCORE_OUTSIDE: Final = "score_outside"
 SCORES_MISSING, SCORES_OUTSIDE, SCORES_SUM = "scores_missing", "scores_outside", "scores_sum"
+INTERVAL_CROSSED, QUANTILES_CROSSED, DEVIATION_BAD = "interval_crossed", "quantiles_crossed", "deviation_bad"
 FLAWS: Final[Mapping[str, str]] = {
     SCORE_OUTSIDE: "A score outside 0 to 1.",
     SCORES_MISSING: "Scores of classes of which one is missing or no number.",
     SCORES_OUTSIDE: "Scores of classes of which one lies outside 0 to 1.",
     SCORES_SUM: "Scores of classes that do not sum to 1 within 0.01.",
+    INTERVAL_CROSSED: "An interval whose lower end lies above its upper one.",
+    QUANTILES_CROSSED: "Quantiles that fall where their levels rise.",
+    DEVIATION_BAD: "A standard deviation that is not above 0.",
 }
 """Why a prediction can be judged in part only, with the sentence that people read."""
 
@@ -51,13 +56,17 @@ class Carried:
         if scored and self.config.task != "regression":
             fields["score"] = "<f8"
         if self.config.has_scores:
-            fields["scores"] = f"{len(self._classes)}<f8"
+            fields["scores"] = f"({len(self._classes)},)<f8"
         if self.config.task == "binary_classification":
             fields["decided"] = "<i1"
             if self.config.performance.amount is not None:
                 fields["amount"] = "<f8"
         else:
             fields["predicted"] = "<f8" if self.config.task == "regression" else "<i2"
+        if self.config.task == "regression":
+            mapped = self.config.predictions.map
+            fields |= {name: "<f8" for name in INTERVAL if getattr(mapped, name) is not None}
+            fields |= {"quantiles": f"({len(self._levels)},)<f8"} if self._levels else {}
         fields |= {field_of(tuple(slicing.by)): "<u4" for slicing in self.config.slices[:MOST_SLICINGS]}
         return Payload(fields)
 
@@ -82,6 +91,11 @@ class Carried:
         score = _numbers(batch, "score")
         if "score" in self.payload.fields:
             rows["score"] = score
+        for name in self.payload.fields.keys() & set(INTERVAL):
+            rows[name] = _numbers(batch, interval_column(name))
+        if "quantiles" in self.payload.fields:
+            columns = [_numbers(batch, quantile_column(level)) for level in self._levels]
+            rows["quantiles"] = np.stack(columns, axis=1)
         if "scores" in self.payload.fields:
             rows["scores"] = np.stack([_numbers(batch, score_column(name)) for name in self._classes], axis=1)
         if self.config.task == "binary_classification":
@@ -124,6 +138,13 @@ class Carried:
         elif "score" in self.payload.fields:
             score = rows["score"]
             found[SCORE_OUTSIDE] = int(((score < 0) | (score > 1)).sum())
+        if "lower" in self.payload.fields:
+            found[INTERVAL_CROSSED] = int((rows["lower"] > rows["upper"]).sum())
+        if "deviation" in self.payload.fields:
+            found[DEVIATION_BAD] = int((rows["deviation"] <= 0).sum())
+        if "quantiles" in self.payload.fields:
+            falls = np.diff(rows["quantiles"], axis=1) < 0
+            found[QUANTILES_CROSSED] = int(falls.any(axis=1).sum())
         return +found
 
     def _decided(self, batch: Batch, score: FloatArray) -> IntArray:
@@ -150,6 +171,10 @@ class Carried:
             return np.full(len(batch), -1, np.int64)
         classes = self._truth.number(column)
         return np.where(np.isnan(classes), -1, classes).astype(np.int64)
+
+    @cached_property
+    def _levels(self) -> tuple[str, ...]:
+        return tuple(levels_of(self.config))
 
     @cached_property
     def _classes(self) -> tuple[str, ...]:

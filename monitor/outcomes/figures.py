@@ -17,6 +17,7 @@ from detectors.estimate.estimated import Estimates
 from detectors.estimate.multiclass import cbpe_classes, class_calibrators
 from detectors.estimate.validity import validity
 from detectors.performance import Estimate
+from monitor.config.performance_checks import at_threshold
 from monitor.events import FloatArray, IntArray
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
 
@@ -29,7 +30,7 @@ USUAL: Final[Mapping[str, tuple[str, ...]]] = {
 """Task → figures that findings are made of when none are named."""
 _SMALL_IS_GOOD: Final = (
     *("log_loss", "brier", "fpr", "fnr", "false_positive_rate", "false_negative_rate", "cost", "false_discovery_rate"),
-    *("mae", "mse", "rmse", "mape", "smape", "huber", "quantile_loss"),
+    *("mae", "mse", "rmse", "mape", "smape", "huber", "quantile_loss", "pinball", "interval_below", "interval_above"),
 )
 
 
@@ -46,11 +47,18 @@ def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
     """Return every figure of tables ``[J, size]`` with 95 % intervals."""
     if isinstance(judge, BinaryJudge):
         found = judge.table.metrics(tables[:, :-1])
-        return {"accuracy": found["prevalence"]} if judge.top else found
+        if judge.top:
+            return {"accuracy": found["prevalence"]}
+        for threshold in judge.thresholds:
+            there = judge.table.at(tables[:, :-1], threshold)
+            found |= {at_threshold(name, threshold): figure for name, figure in there.items()}
+        return found
     if isinstance(judge, MulticlassJudge):
         return judge.table.metrics(tables[:, : judge.table.size])
     if isinstance(judge, RegressionJudge):
-        return judge.table.metrics(tables)
+        found = judge.table.metrics(tables[:, : judge.table.size])
+        claims = {} if judge.claims is None else judge.claims.figures(tables[:, judge.table.size :])
+        return found | claims
     raise TypeError(f"no figures of a {type(judge).__name__}")
 
 

@@ -19,6 +19,7 @@ from detectors.performance import BinaryTable, Costs, MulticlassTable, Regressio
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, OutcomeCosts
 from monitor.config.performance_checks import SHARES, ranks_of
+from monitor.config.score_checks import distribution_of
 from monitor.events import FloatArray
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
 from monitor.truth import Truth
@@ -34,10 +35,11 @@ _STEPS_OF_SLICE: Final[FloatArray] = np.exp2(np.arange(-3.0, 1.0))
 def judge_for(config: ModelConfig, coders: Mapping[str, Any]) -> Judge | None:
     """Return how a model's outcomes are counted; ``None`` while the size of a regression's numbers is not known."""
     if config.task == "binary_classification":
-        return BinaryJudge(_binary_table(config, fine_edges(config, coders)), basis_of(config))
+        table = _binary_table(config, fine_edges(config, coders))
+        return BinaryJudge(table, basis_of(config), thresholds=tuple(config.performance.thresholds))
     if config.task == "multiclass":
         return _multiclass(config, coders)
-    return _regression(coders, _STEPS)
+    return _regression(config, coders, _STEPS)
 
 
 def _multiclass(config: ModelConfig, coders: Mapping[str, Any]) -> MulticlassJudge | None:
@@ -65,7 +67,8 @@ def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]
     if isinstance(whole, MulticlassJudge):
         edges = few_edges(_grid(), config, coders) if whole.confidence is None else whole.confidence.table.edges
         return BinaryJudge(BinaryTable(few_edges(edges, config, coders), None, tops=()), whole.identity, top=True)
-    return _regression(coders, _STEPS_OF_SLICE)
+    found = _regression(config, coders, _STEPS_OF_SLICE)
+    return found if found is None or found.claims is None else replace(found, claims=found.claims.compact())
 
 
 def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
@@ -78,7 +81,7 @@ def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
     (208, True)
     """
     bins = coders.get("score")
-    edges = np.append(_grid(), thresholds_of(config))
+    edges = np.concatenate([_grid(), thresholds_of(config), config.performance.thresholds])
     if isinstance(bins, NumericBins):
         edges = np.append(edges, bins.edges)
     edges = np.unique(edges)
@@ -121,14 +124,23 @@ def basis_of(config: ModelConfig) -> str:
     )  # fmt: skip
     if config.has_scores:
         basis += (mapped.scores, config.predictions.score_names, ranks_of(config))
+    if (claims := distribution_of(config)) is not None:
+        basis += (mapped.lower, mapped.upper, mapped.deviation, mapped.quantiles, claims.to_dict())
     return repr(basis)
 
 
-def with_costs(judge: Judge, config: ModelConfig) -> Judge:
-    """Return the same with the configured costs and shares of the highest scores; they change no cell."""
+def as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
+    """Return the same with the configured costs, thresholds and shares of the highest scores; they change no cell.
+
+    ``None`` where the scores are not cut at a threshold, so that they must be counted anew.
+    """
     if not isinstance(judge, BinaryJudge):
         return judge
-    return replace(judge, table=replace(judge.table, costs=_costs(config), tops=_tops(config)))
+    thresholds = tuple(config.performance.thresholds)
+    if not set(thresholds) <= set(judge.table.edges.tolist()):
+        return None
+    table = replace(judge.table, costs=_costs(config), tops=_tops(config))
+    return replace(judge, table=table, thresholds=thresholds)
 
 
 def _binary_table(config: ModelConfig, edges: FloatArray) -> BinaryTable:
@@ -150,7 +162,7 @@ def _by_outcome(cost: OutcomeCosts) -> tuple[float, float, float, float]:
     return cost.true_negative, cost.false_positive, cost.false_negative, cost.true_positive
 
 
-def _regression(coders: Mapping[str, Any], steps: FloatArray) -> RegressionJudge | None:
+def _regression(config: ModelConfig, coders: Mapping[str, Any], steps: FloatArray) -> RegressionJudge | None:
     """Return a table on the scale of the reference's predictions; sums of errors reach from 2⁻⁴⁷ to 2¹⁵ of it."""
     bins = coders.get("prediction")
     if not isinstance(bins, NumericBins) or not len(bins.edges):
@@ -159,7 +171,7 @@ def _regression(coders: Mapping[str, Any], steps: FloatArray) -> RegressionJudge
     spread = float(np.ptp(bins.edges)) or abs(centre) or 1.0
     scale = float(2.0 ** np.round(np.log2(spread / 4)))
     edges = np.concatenate([-scale * steps[::-1], [0.0], scale * steps])
-    return RegressionJudge(RegressionTable(centre, scale, scale, edges))
+    return RegressionJudge(RegressionTable(centre, scale, scale, edges), distribution_of(config, scale))
 
 
 def _grid() -> FloatArray:

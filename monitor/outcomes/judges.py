@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.calibration.distribution import DistributionTable, Said
 from detectors.calibration.fixed import narrow
 from detectors.estimate.class_table import ClassTable
 from detectors.performance import BinaryTable, MulticlassTable, RegressionTable
@@ -72,6 +73,8 @@ class BinaryJudge:
     """What else decides the meaning, such as the rule by which rows are flagged."""
     top: bool = False
     """Whether the score is that of the class that was named, and the outcome whether it is the true one."""
+    thresholds: tuple[float, ...] = ()
+    """Edges of the score at which decisions are judged besides; no part of the identity."""
 
     @property
     def bins(self) -> int:
@@ -154,22 +157,30 @@ class MulticlassJudge:
     @property
     def said(self) -> int:
         """Classes and one, those of the score, those of all scores."""
-        return self.scores_said.start + (self.scores.said if self.scores is not None and self.estimates else 0)
+        return self._first_said + (self.scores.said if self.scores is not None and self.estimates else 0)
 
     @property
     def size(self) -> int:
         """Cells of all tables."""
-        return self.scores_known.start + (0 if self.scores is None else self.scores.known)
+        return self._first_known + (0 if self.scores is None else self.scores.known)
 
     @property
     def scores_said(self) -> slice:
         """Where the cells of all scores begin among those of predictions."""
-        return slice(len(self.table.classes) + 1 + (0 if self.confidence is None else self.confidence.said), None)
+        return slice(self._first_said, None)
 
     @property
     def scores_known(self) -> slice:
         """Where the cells of all scores begin among those of what came of it."""
-        return slice(self.table.size + (0 if self.confidence is None else self.confidence.size), None)
+        return slice(self._first_known, None)
+
+    @property
+    def _first_said(self) -> int:
+        return len(self.table.classes) + 1 + (0 if self.confidence is None else self.confidence.said)
+
+    @property
+    def _first_known(self) -> int:
+        return self.table.size + (0 if self.confidence is None else self.confidence.size)
 
     @cached_property
     def identity(self) -> str:
@@ -217,12 +228,14 @@ class MulticlassJudge:
 
 @dataclass(frozen=True, eq=False)
 class RegressionJudge:
-    """Numbers that were predicted.
+    """Numbers that were predicted, and what predictions claim of their own error.
 
-    What was predicted: rows with a number, rows without.
+    What was predicted: rows with a number, rows without. What came of it: the cells of the table, then those of
+    ``claims``.
     """
 
     table: RegressionTable
+    claims: DistributionTable | None = None
 
     @property
     def said(self) -> int:
@@ -231,13 +244,13 @@ class RegressionJudge:
 
     @property
     def size(self) -> int:
-        """The table's cells."""
-        return self.table.size
+        """Cells of both tables."""
+        return self.table.size + (0 if self.claims is None else self.claims.size)
 
     @property
     def identity(self) -> str:
-        """That of the table."""
-        return self.table.identity
+        """Hash of both tables."""
+        return self.table.identity if self.claims is None else _hash(self.table.identity, self.claims.identity)
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions."""
@@ -252,11 +265,15 @@ class RegressionJudge:
     def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
         """Count labelled rows."""
         predicted = rows["predicted"].astype(np.float64)
-        return self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)
+        cells = self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)
+        if self.claims is None:
+            return cells
+        return np.concatenate([cells, self.claims.tally(labels, claims_of(rows), weight, group, groups)], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"kind": "regression", "table": self.table.to_dict()}
+        claims = None if self.claims is None else self.claims.to_dict()
+        return {"kind": "regression", "table": self.table.to_dict(), "claims": claims}
 
 
 def judge_of(data: Mapping[str, Any]) -> Judge:
@@ -275,8 +292,19 @@ def judge_of(data: Mapping[str, Any]) -> Judge:
         scores = None if data.get("scores") is None else ClassTable.from_dict(data["scores"])
         return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence, scores)
     if kind == "regression":
-        return RegressionJudge(RegressionTable.from_dict(data["table"]))
+        claims = None if data.get("claims") is None else DistributionTable.from_dict(data["claims"])
+        return RegressionJudge(RegressionTable.from_dict(data["table"]), claims)
     raise ValueError(f"no judge of kind {kind!r}")
+
+
+def claims_of(rows: Rows) -> Said:
+    """Return what predictions claim of their own error; the outermost quantiles are an interval if nothing else is."""
+    names = rows.dtype.names or ()
+    parts = {name: rows[name].astype(np.float64) for name in ("lower", "upper", "deviation") if name in names}
+    quantiles = rows["quantiles"].astype(np.float64) if "quantiles" in names else None
+    if quantiles is not None and "lower" not in parts:
+        parts |= {"lower": quantiles[:, 0], "upper": quantiles[:, -1]}
+    return Said(**parts, quantiles=quantiles, mean=rows["predicted"].astype(np.float64))
 
 
 def _binary(data: Mapping[str, Any]) -> BinaryJudge:

@@ -11,10 +11,13 @@ from typing import Final
 
 import numpy as np
 
+from detectors.calibration.distribution import DistributionTable
 from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.estimated import Light
 from detectors.performance import Change, Estimate, compare
 from monitor.config.model import ModelConfig
+from monitor.config.performance_checks import at_threshold, ranks_of
+from monitor.config.score_checks import distribution_of
 from monitor.events import DAY, IntArray
 from monitor.findings import Finding, WindowResult
 from monitor.outcomes.coverage import coverage_by_score, coverage_of
@@ -32,14 +35,17 @@ from monitor.outcomes.figures import (
     said_of_scores,
     scores_of,
 )
-from monitor.outcomes.judges import Judge, MulticlassJudge
+from monitor.outcomes.judges import Judge, MulticlassJudge, RegressionJudge
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.outcomes.sums import baseline_of, previous, total
-from monitor.outcomes.told import NAN, OF_WINDOW, change_view, figure_view, told, told_change
+from monitor.outcomes.told import NAN, OF_WINDOW, SURE, change_view, figure_view, told, told_change
 from monitor.views import FigureView, PerformanceView, ReliabilityPoint
 from monitor.windows import Window
 
+_AT_THRESHOLDS: Final = ("precision", "recall", "f1", "flagged_share")
+_PIT_APART: Final = 0.1
+"""Total variation distance from which on a transform is far from the baseline's."""
 _RECENT: Final = 7 * DAY
 """How far back matured predictions decide whether estimates hold."""
 _LIGHTS: Final = {Light.HOLDS: "ok", Light.UNPROVEN: "insufficient", Light.BROKEN: "warn"}
@@ -79,7 +85,24 @@ class Comparison:
 def metrics_of(config: ModelConfig) -> tuple[str, ...]:
     """Return the figures that findings are made of."""
     chosen = config.performance.metrics
-    return USUAL[config.task] if chosen is None else tuple(chosen)
+    return (*USUAL[config.task], *_asked_for(config)) if chosen is None else tuple(chosen)
+
+
+def _asked_for(config: ModelConfig) -> Iterator[str]:
+    """Yield the figures that follow from what the configuration says beside ``metrics``."""
+    settings = config.performance
+    if config.has_scores:
+        yield "log_loss"
+        yield from (f"top_{top}_accuracy" for top in ranks_of(config))
+    if config.task == "binary_classification":
+        yield from ("cost",) if settings.cost is not None else ()
+        yield from (f"{name}_at_{top:g}" for top in settings.tops or () for name in ("capture", "lift"))
+        for threshold in settings.thresholds:
+            yield from (at_threshold(name, threshold) for name in _AT_THRESHOLDS)
+            yield from (at_threshold("cost", threshold),) if settings.cost is not None else ()
+    claims = distribution_of(config)
+    if claims is not None:
+        yield from (name for name in claims.figures(np.zeros((1, claims.size), np.int64)) if name != "interval_excess")
 
 
 def numbers_of(config: ModelConfig) -> Mapping[str, float]:
@@ -148,6 +171,8 @@ def judge_windows(
     ]  # fmt: skip
     performance(judged, part.judge, (running, matured), against, config)
     _covered(judged, part, said, running)
+    if isinstance(part.judge, RegressionJudge) and part.judge.claims is not None:
+        _transformed(judged, part.judge, part.judge.claims, matured, against, config)
     scored = scores_of(part.judge, running)
     if scored is not None:
         enough = matured[:, 0] >= config.performance.min_labels
@@ -245,6 +270,26 @@ def _calibrated(
         one.findings += calibration_findings(found, config, place)
 
 
+def _transformed(
+    judged: Sequence[Judged], judge: RegressionJudge, claims: DistributionTable, matured: IntArray,
+    against: Comparison, config: ModelConfig,
+) -> None:  # fmt: skip
+    """Tell where labels fall in the distributions that were predicted, beside where they fell in the baseline."""
+    base = None if against.table is None else against.table[:, judge.table.size :]
+    scores = claims.uniformity(matured[:, judge.table.size :], base, SURE)
+    if scores is None:
+        return
+    enough = config.performance.min_labels
+    for place, one in enumerate(judged):
+        size = float(scores.statistic[place])
+        figure = FigureView(size, float(scores.low[place]), float(scores.high[place]), int(scores.n[place]))
+        p_value = float(scores.p_value[place])
+        status = "warn" if size >= _PIT_APART and p_value < SURE else "ok"
+        note = "from uniform" if base is None else "from the baseline"
+        one.findings.append(told("pit", "calibration", figure, enough, note, status, p_value, _PIT_APART))
+        one.view = replace(one.view, calibration={**one.view.calibration, "pit": figure})
+
+
 def _estimated(
     judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, against: Comparison
 ) -> None:
@@ -253,8 +298,7 @@ def _estimated(
         return
     found = estimates(scored[0], said_of_scores(part.judge, said), against.calibrator, scored[1])
     if isinstance(part.judge, MulticlassJudge) and against.of_classes:
-        light = found.light
-        found = replace(estimates_of_classes(part.judge, said, against.of_classes), light=light)
+        found = replace(estimates_of_classes(part.judge, said, against.of_classes), light=found.light)
     for place, one in enumerate(judged):
         light = Light(int(found.light[place]))
         shown = {

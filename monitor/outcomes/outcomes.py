@@ -27,7 +27,7 @@ from monitor.model import OTHER, Model
 from monitor.outcomes.carried import FLAWS, Carried, field_of
 from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
-from monitor.outcomes.fitting import basis_of, judge_for, slice_judge_for, with_costs
+from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for
 from monitor.outcomes.judges import Judge, judge_of
 from monitor.outcomes.parts import BLOCK, SlicedPart, WholePart, model_of, runs
 from monitor.panes import PaneKey, PaneLayout, Shelf
@@ -366,10 +366,15 @@ class ModelOutcomes:
         self.counters = Counter(dict(state["counters"]))
         self.baselines = {part: (start, learnt) for part, start, learnt in state["baselines"]}
         self.rolled = state["rolled"]
-        if state["basis"] == basis_of(config):
-            if state["whole"] is not None:
-                self.whole = WholePart(config.name, with_costs(judge_of(state["whole"]), config))
-            if state["slices"] is not None:
-                self._slice_judge = judge_of(state["slices"])
-        elif state["whole"] is not None:
+        same = state["basis"] == basis_of(config)
+        if same and state["slices"] is not None:
+            self._slice_judge = judge_of(state["slices"])
+        if state["whole"] is None:
+            return
+        judge = as_configured(judge_of(state["whole"]), config) if same else None
+        if judge is not None:
+            self.whole = WholePart(config.name, judge)
+        elif same:
+            self.model.changes.append("judges the whole anew, since a new threshold cuts the scores elsewhere")
+        else:
             self.model.changes.append("judges predictions anew, since what decides over right and wrong changed")

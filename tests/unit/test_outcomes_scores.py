@@ -11,6 +11,8 @@ from sklearn import metrics as oracle
 from detectors.calibration.sums import equal_mass
 from detectors.estimate.multiclass import cbpe_classes
 from detectors.performance.multiclass import faults
+from monitor.concept.reading import OutcomesReader
+from monitor.concept.watched import watched
 from monitor.config.model import ModelConfig
 from monitor.decoding.schema import score_column
 from monitor.events import HOUR, MINUTE
@@ -173,6 +175,19 @@ def test_a_logged_class_is_what_was_said_whatever_the_scores() -> None:
     view, (_, true) = view_of(life, BEGIN), rows_of(life, BEGIN)
     assert view.running["accuracy"].value == pytest.approx((true == 1).mean(), abs=1e-12)
     assert view.running["recall[bee]"].value == 1
+
+
+def test_the_loss_that_concept_detectors_watch_is_that_of_the_true_class(life: Life) -> None:
+    reader = OutcomesReader(life.outcomes)
+    rows, labels, *_ = _labelled(life, BEGIN, BEGIN + HOUR)
+    found = watched("loss", "multiclass", reader, rows, labels)
+    odds, true = rows_of(life, BEGIN)
+    good = faults(odds) < 0
+    assert np.isnan(found[~good]).all()
+    assert found[good] == pytest.approx(-np.log(odds[good, true[good]]), abs=1e-9)
+    assert watched("error", "multiclass", reader, rows, labels)[good].mean() == pytest.approx(
+        (np.argmax(odds[good], axis=1) != true[good]).mean()
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
