@@ -176,6 +176,12 @@ LABELS_REJECTED: Final = Metric(
     "driftline_labels_rejected_total", "counter", "model",
     "Labels that cannot be used: `label_missing`, `label_bad` or `label_unknown_class`.", ("model", "reason"),
 )  # fmt: skip
+PAIR_ROWS: Final = Metric(
+    "driftline_pair_rows_total", "counter", "model",
+    "Requests and responses that are logged apart: `seen`, and what became of them, `paired`, `unpaired_request`, "
+    "`unpaired_response`, `duplicate`, `overflow`; the rest of `seen` waits.",
+    ("model", "outcome"), "rows",
+)  # fmt: skip
 FLAWED: Final = Metric(
     "driftline_outcomes_flawed_total", "counter", "model",
     "Predictions that labels judge in part only: `score_outside` 0 to 1; of the scores of classes, `scores_missing`, "

@@ -25,6 +25,7 @@ from monitor.keys import MalformedKeyError, parse, prefix
 from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.outcomes import OUTCOMES, STATES
 from monitor.outgoing import HOLD, QUEUE
+from monitor.pairs import PAIRS
 from monitor.panes import LAYOUTS, PANES
 from monitor.partition import PARTITIONS, RESTATED
 from monitor.positions import TOPICS
@@ -55,6 +56,7 @@ NAMES: Final[Mapping[bytes, str]] = {
     JOURNAL: "outcomes to be counted in slices",
     STATES: "outcomes, and their windows due",
     JOININGS: "clocks of joins",
+    PAIRS: "requests and responses that wait",
     JOINS: "joins",
     RUNS: "joined rows, by checkpoint",
     PAGES: "joined rows",

@@ -24,6 +24,7 @@ from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUT
 from monitor.labels import label
 from monitor.metric import Metric
 from monitor.outcome_series import outcome_series
+from monitor.pairs import COUNTER
 from monitor.series import SeriesSet, window_series
 from monitor.views import ConceptView, EvidenceView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
 
@@ -294,6 +295,8 @@ def _add_counters(series: SeriesSet, view: View) -> None:
     for (model, name), number in sorted(counters.items()):
         if name.startswith(_REJECTED):
             series.add(catalogue.REJECTED, number, label(model), label(name.removeprefix(_REJECTED)))
+        elif name.startswith(COUNTER):
+            series.add(catalogue.PAIR_ROWS, number, label(model), name.removeprefix(COUNTER))
         elif name in _SKIPPED:
             series.add(catalogue.SKIPPED, number, label(model), name)
         elif name not in _KNOWN:

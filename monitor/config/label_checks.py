@@ -77,6 +77,8 @@ def _check_roles(labels: LabelsConfig) -> Iterator[Complaint]:
     if labels.file is not None and labels.map.time == "timestamp":
         hint = "say where the time of the label stands"
         yield Complaint(("map", "time"), "a file states no log times", hint, needs=(("map", "time"),))
+    if labels.pair is not None:
+        yield Complaint(("pair",), "labels are single records", code=WRONG_VALUE)
     if labels.feature_names is not None:
         yield Complaint(("feature_names",), "labels have no features", code=WRONG_VALUE)
 

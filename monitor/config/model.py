@@ -90,6 +90,32 @@ class MapConfig(Section):
     """A path whose value is itself encoded → how; applied before deeper paths are followed."""
 
 
+class HalfConfig(Section):
+    """How requests, or responses, are told from other records."""
+
+    where: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Only records in which each path has this value are of this half; beside the stream's own ``where``."""
+    explode: str | None = None
+    """A path with ``[*]`` to the list of rows in one record; both halves need the same rows."""
+
+
+class PairConfig(Section):
+    """Requests and responses that are logged as events of their own, and make a prediction together.
+
+    Both carry the same id and stand in the same partition of one topic. Paths of ``map`` begin with ``request.`` or
+    ``response.``; the id and the time may do without.
+    """
+
+    request: HalfConfig
+    """What the model was given."""
+    response: HalfConfig
+    """What it answered."""
+    timeout: Duration = 60_000_000
+    """How far apart the two may lie by log time."""
+    max_pending: Annotated[int, Field(ge=1)] = 100_000
+    """Halves of one partition that may wait at once."""
+
+
 class StreamConfig(Section):
     """One stream of records: a topic or a file, and how its records are read."""
 
@@ -103,6 +129,8 @@ class StreamConfig(Section):
     """Only records in which each path has this value belong to the model."""
     explode: str | None = None
     """A path with ``[*]`` to the list of rows in one record."""
+    pair: PairConfig | None = None
+    """Where requests and responses are events of their own."""
     feature_names: list[str] | None = None
     """Names for positional features (``map.features`` then leads to a list)."""
     score_names: list[str | int | bool] | None = None

@@ -72,7 +72,8 @@ def _check_plan(model: ModelConfig, most: int) -> Iterator[Complaint]:
     if any(check_stream(model.predictions)) or any(name in RESERVED for _, name in _named_features(model)):
         return
     try:
-        compile_plan(Schema.of(model), most)
+        for schema in Schema.all_of(model):
+            compile_plan(schema, most)
     except ValueError as error:
         about, _, reason = str(error).rpartition(": ")
         at = next((way for way, text in paths_of(model.predictions) if about and text in about), ("map",))

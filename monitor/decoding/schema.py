@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from monitor.config.model import ModelConfig, StreamConfig
 from monitor.decoding.cells import category
+from monitor.decoding.halves import REQUEST, RESPONSE, halves
 from monitor.events import Kind
 
 ColumnType: TypeAlias = Literal["numeric", "categorical", "ignore"]
@@ -111,6 +112,30 @@ class Schema:
         )
 
     @classmethod
+    def all_of(
+        cls,
+        model: ModelConfig,
+        columns: Mapping[str, ColumnType] | None = None,
+        learnt: Mapping[str, ColumnType | None] | None = None,
+    ) -> tuple[Schema, ...]:
+        """Return the schemas of a model's predictions: one, or those of requests and responses.
+
+        Raises
+        ------
+        HalfError
+            When the mapping does not say which half a role is of.
+        """
+        whole = cls.of(model, columns, learnt)
+        if model.predictions.pair is None:
+            return (whole,)
+        found = []
+        for kind, stream in _kinds(halves(model.predictions)):
+            own = stream.map.features is not None
+            types = whole.columns if own else {}
+            found.append(replace(whole, stream=stream, kind=kind, columns=types, learnt=whole.learnt if own else {}))
+        return tuple(found)
+
+    @classmethod
     def of_labels(cls, model: ModelConfig) -> Schema:
         """Return the schema of a model's labels.
 
@@ -122,3 +147,7 @@ class Schema:
         if model.labels is None:
             raise ValueError(f"{model.name} has no labels")
         return cls(model.name, model.labels, {}, "label", classification=model.task != "regression")
+
+
+def _kinds(both: tuple[StreamConfig, StreamConfig]) -> tuple[tuple[Kind, StreamConfig], ...]:
+    return (REQUEST, both[0]), (RESPONSE, both[1])

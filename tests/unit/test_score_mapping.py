@@ -59,6 +59,15 @@ def test_a_score_that_is_no_number_is_a_bad_cell() -> None:
     assert np.isnan(found["scores[1]"])
 
 
+def test_what_stands_around_a_record_is_that_of_its_rows_also_where_rows_are_as_many_as_records() -> None:
+    stream = {"explode": "value.rows[*]", "map": {"id": "{key}:{row}", "time": "timestamp", "score": "row"}}
+    config = ModelConfig(name="m", predictions={"topic": "p", **stream})
+    values: list[bytes | None] = [b'{"rows": [1, 2]}', b'{"rows": []}']
+    records = Records("p", 0, 2, [0, 1], [10, 20], True, [b"first", b"second"], values)
+    batch = Decoder([Schema.of(config, {})], LimitsConfig()).decode(records).batches[0]
+    assert (batch.ids, batch.times.tolist()) == (["first:0", "first:1"], [10, 10])
+
+
 SCORED = "map: {prediction: value.y, scores: value.p}"
 
 
