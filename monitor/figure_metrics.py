@@ -89,6 +89,8 @@ FIGURES: Final = _figures("", OUTCOME_LABELS, {
     "r2": ("r2", "Share of the labels' variance that predictions explain."),
     "mape": ("mape_ratio", "Mean size of the error as a share of the label."),
     "smape": ("smape_ratio", "Mean of twice the size of the error as a share of label and prediction together."),
+    "map": ("mean_average_precision_ratio", "Mean over lists of the average precision."),
+    "mrr": ("mean_reciprocal_rank_ratio", "Mean over lists of 1 over the place of the first relevant item."),
     "interval_coverage": ("interval_coverage_ratio", "Share of the labels inside the intervals that were predicted."),
     "interval_below": ("interval_below_ratio", "Share of the labels below the intervals that were predicted."),
     "interval_above": ("interval_above_ratio", "Share of the labels above the intervals that were predicted."),
@@ -109,6 +111,9 @@ _AT_THRESHOLD: Final = _figures("threshold_", (*OUTCOME_LABELS, AT), {
 _AT_RANK: Final = _figures("", (*OUTCOME_LABELS, AT), {
     "capture": ("capture_ratio", "Share of the positives among the share `at` of the highest scores."),
     "lift": ("lift", "Share of positives among the share `at` of the highest scores over their share of all."),
+    "precision": ("precision_at_ratio", "Share of relevant items in the first `at` places of a list."),
+    "recall": ("recall_at_ratio", "Share of the relevant items that the first `at` places of a list have."),
+    "ndcg": ("ndcg_at_ratio", "Normalised discounted cumulative gain of the first `at` places of a list."),
     "top": ("top_accuracy_ratio", "Share of predictions whose true class is among the `at` likeliest."),
 })  # fmt: skip
 _AT_LEVEL: Final = _figures("", (*OUTCOME_LABELS, AT), {
@@ -148,7 +153,8 @@ FAMILIES: Final = tuple(
 EXAMPLES: Final[Mapping[str, Metric]] = {
     **{f"{name}[fox]": metric for name, metric in _AT_CLASS.items()},
     **{f"{name}[score>=0.5]": metric for name, metric in _AT_THRESHOLD.items()},
-    "capture_at_0.01": _AT_RANK["capture"], "lift_at_0.01": _AT_RANK["lift"], "top_3_accuracy": _AT_RANK["top"],
+    "capture_at_0.01": _AT_RANK["capture"], "lift_at_0.01": _AT_RANK["lift"],
+    **{f"{name}_at_5": _AT_RANK[name] for name in ("precision", "recall", "ndcg")}, "top_3_accuracy": _AT_RANK["top"],
     **{f"{name}_0.9": metric for name, metric in _AT_LEVEL.items()},
 }  # fmt: skip
 """A figure of each metric with ``at``."""

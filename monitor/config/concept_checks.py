@@ -72,6 +72,8 @@ def _lacking(detector: DetectorConfig, model: ModelConfig, name: str) -> tuple[s
 
 
 def _no_error(model: ModelConfig) -> tuple[str, str] | None:
+    if model.task == "ranking":
+        return "a list is not right or wrong", "leave the detector out"
     if model.task == "regression":
         return "a regression is not right or wrong", "write on: [loss], the absolute error"
     mapped = model.predictions.map
@@ -83,6 +85,8 @@ def _no_error(model: ModelConfig) -> tuple[str, str] | None:
 
 def _no_loss(model: ModelConfig) -> tuple[str, str] | None:
     mapped = model.predictions.map
+    if model.task == "ranking":
+        return "a list has no loss", "leave the detector out"
     if model.task == "multiclass":
         needs = "a log loss of several classes needs a score of each"
         return None if model.has_scores else (needs, "set map.scores, or write on: [error]")

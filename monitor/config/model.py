@@ -84,6 +84,12 @@ class MapConfig(Section):
     """Truthy, or a status of 400 and above, when serving failed."""
     entity: str | None = None
     """What a prediction is about, such as a customer, where labels name that: see ``labels.match``."""
+    items: str | None = None
+    """Of a ranking: the list of the items that were shown, best first; the first 13 count. Only where labels name an
+    item: see ``labels.map.item``."""
+    item: str | None = None
+    """Of a label of a ranking: the one item that was chosen. Without it ``label`` leads to a list of the relevance of
+    the items in the order in which they were shown, whole numbers from 0 to 15."""
     retract: str | None = None
     """Of a label: truthy when it takes back what the label said before."""
     decode: dict[str, FieldDecoding] = Field(default_factory=dict)
@@ -371,7 +377,10 @@ class PerformanceConfig(Section):
     default 0.05 of a share, a tenth of the baseline's value of anything else."""
     tops: Annotated[list[float], Field(min_length=1, max_length=8)] | None = None
     """Of a binary model: the shares of the highest scores for capture and lift, by default 0.01, 0.05 and 0.1. Of
-    several classes with ``map.scores``: the k of top-k accuracy, by default 3 and 5 as far as there are so many."""
+    several classes with ``map.scores``: the k of top-k accuracy, by default 3 and 5 as far as there are so many. Of a
+    ranking: the k of precision, recall and NDCG, at most 13, by default 5 and 10."""
+    gain: Literal["linear", "exponential"] = "linear"
+    """Of a ranking: what relevance is worth to NDCG, itself or 2 to its power less 1."""
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of the labels that intervals of ``map.lower`` and ``map.upper`` claim to hold."""
     thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
@@ -420,8 +429,8 @@ class ModelConfig(Section):
     """Letters, digits, ``.``, ``_`` and ``-``; unique."""
     owner: str | None = None
     """The team that hears of it."""
-    task: Literal["binary_classification", "multiclass", "regression"] = "binary_classification"
-    """What the model predicts: one of two classes, one of several, or a number."""
+    task: Literal["binary_classification", "multiclass", "regression", "ranking"] = "binary_classification"
+    """What the model predicts: one of two classes, one of several, a number, or the order of a list."""
     positive_class: str | int | bool | None = None
     """The class that the score is the probability of."""
     classes: Annotated[list[str | int | bool], Field(min_length=2, max_length=1000)] | None = None
@@ -490,6 +499,11 @@ class ModelConfig(Section):
         if "on" in detector.model_fields_set:
             return detector.on
         return ["loss" if self.task == "regression" else "error"]
+
+    @property
+    def names_items(self) -> bool:
+        """Whether a label of a ranking names the item that was chosen."""
+        return self.task == "ranking" and self.labels is not None and self.labels.map.item is not None
 
     def detectors_on(self, selector: str, window: str | None = None) -> list[DetectorConfig]:
         """Return the detectors that name a selector, of all windows or of those that judge one."""

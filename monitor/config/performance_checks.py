@@ -8,17 +8,19 @@ from typing import Final
 
 import numpy as np
 
-from detectors.performance import BinaryTable, Costs, MulticlassTable, RegressionTable
+from detectors.performance import BinaryTable, Costs, MulticlassTable, RankingTable, RegressionTable
 from monitor.config.checks import Complaint
 from monitor.config.model import ModelConfig, OutcomeCosts
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
 from monitor.config.score_checks import distribution_of
 from monitor.decoding.cells import category
+from monitor.decoding.schema import MOST_LISTED
 from monitor.events import HOUR
 
 MOST_SLICINGS: Final = 56
 """Slicings that a prediction can carry until its label comes."""
 _RANKS: Final = (3, 5)
+_LISTED: Final = (5, 10)
 SHARES: Final = (0.01, 0.05, 0.1)
 _PLACE: Final = ("performance",)
 
@@ -60,20 +62,22 @@ def figures_of(model: ModelConfig) -> frozenset[str]:
             model.task,
             classes_of(model),
             amount=settings.amount is not None,
-            tops=ranks_of(model) if model.task == "multiclass" else tuple(settings.tops or ()),
+            tops=ranks_of(model) if model.task in {"multiclass", "ranking"} else tuple(settings.tops or ()),
         )
     )
 
 
 def ranks_of(config: ModelConfig) -> tuple[int, ...]:
-    """Return the k of top-k accuracy.
+    """Return the k of top-k accuracy, or of the figures of ranked lists.
 
     >>> from monitor.config.model import ModelConfig
     >>> scores = {"topic": "t", "map": {"scores": "value.p"}}
     >>> ranks_of(ModelConfig(name="m", task="multiclass", classes=["a", "b", "c", "d"], predictions=scores))
     (3,)
     """
-    if not config.has_scores:
+    if config.task == "ranking" and config.performance.tops is None:
+        return _LISTED
+    if not config.has_scores and config.task != "ranking":
         return ()
     if config.performance.tops is not None:
         return tuple(int(top) for top in config.performance.tops)
@@ -117,6 +121,8 @@ def _check_tops(model: ModelConfig) -> Iterator[Complaint]:
         yield Complaint(steps, "needs the scores of all classes", "set map.scores", WRONG_VALUE)
     elif model.task == "multiclass" and not all(top >= 1 and top == int(top) for top in tops):
         yield Complaint(steps, "must be whole numbers of classes", code=WRONG_VALUE)
+    elif model.task == "ranking" and not all(1 <= top <= MOST_LISTED and top == int(top) for top in tops):
+        yield Complaint(steps, f"must be whole numbers from 1 to {MOST_LISTED}", code=WRONG_VALUE)
     elif model.task == "binary_classification" and not all(0 < top <= 1 for top in tops):
         yield Complaint(steps, "must be shares above 0 and at most 1", code=WRONG_VALUE)
     elif model.task == "regression":
@@ -142,6 +148,9 @@ def figure_names(
     if task == "multiclass":
         several = MulticlassTable(classes if len(set(classes)) > 1 else ("a", "b"), tuple(int(top) for top in tops))
         return frozenset(several.metrics(np.zeros((1, several.size), np.int64)))
+    if task == "ranking":
+        lists = RankingTable(tuple(int(top) for top in tops) or _LISTED)
+        return frozenset(lists.metrics(np.zeros((1, lists.size), np.int64)))
     numbers = RegressionTable(0.0, 1.0, 1.0, edges)
     return frozenset(numbers.metrics(np.zeros((1, numbers.size), np.int64)))
 

@@ -69,6 +69,28 @@ def check_distribution(model: ModelConfig) -> Iterator[Complaint]:
         yield Complaint((*place, "quantiles"), "a quantile is given twice", code=WRONG_VALUE)
 
 
+def check_ranking(model: ModelConfig) -> Iterator[Complaint]:
+    """Check what says which items were relevant."""
+    items, labels = model.predictions.map.items, model.labels
+    item = None if labels is None else labels.map.item
+    if model.predictions.map.item is not None:
+        yield Complaint(("predictions", "map", "item"), "is not read from predictions", "map items", WRONG_VALUE)
+    if model.task != "ranking":
+        for steps, given in ((("predictions", "map", "items"), items), (("labels", "map", "item"), item)):
+            if given is not None:
+                yield Complaint(steps, "only a ranking has items", "set task: ranking", WRONG_VALUE)
+        return
+    for name in ("classes", "positive_class", "decision"):
+        if getattr(model, name) is not None:
+            yield Complaint((name,), "a ranking has none", code=WRONG_VALUE)
+    if item is not None and items is None:
+        needs: tuple[Steps, ...] = (("predictions", "map", "items"),)
+        yield Complaint(("labels", "map", "item"), "needs the items that were shown", "set map.items", needs=needs)
+    if items is not None and item is None:
+        hint = "set labels.map.item, or leave it out"
+        yield Complaint(("predictions", "map", "items"), "is not used: labels name no item", hint, WARNING)
+
+
 def levels_of(model: ModelConfig) -> dict[str, float]:
     """Return the predicted quantiles as they are named, in increasing order.
 

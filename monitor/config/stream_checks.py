@@ -69,6 +69,8 @@ def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
         "lower",
         "upper",
         "deviation",
+        "items",
+        "item",
     ):
         if (text := getattr(mapped, name)) is not None:
             paths.append((("map", name), text))

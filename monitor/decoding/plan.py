@@ -12,6 +12,7 @@ from monitor.decoding.cells import category, is_field_name, plain
 from monitor.decoding.paths import EACH, WRONG, Path, Template, Wrong, parse_path, parse_template
 from monitor.decoding.schema import (
     INTERVAL,
+    MOST_LISTED,
     ROLES,
     CellKind,
     ColumnType,
@@ -19,7 +20,9 @@ from monitor.decoding.schema import (
     interval_column,
     is_carried,
     is_reserved,
+    item_column,
     quantile_column,
+    relevance_column,
     score_column,
 )
 
@@ -207,15 +210,32 @@ def _roles(schema: Schema) -> Iterator[Cell]:
     }  # fmt: skip
     for name in ROLES:
         path = getattr(schema.stream.map, name)
-        if path is not None:
+        if schema.ranking and name == "label":
+            yield from _relevance(schema)
+        elif path is not None:
             yield Cell(name, kinds[name], parse_path(path))
     yield from _scores(schema)
+    if schema.stream.map.items is not None:
+        items = parse_path(schema.stream.map.items)
+        for place in range(MOST_LISTED):
+            yield Cell(item_column(place), "categorical", items.child(place))
     for name in INTERVAL:
         path = getattr(schema.stream.map, name)
         if path is not None:
             yield Cell(interval_column(name), "numeric", parse_path(path))
     for level, path in (schema.stream.map.quantiles or {}).items():
         yield Cell(quantile_column(level), "numeric", parse_path(path))
+
+
+def _relevance(schema: Schema) -> Iterator[Cell]:
+    """Yield what a label says of a ranked list: the item that was chosen, or the relevance place by place."""
+    mapped = schema.stream.map
+    if mapped.item is not None:
+        yield Cell("label", "categorical", parse_path(mapped.item))
+    elif mapped.label is not None:
+        path = parse_path(mapped.label)
+        for place in range(MOST_LISTED):
+            yield Cell(relevance_column(place), "numeric", path.child(place))
 
 
 def _scores(schema: Schema) -> Iterator[Cell]:

@@ -18,12 +18,14 @@ ROLES: Final = ("score", "prediction", "label", "latency", "error", "retract", "
 """Columns beside the features; a feature cannot have one of these names."""
 INTERVAL: Final = ("lower", "upper", "deviation")
 """What a prediction may claim of its own error."""
+MOST_LISTED: Final = 13
+"""Places of a ranked list that count."""
 
 
 RESERVED: Final = frozenset({*ROLES, "flagged", "volume"})
 """Names that are never learnt as features: roles, and columns that are made of others."""
 _CARRIED: Final = frozenset({"label", "retract", "entity"})
-_FAMILIES: Final = ("scores[", "interval[", "quantiles[")
+_FAMILIES: Final = ("scores[", "interval[", "quantiles[", "items[", "relevance[")
 """How the columns of roles that are several numbers begin."""
 
 
@@ -52,6 +54,16 @@ def quantile_column(level: str) -> str:
     'quantiles[0.05]'
     """
     return f"quantiles[{level}]"
+
+
+def item_column(place: int) -> str:
+    """Return the column that holds the item at a place of a ranked list."""
+    return f"items[{place}]"
+
+
+def relevance_column(place: int) -> str:
+    """Return the column that holds the relevance of the item at a place of a ranked list."""
+    return f"relevance[{place}]"
 
 
 def is_reserved(name: str) -> bool:
@@ -84,6 +96,8 @@ class Schema:
     """Whether predictions and labels are categories; otherwise they are numbers."""
     classes: tuple[str, ...] = ()
     """Classes that have scores."""
+    ranking: bool = False
+    """Whether labels are the relevance of the items of a list."""
     learnt: Mapping[str, ColumnType | None] = field(default_factory=dict)
 
     @classmethod
@@ -107,6 +121,7 @@ class Schema:
             stream=model.predictions,
             columns=None if columns is None else {**columns, **{n: t for n, t in stated.items() if n in columns}},
             classification=model.task != "regression",
+            ranking=model.task == "ranking",
             classes=tuple(str(category(name)) for name in model.classes or ()),
             learnt={**(learnt or {}), **stated},
         )
@@ -146,7 +161,7 @@ class Schema:
         """
         if model.labels is None:
             raise ValueError(f"{model.name} has no labels")
-        return cls(model.name, model.labels, {}, "label", classification=model.task != "regression")
+        return cls(model.name, model.labels, {}, "label", model.task != "regression", ranking=model.task == "ranking")
 
 
 def _kinds(both: tuple[StreamConfig, StreamConfig]) -> tuple[tuple[Kind, StreamConfig], ...]:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.performance.multiclass import faults
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
 from monitor.config.performance_checks import MOST_SLICINGS
 from monitor.config.score_checks import levels_of
-from monitor.decoding.schema import INTERVAL, interval_column, quantile_column, score_column
+from monitor.decoding.schema import (
+    INTERVAL,
+    MOST_LISTED,
+    interval_column,
+    item_column,
+    quantile_column,
+    score_column,
+)
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
 from monitor.layout import Coder
 from monitor.slices import Slicing
-from monitor.truth import Truth
+from monitor.truth import Truth, item_numbers
 
 _HALF: Final = 0.5
 SCORE_OUTSIDE: Final = "score_outside"
@@ -53,7 +61,7 @@ class Carried:
         """The fields; they follow from the configuration alone."""
         fields = {"time": "<i8", "coding": "<u2", "version": "<u2"}
         scored = self.config.predictions.map.score is not None or self.config.has_scores
-        if scored and self.config.task != "regression":
+        if scored and self.config.task not in {"regression", "ranking"}:
             fields["score"] = "<f8"
         if self.config.has_scores:
             fields["scores"] = f"({len(self._classes)},)<f8"
@@ -61,6 +69,8 @@ class Carried:
             fields["decided"] = "<i1"
             if self.config.performance.amount is not None:
                 fields["amount"] = "<f8"
+        elif self.config.task == "ranking":
+            fields |= {"items": f"({MOST_LISTED},)<f8"} if self.config.names_items else {}
         else:
             fields["predicted"] = "<f8" if self.config.task == "regression" else "<i2"
         if self.config.task == "regression":
@@ -88,22 +98,9 @@ class Carried:
         """
         rows = np.zeros(len(batch), self.payload.dtype)
         rows["time"], rows["coding"], rows["version"] = batch.times, coding, versions
-        score = _numbers(batch, "score")
-        if "score" in self.payload.fields:
-            rows["score"] = score
-        for name in self.payload.fields.keys() & set(INTERVAL):
-            rows[name] = _numbers(batch, interval_column(name))
-        if "quantiles" in self.payload.fields:
-            columns = [_numbers(batch, quantile_column(level)) for level in self._levels]
-            rows["quantiles"] = np.stack(columns, axis=1)
-        if "scores" in self.payload.fields:
-            rows["scores"] = np.stack([_numbers(batch, score_column(name)) for name in self._classes], axis=1)
-        if self.config.task == "binary_classification":
-            rows["decided"] = self._decided(batch, score)
-            if "amount" in self.payload.fields:
-                rows["amount"] = _numbers(batch, str(self.config.performance.amount))
-        else:
-            rows["predicted"] = self._predicted(batch)
+        for name, values in self._said(batch):
+            if name in self.payload.fields:
+                rows[name] = values
         if self.config.has_scores:
             self._name_classes(rows)
         codes: dict[str, IntArray] = {}
@@ -115,6 +112,25 @@ class Carried:
                         codes[name] = _codes(batch, name, coders[name])
                 rows[field] = slicing.places(codes) + 1
         return rows
+
+    def _said(self, batch: Batch) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield what each row says, field by field."""
+        score, fields, task = _numbers(batch, "score"), self.payload.fields, self.config.task
+        yield "score", score
+        for name in INTERVAL:
+            yield name, _numbers(batch, interval_column(name))
+        if "quantiles" in fields:
+            yield "quantiles", _side_by_side(batch, map(quantile_column, self._levels))
+        if "scores" in fields:
+            yield "scores", _side_by_side(batch, map(score_column, self._classes))
+        if "items" in fields:
+            yield "items", _items(batch)
+        if "decided" in fields:
+            yield "decided", self._decided(batch, score)
+        if "amount" in fields:
+            yield "amount", _numbers(batch, str(self.config.performance.amount))
+        if task in {"multiclass", "regression"}:
+            yield "predicted", self._predicted(batch)
 
     def _name_classes(self, rows: Rows) -> None:
         """Say the likeliest class where predictions are not logged, and the score of the class said where none is."""
@@ -197,6 +213,17 @@ def field_of(columns: tuple[str, ...]) -> str:
 def _numbers(batch: Batch, name: str) -> FloatArray:
     column = batch.columns.get(name)
     return column if isinstance(column, np.ndarray) else np.full(len(batch), np.nan)
+
+
+def _side_by_side(batch: Batch, names: Iterable[str]) -> FloatArray:
+    return np.stack([_numbers(batch, name) for name in names], axis=1)
+
+
+def _items(batch: Batch) -> FloatArray:
+    """Return the items of ranked lists by number, ``[n, 13]``."""
+    none: list[str | None] = [None] * len(batch)
+    columns = [batch.columns.get(item_column(place)) for place in range(MOST_LISTED)]
+    return np.stack([item_numbers(column if isinstance(column, list) else none) for column in columns], axis=1)
 
 
 def _codes(batch: Batch, name: str, coder: Coder) -> IntArray:

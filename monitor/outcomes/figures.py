@@ -19,13 +19,14 @@ from detectors.estimate.validity import validity
 from detectors.performance import Estimate
 from monitor.config.performance_checks import at_threshold
 from monitor.events import FloatArray, IntArray
-from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 
 _UNIT: Final = 1 << 31
 USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "binary_classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
     "multiclass": ("accuracy", "f1_macro", "kappa"),
     "regression": ("mae", "rmse", "bias", "r2"),
+    "ranking": ("map", "mrr"),
 }
 """Task → figures that findings are made of when none are named."""
 _SMALL_IS_GOOD: Final = (
@@ -59,6 +60,8 @@ def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
         found = judge.table.metrics(tables[:, : judge.table.size])
         claims = {} if judge.claims is None else judge.claims.figures(tables[:, judge.table.size :])
         return found | claims
+    if isinstance(judge, RankingJudge):
+        return judge.table.metrics(tables)
     raise TypeError(f"no figures of a {type(judge).__name__}")
 
 

@@ -15,13 +15,13 @@ from scipy.special import expit
 
 from detectors.bins import NumericBins
 from detectors.estimate.class_table import ClassTable
-from detectors.performance import BinaryTable, Costs, MulticlassTable, RegressionTable
+from detectors.performance import BinaryTable, Costs, MulticlassTable, RankingTable, RegressionTable
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, OutcomeCosts
 from monitor.config.performance_checks import SHARES, ranks_of
 from monitor.config.score_checks import distribution_of
 from monitor.events import FloatArray
-from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 from monitor.truth import Truth
 
 FEW: Final = 6
@@ -39,6 +39,8 @@ def judge_for(config: ModelConfig, coders: Mapping[str, Any]) -> Judge | None:
         return BinaryJudge(table, basis_of(config), thresholds=tuple(config.performance.thresholds))
     if config.task == "multiclass":
         return _multiclass(config, coders)
+    if config.task == "ranking":
+        return RankingJudge(RankingTable(ranks_of(config), config.performance.gain), config.names_items)
     return _regression(config, coders, _STEPS)
 
 
@@ -64,6 +66,8 @@ def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]
     """Return how outcomes are counted within slices: the same in few cells."""
     if isinstance(whole, BinaryJudge):
         return BinaryJudge(BinaryTable(few_edges(whole.table.edges, config, coders), None, tops=()), whole.basis)
+    if isinstance(whole, RankingJudge):
+        return whole
     if isinstance(whole, MulticlassJudge):
         edges = few_edges(_grid(), config, coders) if whole.confidence is None else whole.confidence.table.edges
         return BinaryJudge(BinaryTable(few_edges(edges, config, coders), None, tops=()), whole.identity, top=True)
@@ -124,6 +128,10 @@ def basis_of(config: ModelConfig) -> str:
     )  # fmt: skip
     if config.has_scores:
         basis += (mapped.scores, config.predictions.score_names, ranks_of(config))
+    if config.task == "ranking":
+        labels = config.labels
+        path = config.predictions.map.label if labels is None else labels.map.item or labels.map.label
+        basis += (mapped.items, path, ranks_of(config), config.performance.gain)
     if (claims := distribution_of(config)) is not None:
         basis += (mapped.lower, mapped.upper, mapped.deviation, mapped.quantiles, claims.to_dict())
     return repr(basis)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from detectors.calibration.distribution import DistributionTable, Said
 from detectors.calibration.fixed import narrow
 from detectors.estimate.class_table import ClassTable
-from detectors.performance import BinaryTable, MulticlassTable, RegressionTable
+from detectors.performance import BinaryTable, MulticlassTable, RankingTable, RegressionTable
 from detectors.performance.multiclass import faults
 from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
+from monitor.truth import relevance_of
 
 BoolArray = NDArray[np.bool_]
 MOST_ESTIMATED: Final = 20
@@ -276,6 +277,57 @@ class RegressionJudge:
         return {"kind": "regression", "table": self.table.to_dict(), "claims": claims}
 
 
+@dataclass(frozen=True, eq=False)
+class RankingJudge:
+    """Ranked lists, and the relevance of their items or the one item that was chosen.
+
+    What was predicted: lists. What came of it: the cells of the table. An item that was chosen and is not in the list
+    is a relevant one that the list lacks; a label of 0 says that none was.
+    """
+
+    table: RankingTable
+    by_item: bool = False
+
+    @property
+    def said(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def size(self) -> int:
+        """The table's cells."""
+        return self.table.size
+
+    @property
+    def identity(self) -> str:
+        """Hash of the table and of what labels name."""
+        return _hash("ranking", self.table.identity, self.by_item)
+
+    def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:  # noqa: ARG002 - lists are counted alone
+        """Count lists."""
+        return np.bincount(group, minlength=groups).reshape(groups, 1).astype(np.int64)
+
+    def usable(self, labels: FloatArray) -> BoolArray:
+        """Return which labels are packed relevance, or numbers of items."""
+        found: BoolArray = (labels >= 0) & (labels < 2.0**53) & (labels == np.floor(labels))
+        return found
+
+    def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
+        """Count labelled lists."""
+        if self.by_item:
+            grades = (rows["items"] == labels[:, np.newaxis]).astype(np.float64)
+            grades *= np.cumsum(grades, axis=1) == 1  # an item that is listed twice counts where it stands first
+            relevant: IntArray | None = (labels > 0).astype(np.int64)
+        else:
+            grades, relevant = relevance_of(labels), None
+        lengths = np.full(len(rows), grades.shape[1], np.int64)
+        return self.table.tally(grades.ravel(), lengths, relevant=relevant, weight=weight, group=group, groups=groups)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"kind": "ranking", "table": self.table.to_dict(), "by_item": self.by_item}
+
+
 def judge_of(data: Mapping[str, Any]) -> Judge:
     """Return the judge that ``to_dict`` took apart.
 
@@ -294,6 +346,8 @@ def judge_of(data: Mapping[str, Any]) -> Judge:
     if kind == "regression":
         claims = None if data.get("claims") is None else DistributionTable.from_dict(data["claims"])
         return RegressionJudge(RegressionTable.from_dict(data["table"]), claims)
+    if kind == "ranking":
+        return RankingJudge(RankingTable.from_dict(data["table"]), data["by_item"])
     raise ValueError(f"no judge of kind {kind!r}")
 
 

@@ -100,6 +100,8 @@ def _asked_for(config: ModelConfig) -> Iterator[str]:
         for threshold in settings.thresholds:
             yield from (at_threshold(name, threshold) for name in _AT_THRESHOLDS)
             yield from (at_threshold("cost", threshold),) if settings.cost is not None else ()
+    if config.task == "ranking":
+        yield from (f"{name}_at_{top}" for top in ranks_of(config) for name in ("precision", "recall", "ndcg"))
     claims = distribution_of(config)
     if claims is not None:
         yield from (name for name in claims.figures(np.zeros((1, claims.size), np.int64)) if name != "interval_excess")
