@@ -182,6 +182,29 @@ PAIR_ROWS: Final = Metric(
     "`unpaired_response`, `duplicate`, `overflow`; the rest of `seen` waits.",
     ("model", "outcome"), "rows",
 )  # fmt: skip
+_CHALLENGER: Final = ("model", "version", "champion", "champion_version")
+CHALLENGER_ROWS: Final = Metric(
+    "driftline_challenger_rows_total", "counter", "model",
+    "Labelled ids that this challenger and its champion both predicted.", _CHALLENGER, "rows",
+)  # fmt: skip
+CHALLENGER_UNMATCHED: Final = Metric(
+    "driftline_challenger_unmatched_total", "counter", "model",
+    "Labelled ids that only one of a challenger and its champion predicted.", ("model", "champion"),
+)  # fmt: skip
+CHALLENGER_ACCURACY: Final = Metric(
+    "driftline_challenger_accuracy_difference", "gauge", "model",
+    "Accuracy of the challenger less that of its champion on the same ids.", _CHALLENGER,
+)  # fmt: skip
+CHALLENGER_LOSS: Final = Metric(
+    "driftline_challenger_loss_difference", "gauge", "model",
+    "Mean loss of the challenger less that of its champion on the same ids: squared error of the probability, absolute "
+    "error of a regression. Below 0 the challenger is better. The interval of `bound` holds however often one looks.",
+    (*_CHALLENGER, "bound"),
+)  # fmt: skip
+CHALLENGER_P: Final = Metric(
+    "driftline_challenger_p_value", "gauge", "model",
+    "P-value of equal losses that holds however often one looks.", _CHALLENGER,
+)  # fmt: skip
 FLAWED: Final = Metric(
     "driftline_outcomes_flawed_total", "counter", "model",
     "Predictions that labels judge in part only: `score_outside` 0 to 1; of the scores of classes, `scores_missing`, "

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.concept.keys import CONCEPT, STREAMS
+from monitor.duel import DUELS
 from monitor.join.agenda import AGENDA
 from monitor.join.entries import ENTRIES
 from monitor.join.join import JOINS
@@ -56,6 +57,7 @@ NAMES: Final[Mapping[bytes, str]] = {
     JOURNAL: "outcomes to be counted in slices",
     STATES: "outcomes, and their windows due",
     JOININGS: "clocks of joins",
+    DUELS: "comparisons of challengers with their champions",
     PAIRS: "requests and responses that wait",
     JOINS: "joins",
     RUNS: "joined rows, by checkpoint",

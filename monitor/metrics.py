@@ -26,7 +26,17 @@ from monitor.metric import Metric
 from monitor.outcome_series import outcome_series
 from monitor.pairs import COUNTER
 from monitor.series import SeriesSet, window_series
-from monitor.views import ConceptView, EvidenceView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
+from monitor.views import (
+    ChallengerView,
+    ConceptView,
+    EvidenceView,
+    JoinView,
+    ModelView,
+    PerformanceView,
+    View,
+    ViewHolder,
+    WindowView,
+)
 
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
@@ -238,8 +248,22 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
         series.add(catalogue.LEARNING, model.learning.progress, name)
     for watching in model.concept:
         _add_concept(series, watching, name)
+    for duel in model.challenger:
+        _add_challenger(series, duel, name)
+    for champion, unmatched in {duel.champion: duel.unmatched for duel in model.challenger}.items():
+        series.add(catalogue.CHALLENGER_UNMATCHED, unmatched, name, label(champion))
     for fleet in model.evidence:
         _add_evidence(series, fleet, name)
+
+
+def _add_challenger(series: SeriesSet, duel: ChallengerView, model: str) -> None:
+    champion, own = duel.versions
+    place = (model, label(own), label(duel.champion), label(champion))
+    series.add(catalogue.CHALLENGER_ROWS, duel.rows, *place)
+    series.add(catalogue.CHALLENGER_ACCURACY, duel.accuracy, *place)
+    for bound, value in (("", duel.loss), ("lower", duel.loss_low), ("upper", duel.loss_high)):
+        series.add(catalogue.CHALLENGER_LOSS, value, *place, bound)
+    series.add(catalogue.CHALLENGER_P, duel.p_value, *place)
 
 
 def _add_evidence(series: SeriesSet, fleet: EvidenceView, model: str) -> None:

@@ -241,6 +241,29 @@ class ConceptView:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengerView:
+    """A challenger beside its champion on the same ids so far; differences are the challenger's less the champion's."""
+
+    champion: str
+    versions: tuple[str, str]
+    """Of the champion and of the challenger."""
+    rows: int
+    """Ids that both predicted and that have a label."""
+    unmatched: int
+    """Ids that only one of them had, of all versions."""
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    """McNemar's interval; for one look."""
+    loss: float
+    loss_low: float
+    loss_high: float
+    """Holds however often one looks."""
+    p_value: float
+    """Of equal losses; holds however often one looks."""
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceView:
     """One fleet of monitors at one severity: what it promises, and what came."""
 
@@ -288,6 +311,7 @@ class ModelView:
     changes: tuple[str, ...] = ()
     """What the configuration changed since the state was last open, in sentences."""
     concept: tuple[ConceptView, ...] = ()
+    challenger: tuple[ChallengerView, ...] = ()
     evidence: tuple[EvidenceView, ...] = ()
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays

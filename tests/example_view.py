@@ -10,6 +10,7 @@ from monitor import figure_metrics
 from monitor.events import HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
 from monitor.views import (
+    ChallengerView,
     ClockView,
     ConceptView,
     EvidenceView,
@@ -78,6 +79,7 @@ def model(*windows: WindowView, name: str = "fraud", **fields: Any) -> ModelView
         name=name, owner="payments", versions=("7",), references={"7": "a1b2"}, last_prediction=NOW - MINUTE,
         strangers=(StrangerView("added", NOW - HOUR, 1, 12, 3),), seen_at=NOW,
         clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows, join=JOIN,
+        challenger=(ChallengerView("old", ("6", "7"), 500, 3, 0.02, 0.01, 0.03, -0.01, -0.02, -0.001, 0.01),),
         concept=(
             ConceptView("7", "error", "adwin", 900, 10, 90, 1, 0, NOW - HOUR, "drift", 1, 0.1, 0.3),
             ConceptView("7", "error", "ddm", 900, 10, 90, 0, 0),

@@ -115,7 +115,7 @@ def _check_times(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint
 
 def _is_label(model: ModelConfig, value: str | float | bool) -> bool:
     if model.task == "ranking":
-        return type(value) is int and value == 0
+        return not isinstance(value, bool | str) and value == 0
     if model.task == "regression":
         return isinstance(value, int | float) and not isinstance(value, bool)
     return math.isfinite(Truth.of(model).value(value))

@@ -422,6 +422,20 @@ class SliceConfig(Section):
     """With fewer rows a slice is not judged."""
 
 
+class ChallengerConfig(Section):
+    """The model that this one would take the place of: both predict the same ids and have the same labels."""
+
+    model: str
+    """Name of the champion."""
+    bound: Annotated[float, Field(gt=0)] | None = None
+    """Of a regression: differences between the absolute errors of the two beyond it are cut to it. It decides how soon
+    a difference shows; take the largest error that is not absurd."""
+
+    def bound_of(self, model: ModelConfig) -> float:
+        """Return the bound of differences of losses; those of classes lie within 1."""
+        return 1.0 if self.bound is None or model.task != "regression" else self.bound
+
+
 class ModelConfig(Section):
     """One monitored model."""
 
@@ -442,6 +456,8 @@ class ModelConfig(Section):
     """Where the model's predictions are logged."""
     labels: LabelsConfig | None = None
     """Where what was true is logged."""
+    challenger_of: ChallengerConfig | None = None
+    """The model that this one is compared with, id by id."""
     join: JoinConfig = JoinConfig()
     """How labels find their predictions."""
     performance: PerformanceConfig = PerformanceConfig()

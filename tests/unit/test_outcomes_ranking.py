@@ -73,7 +73,8 @@ def grades_of(logs: dict[str, list[Row]]) -> np.ndarray:
     rows = [[float(row.extra[relevance_column(p)] or 0) for p in range(MOST_LISTED)] for row in logs["l"][:-1]]
     cells = np.array(rows)
     good = ~np.isnan(cells[:, 0]) & (np.nan_to_num(cells) == np.clip(np.rint(np.nan_to_num(cells)), 0, 15)).all(axis=1)
-    return np.nan_to_num(cells[good])
+    found: np.ndarray = np.nan_to_num(cells[good])
+    return found
 
 
 def test_graded_lists_equal_brute_force_and_scikit_learn() -> None:
