@@ -77,8 +77,15 @@ FIGURES: Final = _figures("", OUTCOME_LABELS, {
     **_BY_AMOUNT,
     "mean_amount": ("mean_amount", "Mean amount at stake of a prediction with a label."),
     **_OF_CLASSES,
-    "precision_weighted": ("precision_weighted_ratio", "Mean over the classes of precision, each by its labels."),
-    "recall_weighted": ("recall_weighted_ratio", "Mean over the classes of recall, each by its labels."),
+    "precision_weighted": (
+        "precision_weighted_ratio",
+        "Mean over the classes of precision, each by its labels; of a binary model by 1 over the propensity."),
+    "recall_weighted": (
+        "recall_weighted_ratio",
+        "Mean over the classes of recall, each by its labels; of a binary model by 1 over the propensity."),
+    "accuracy_weighted": ("accuracy_weighted_ratio", "Accuracy of all rows from explored ones."),
+    "specificity_weighted": ("specificity_weighted_ratio", "Specificity of all rows from explored ones."),
+    "flagged_share_weighted": ("labelled_flagged_weighted_ratio", "Flagged share of all rows from explored ones."),
     "f1_weighted": ("f1_weighted_ratio", "Mean over the classes of F1, each by its labels."),
     "kappa": ("cohen_kappa", "Agreement of classes with labels beyond chance."),
     "mae": ("mae", "Mean size of the error, in units of the label."),

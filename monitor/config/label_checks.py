@@ -9,7 +9,7 @@ from typing import Final
 from monitor.config.checks import Complaint
 from monitor.config.model import LabelsConfig, ModelConfig
 from monitor.config.problem import WARNING, WRONG_VALUE, Steps
-from monitor.config.score_checks import check_distribution, check_ranking, check_scores
+from monitor.config.score_checks import check_distribution, check_ranking, check_scores, check_selection
 from monitor.config.stream_checks import below, check_stream, paths_of
 from monitor.decoding.cells import category
 from monitor.decoding.plan import compile_plan
@@ -18,7 +18,7 @@ from monitor.truth import Truth
 
 _OTHERS: Final = (
     *("version", "features", "score", "scores", "lower", "upper", "deviation", "quantiles", "prediction", "latency"),
-    *("error", "entity", "items"),
+    *("error", "entity", "items", "action", "propensity"),
 )
 
 
@@ -28,6 +28,7 @@ def check_labels(model: ModelConfig) -> Iterator[Complaint]:
     yield from check_scores(model)
     yield from check_distribution(model)
     yield from check_ranking(model)
+    yield from check_selection(model)
     labels = model.labels
     if labels is None:
         if model.predictions.map.retract is not None:

@@ -84,6 +84,11 @@ class MapConfig(Section):
     """Truthy, or a status of 400 and above, when serving failed."""
     entity: str | None = None
     """What a prediction is about, such as a customer, where labels name that: see ``labels.match``."""
+    action: str | None = None
+    """What was done upon the prediction, such as ``approve``, where only some actions lead to labels: see
+    ``performance.labelled_when``."""
+    propensity: str | None = None
+    """How likely that action was, above 0 and at most 1, where rows were explored at random."""
     items: str | None = None
     """Of a ranking: the list of the items that were shown, best first; the first 13 count. Only where labels name an
     item: see ``labels.map.item``."""
@@ -383,6 +388,10 @@ class PerformanceConfig(Section):
     """Of a ranking: what relevance is worth to NDCG, itself or 2 to its power less 1."""
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of the labels that intervals of ``map.lower`` and ``map.upper`` claim to hold."""
+    labelled_when: Annotated[list[str | int | bool], Field(min_length=1)] | None = None
+    """Actions of ``map.action`` that lead to labels. Only rows with such an action count; figures are of these alone,
+    and say so. With ``map.propensity`` those of a binary model's decisions are told for all rows as well, weighted by
+    1 over it, such as ``recall_weighted``."""
     thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
     """Scores of a binary model from which on to flag, beside ``decision``: the figures of each are told as well, such
     as ``recall[score>=0.3]``, of the whole population."""

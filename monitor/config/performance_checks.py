@@ -20,6 +20,8 @@ from monitor.events import HOUR
 MOST_SLICINGS: Final = 56
 """Slicings that a prediction can carry until its label comes."""
 _RANKS: Final = (3, 5)
+WEIGHTED_FIGURES: Final = ("accuracy", "precision", "recall", "specificity", "flagged_share")
+"""Figures that explored rows tell of all rows."""
 _LISTED: Final = (5, 10)
 SHARES: Final = (0.01, 0.05, 0.1)
 _PLACE: Final = ("performance",)
@@ -55,8 +57,11 @@ def figures_of(model: ModelConfig) -> frozenset[str]:
     settings = model.performance
     table = distribution_of(model)
     claimed = () if table is None else tuple(table.figures(np.zeros((1, table.size), np.int64)))
+    selected = settings.labelled_when is not None and model.predictions.map.propensity is not None
+    weighted = {f"{name}_weighted" for name in WEIGHTED_FIGURES if selected and model.task == "binary_classification"}
     return (
         frozenset(claimed)
+        | frozenset(weighted)
         | _at_thresholds(model)
         | figure_names(
             model.task,

@@ -91,6 +91,20 @@ def check_ranking(model: ModelConfig) -> Iterator[Complaint]:
         yield Complaint(("predictions", "map", "items"), "is not used: labels name no item", hint, WARNING)
 
 
+def check_selection(model: ModelConfig) -> Iterator[Complaint]:
+    """Check what decides which predictions can have a label."""
+    mapped, when = model.predictions.map, model.performance.labelled_when
+    if when is not None and mapped.action is None:
+        needs: tuple[Steps, ...] = (("predictions", "map", "action"),)
+        yield Complaint(("performance", "labelled_when"), "needs the action", "set map.action", needs=needs)
+    if mapped.action is not None and when is None:
+        hint = "set performance.labelled_when"
+        yield Complaint(("predictions", "map", "action"), "is not used", hint, WARNING)
+    if mapped.propensity is not None and (when is None or model.task != "binary_classification"):
+        hint = "decisions of a binary model with performance.labelled_when are weighted"
+        yield Complaint(("predictions", "map", "propensity"), "is not used", hint, WARNING)
+
+
 def levels_of(model: ModelConfig) -> dict[str, float]:
     """Return the predicted quantiles as they are named, in increasing order.
 

@@ -70,6 +70,8 @@ def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
         "upper",
         "deviation",
         "items",
+        "action",
+        "propensity",
         "item",
     ):
         if (text := getattr(mapped, name)) is not None:

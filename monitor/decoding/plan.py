@@ -24,6 +24,7 @@ from monitor.decoding.schema import (
     quantile_column,
     relevance_column,
     score_column,
+    selection_column,
 )
 
 Unwrapping: TypeAlias = Literal[FieldDecoding, "base64_json"]
@@ -219,6 +220,11 @@ def _roles(schema: Schema) -> Iterator[Cell]:
         items = parse_path(schema.stream.map.items)
         for place in range(MOST_LISTED):
             yield Cell(item_column(place), "categorical", items.child(place))
+    kinds_of_selection: dict[str, CellKind] = {"action": "categorical", "propensity": "numeric"}
+    for name, kind in kinds_of_selection.items():
+        path = getattr(schema.stream.map, name)
+        if path is not None:
+            yield Cell(selection_column(name), kind, parse_path(path))
     for name in INTERVAL:
         path = getattr(schema.stream.map, name)
         if path is not None:

@@ -25,7 +25,7 @@ MOST_LISTED: Final = 13
 RESERVED: Final = frozenset({*ROLES, "flagged", "volume"})
 """Names that are never learnt as features: roles, and columns that are made of others."""
 _CARRIED: Final = frozenset({"label", "retract", "entity"})
-_FAMILIES: Final = ("scores[", "interval[", "quantiles[", "items[", "relevance[")
+_FAMILIES: Final = ("scores[", "interval[", "quantiles[", "items[", "relevance[", "selected[")
 """How the columns of roles that are several numbers begin."""
 
 
@@ -54,6 +54,15 @@ def quantile_column(level: str) -> str:
     'quantiles[0.05]'
     """
     return f"quantiles[{level}]"
+
+
+def selection_column(name: str) -> str:
+    """Return the column of what decides whether a row can have a label: action or propensity.
+
+    >>> selection_column("action")
+    'selected[action]'
+    """
+    return f"selected[{name}]"
 
 
 def item_column(place: int) -> str:

@@ -16,6 +16,7 @@ from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
 from monitor.config.performance_checks import MOST_SLICINGS
 from monitor.config.score_checks import levels_of
+from monitor.decoding.cells import category
 from monitor.decoding.schema import (
     INTERVAL,
     MOST_LISTED,
@@ -23,6 +24,7 @@ from monitor.decoding.schema import (
     item_column,
     quantile_column,
     score_column,
+    selection_column,
 )
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
@@ -34,6 +36,7 @@ _HALF: Final = 0.5
 SCORE_OUTSIDE: Final = "score_outside"
 SCORES_MISSING, SCORES_OUTSIDE, SCORES_SUM = "scores_missing", "scores_outside", "scores_sum"
 INTERVAL_CROSSED, QUANTILES_CROSSED, DEVIATION_BAD = "interval_crossed", "quantiles_crossed", "deviation_bad"
+ACTION_MISSING, PROPENSITY_BAD = "action_missing", "propensity_bad"
 FLAWS: Final[Mapping[str, str]] = {
     SCORE_OUTSIDE: "A score outside 0 to 1.",
     SCORES_MISSING: "Scores of classes of which one is missing or no number.",
@@ -41,6 +44,8 @@ FLAWS: Final[Mapping[str, str]] = {
     SCORES_SUM: "Scores of classes that do not sum to 1 within 0.01.",
     INTERVAL_CROSSED: "An interval whose lower end lies above its upper one.",
     QUANTILES_CROSSED: "Quantiles that fall where their levels rise.",
+    ACTION_MISSING: "A prediction that does not say what was done.",
+    PROPENSITY_BAD: "A propensity that is missing or not above 0 and at most 1, of an action that leads to labels.",
     DEVIATION_BAD: "A standard deviation that is not above 0.",
 }
 """Why a prediction can be judged in part only, with the sentence that people read."""
@@ -77,6 +82,9 @@ class Carried:
             mapped = self.config.predictions.map
             fields |= {name: "<f8" for name in INTERVAL if getattr(mapped, name) is not None}
             fields |= {"quantiles": f"({len(self._levels)},)<f8"} if self._levels else {}
+        if self.config.performance.labelled_when is not None:
+            fields["selected"] = "<i1"
+            fields |= {"propensity": "<f8"} if is_weighted(self.config) else {}
         fields |= {field_of(tuple(slicing.by)): "<u4" for slicing in self.config.slices[:MOST_SLICINGS]}
         return Payload(fields)
 
@@ -125,6 +133,9 @@ class Carried:
             yield "scores", _side_by_side(batch, map(score_column, self._classes))
         if "items" in fields:
             yield "items", _items(batch)
+        if "selected" in fields:
+            yield "selected", self._selected(batch)
+            yield "propensity", _numbers(batch, selection_column("propensity"))
         if "decided" in fields:
             yield "decided", self._decided(batch, score)
         if "amount" in fields:
@@ -144,6 +155,13 @@ class Carried:
             own = np.take_along_axis(scores, np.maximum(said, 0)[:, np.newaxis], axis=1)[:, 0]
             rows["score"] = np.where(usable & (said >= 0), own, np.nan)
 
+    def _selected(self, batch: Batch) -> IntArray:
+        """Return 1 for rows whose action leads to a label, 0 for others, -1 where none is said."""
+        chosen = {str(category(action)) for action in self.config.performance.labelled_when or ()}
+        actions = batch.columns.get(selection_column("action"))
+        texts = actions if isinstance(actions, list) else [None] * len(batch)
+        return np.array([-1 if text is None else text in chosen for text in texts], np.int64)
+
     def flaws(self, rows: Rows) -> Counter[str]:
         """Return why predictions can be judged in part only, and how many for each reason."""
         found: Counter[str] = Counter()
@@ -158,6 +176,11 @@ class Carried:
             found[INTERVAL_CROSSED] = int((rows["lower"] > rows["upper"]).sum())
         if "deviation" in self.payload.fields:
             found[DEVIATION_BAD] = int((rows["deviation"] <= 0).sum())
+        if "selected" in self.payload.fields:
+            found[ACTION_MISSING] = int((rows["selected"] < 0).sum())
+        if "propensity" in self.payload.fields:
+            usable = (rows["propensity"] > 0) & (rows["propensity"] <= 1)
+            found[PROPENSITY_BAD] = int(((rows["selected"] == 1) & ~usable).sum())
         if "quantiles" in self.payload.fields:
             falls = np.diff(rows["quantiles"], axis=1) < 0
             found[QUANTILES_CROSSED] = int(falls.any(axis=1).sum())
@@ -203,6 +226,12 @@ class Carried:
     @cached_property
     def _decision(self) -> Decision | None:
         return None if self.config.decision is None else Decision.parse(self.config.decision)
+
+
+def is_weighted(config: ModelConfig) -> bool:
+    """Whether explored rows are weighted, so that figures of all rows can be told."""
+    mapped, when = config.predictions.map, config.performance.labelled_when
+    return when is not None and mapped.propensity is not None and config.task == "binary_classification"
 
 
 def field_of(columns: tuple[str, ...]) -> str:

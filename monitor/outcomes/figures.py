@@ -17,9 +17,9 @@ from detectors.estimate.estimated import Estimates
 from detectors.estimate.multiclass import cbpe_classes, class_calibrators
 from detectors.estimate.validity import validity
 from detectors.performance import Estimate
-from monitor.config.performance_checks import at_threshold
+from monitor.config.performance_checks import WEIGHTED_FIGURES, at_threshold
 from monitor.events import FloatArray, IntArray
-from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
+from monitor.outcomes.judges import WEIGHTED, BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 
 _UNIT: Final = 1 << 31
 USUAL: Final[Mapping[str, tuple[str, ...]]] = {
@@ -47,12 +47,15 @@ def small_is_good(metric: str) -> bool:
 def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
     """Return every figure of tables ``[J, size]`` with 95 % intervals."""
     if isinstance(judge, BinaryJudge):
-        found = judge.table.metrics(tables[:, :-1])
+        found = judge.table.metrics(tables[:, : judge.table.size])
         if judge.top:
             return {"accuracy": found["prevalence"]}
         for threshold in judge.thresholds:
-            there = judge.table.at(tables[:, :-1], threshold)
+            there = judge.table.at(tables[:, : judge.table.size], threshold)
             found |= {at_threshold(name, threshold): figure for name, figure in there.items()}
+        if judge.weighted:
+            whole = WEIGHTED.metrics(tables[:, judge.table.size : -1])
+            found |= {f"{name}_weighted": whole[f"{name}_by_amount"] for name in WEIGHTED_FIGURES}
         return found
     if isinstance(judge, MulticlassJudge):
         return judge.table.metrics(tables[:, : judge.table.size])
@@ -68,7 +71,7 @@ def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
 def confusion(judge: Judge, tables: IntArray) -> IntArray:
     """Return labels by predictions, ``[J, K, K or K + 1]``; of no classes for a regression."""
     if isinstance(judge, BinaryJudge):
-        return judge.table.cells(tables[:, :-1])["confusion"]
+        return judge.table.cells(tables[:, : judge.table.size])["confusion"]
     if isinstance(judge, MulticlassJudge):
         return judge.table.cells(tables[:, : judge.table.size])["confusion"]
     return np.zeros((len(tables), 0, 0), np.int64)
@@ -86,7 +89,7 @@ def scores_of(judge: Judge, tables: IntArray) -> tuple[BinaryJudge, IntArray] | 
 
 def fine_bins(judge: BinaryJudge, tables: IntArray) -> ScoreBins:
     """Return the sums in the fine score bins."""
-    by_bin = judge.table.by_bin(tables[:, :-1])
+    by_bin = judge.table.by_bin(tables[:, : judge.table.size])
     return ScoreBins.of_sums(
         by_bin.n, by_bin.positives, by_bin.score_sum, by_bin.score_square_sum, by_bin.positive_score_sum
     )

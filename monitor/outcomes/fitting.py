@@ -21,6 +21,7 @@ from monitor.config.model import ModelConfig, OutcomeCosts
 from monitor.config.performance_checks import SHARES, ranks_of
 from monitor.config.score_checks import distribution_of
 from monitor.events import FloatArray
+from monitor.outcomes.carried import is_weighted
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 from monitor.truth import Truth
 
@@ -36,7 +37,8 @@ def judge_for(config: ModelConfig, coders: Mapping[str, Any]) -> Judge | None:
     """Return how a model's outcomes are counted; ``None`` while the size of a regression's numbers is not known."""
     if config.task == "binary_classification":
         table = _binary_table(config, fine_edges(config, coders))
-        return BinaryJudge(table, basis_of(config), thresholds=tuple(config.performance.thresholds))
+        thresholds = tuple(config.performance.thresholds)
+        return BinaryJudge(table, basis_of(config), thresholds=thresholds, weighted=is_weighted(config))
     if config.task == "multiclass":
         return _multiclass(config, coders)
     if config.task == "ranking":
@@ -132,6 +134,8 @@ def basis_of(config: ModelConfig) -> str:
         labels = config.labels
         path = config.predictions.map.label if labels is None else labels.map.item or labels.map.label
         basis += (mapped.items, path, ranks_of(config), config.performance.gain)
+    if config.performance.labelled_when is not None:
+        basis += (mapped.action, mapped.propensity, config.performance.labelled_when)
     if (claims := distribution_of(config)) is not None:
         basis += (mapped.lower, mapped.upper, mapped.deviation, mapped.quantiles, claims.to_dict())
     return repr(basis)

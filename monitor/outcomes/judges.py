@@ -21,6 +21,8 @@ from monitor.join.payload import Rows
 from monitor.truth import relevance_of
 
 BoolArray = NDArray[np.bool_]
+WEIGHTED: Final = BinaryTable(np.array([0.5]), None, 2.0**-16, tops=())
+"""Sums of 1 over the propensity of labelled rows, to 2⁻¹⁶."""
 MOST_ESTIMATED: Final = 20
 """Classes up to which all scores are counted by the class that was named, for estimates before labels."""
 
@@ -76,6 +78,8 @@ class BinaryJudge:
     """Whether the score is that of the class that was named, and the outcome whether it is the true one."""
     thresholds: tuple[float, ...] = ()
     """Edges of the score at which decisions are judged besides; no part of the identity."""
+    weighted: bool = False
+    """Whether labelled rows stand for all rows, each for 1 over its propensity."""
 
     @property
     def bins(self) -> int:
@@ -89,13 +93,14 @@ class BinaryJudge:
 
     @property
     def size(self) -> int:
-        """The table's cells and one."""
-        return self.table.size + 1
+        """The table's cells, those of the weighted one, and one."""
+        return self.table.size + (WEIGHTED.size if self.weighted else 0) + 1
 
     @cached_property
     def identity(self) -> str:
         """Hash of the table and the basis."""
-        return _hash("binary", self.table.identity, self.basis, self.top)
+        more = (WEIGHTED.identity,) if self.weighted else ()
+        return _hash("binary", self.table.identity, self.basis, self.top, *more)
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions by decision and score bin."""
@@ -120,6 +125,14 @@ class BinaryJudge:
         cells = self.table.tally(
             score, label, decided=decided, amount=amount, weight=weight, group=group, groups=groups
         )
+        if self.weighted:
+            share = rows["propensity"].astype(np.float64)
+            usable = (share > 0) & (share <= 1)
+            stands = np.where(usable, 1 / np.where(usable, share, 1.0), np.nan)
+            more = WEIGHTED.tally(
+                score, label, decided=decided, amount=stands, weight=weight, group=group, groups=groups
+            )
+            cells = np.concatenate([cells, more], axis=1)
         inside = (score >= 0) & (score <= 1)
         p = np.where(inside, score, 0.0)
         spread = np.zeros(groups, np.int64)
@@ -128,7 +141,8 @@ class BinaryJudge:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"kind": "binary", "table": self.table.to_dict(), "basis": self.basis, "top": self.top}
+        plain = {"kind": "binary", "table": self.table.to_dict(), "basis": self.basis, "top": self.top}
+        return plain | ({"weighted": True} if self.weighted else {})
 
     def _decided(self, rows: Rows) -> tuple[FloatArray, IntArray]:
         score = rows["score"].astype(np.float64) if "score" in (rows.dtype.names or ()) else np.full(len(rows), np.nan)
@@ -362,7 +376,8 @@ def claims_of(rows: Rows) -> Said:
 
 
 def _binary(data: Mapping[str, Any]) -> BinaryJudge:
-    return BinaryJudge(BinaryTable.from_dict(data["table"]), data["basis"], data["top"])
+    table = BinaryTable.from_dict(data["table"])
+    return BinaryJudge(table, data["basis"], data["top"], weighted=data.get("weighted", False))
 
 
 def _hash(*parts: object) -> str:

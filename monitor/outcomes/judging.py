@@ -16,10 +16,11 @@ from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.estimated import Light
 from detectors.performance import Change, Estimate, compare
 from monitor.config.model import ModelConfig
-from monitor.config.performance_checks import at_threshold, ranks_of
+from monitor.config.performance_checks import WEIGHTED_FIGURES, at_threshold, ranks_of
 from monitor.config.score_checks import distribution_of
 from monitor.events import DAY, IntArray
 from monitor.findings import Finding, WindowResult
+from monitor.outcomes.carried import is_weighted
 from monitor.outcomes.coverage import coverage_by_score, coverage_of
 from monitor.outcomes.figures import (
     USUAL,
@@ -102,6 +103,8 @@ def _asked_for(config: ModelConfig) -> Iterator[str]:
             yield from (at_threshold("cost", threshold),) if settings.cost is not None else ()
     if config.task == "ranking":
         yield from (f"{name}_at_{top}" for top in ranks_of(config) for name in ("precision", "recall", "ndcg"))
+    if is_weighted(config):
+        yield from (f"{name}_weighted" for name in WEIGHTED_FIGURES)
     claims = distribution_of(config)
     if claims is not None:
         yield from (name for name in claims.figures(np.zeros((1, claims.size), np.int64)) if name != "interval_excess")
@@ -172,7 +175,7 @@ def judge_windows(
         for place, start in enumerate(begins)
     ]  # fmt: skip
     performance(judged, part.judge, (running, matured), against, config)
-    _covered(judged, part, said, running)
+    _covered(judged, part, said, running, leaning=config.performance.labelled_when is None)
     if isinstance(part.judge, RegressionJudge) and part.judge.claims is not None:
         _transformed(judged, part.judge, part.judge.claims, matured, against, config)
     scored = scores_of(part.judge, running)
@@ -198,7 +201,7 @@ def performance(
         view = one.view
         known = {name: figure_view(figure, place) for name, figure in running.items()}
         matured = {name: figure_view(figure, place) for name, figure in final.items()}
-        share = f"{view.labelled} of {view.predictions} predictions labelled"
+        share = f"{view.labelled} of {view.predictions} predictions labelled{_only(config)}"
         for metric in metrics_of(config):
             if metric not in running:
                 continue
@@ -209,6 +212,12 @@ def performance(
                 one.findings.append(told_change(metric, change, matured[metric], base, config.performance, place))
         shown = {name: change_view(change, place) for name, (change, _) in changes.items()}
         one.view = replace(view, running=known, final=matured, changes=shown)
+
+
+def _only(config: ModelConfig) -> str:
+    """Return what is said of figures that rest on some actions alone."""
+    when = config.performance.labelled_when
+    return "" if when is None else f", {' or '.join(map(str, when))} only"
 
 
 def calibration_findings(found: Calibration, config: ModelConfig, place: int) -> Iterator[Finding]:
@@ -229,7 +238,8 @@ def calibration_findings(found: Calibration, config: ModelConfig, place: int) ->
             yield told(name, "calibration", view, enough)
 
 
-def _covered(judged: Sequence[Judged], part: WholePart, said: IntArray, running: IntArray) -> None:
+def _covered(judged: Sequence[Judged], part: WholePart, said: IntArray, running: IntArray, *, leaning: bool) -> None:
+    """Tell how many predictions have labels and, if asked for, whether that leans by score."""
     predictions = np.array([one.view.predictions for one in judged])
     covered = coverage_of(running[:, 0], predictions)
     scored = scores_of(part.judge, running)
@@ -237,7 +247,7 @@ def _covered(judged: Sequence[Judged], part: WholePart, said: IntArray, running:
         view = figure_view(covered, place)
         one.view = replace(one.view, coverage=view)
         one.findings.append(told("labels", "coverage", view, 1))
-        if scored is not None:
+        if scored is not None and leaning:
             judge, table = scored
             some = slice(place, place + 1)
             found = coverage_by_score(judge, table[some], said_of_scores(part.judge, said)[some])

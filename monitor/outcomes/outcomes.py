@@ -137,6 +137,8 @@ class ModelOutcomes:
         if self.whole is None:
             self._lose(len(joined))
             return
+        if "selected" in self.payload.fields:
+            joined = joined.take(joined.payloads["selected"] == 1)
         judged = joined.bases != UNLABELLED
         good = ~judged | self.whole.judge.usable(joined.labels)
         coded = self._coded("")[joined.payloads["coding"]]

@@ -73,11 +73,11 @@ def test_a_shadow_is_compared_with_its_champion_on_the_same_ids(tmp_path: Path) 
     assert replay(tmp_path / "driftline.yaml", {}, ReplayOptions(json=tmp_path / "out.jsonl")) == 0
     told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     last = {one["detector"]: one for one in told if one["window"] == "challenger"}
-    first, second, truth = (np.array(column) for column in zip(*rows, strict=True))
-    difference = (second - truth) ** 2 - (first - truth) ** 2
-    right = ((first >= 0.5) == truth, (second >= 0.5) == truth)
+    first, second, true = (np.array(column) for column in zip(*rows, strict=True))
+    difference = (second - true) ** 2 - (first - true) ** 2
+    right = ((first >= 0.5) == true, (second >= 0.5) == true)
     only = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
-    paired = stats.ttest_rel((second - truth) ** 2, (first - truth) ** 2)
+    paired = stats.ttest_rel((second - true) ** 2, (first - true) ** 2)
     assert last["paired_t"]["statistic"] == pytest.approx(difference.mean(), abs=1e-8)
     assert last["paired_t"]["p_value"] == pytest.approx(paired.pvalue, rel=1e-5)
     sign = stats.binomtest(int((difference > 0).sum()), int((difference != 0).sum())).pvalue
