@@ -74,7 +74,7 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
     start, end = learning.start, learning.end
     if start is None or end is None:
         return
-    coders = {name: coder for name, coder in model.layout.coders.items() if name != "latency"}
+    coders = {name: coder for name, coder in model.layout.coders.items() if name != "latency" and not is_carried(name)}
     sums = _Sums(model, coders)
     for partition in partitions:
         sums.add(partition, start, end)

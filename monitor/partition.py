@@ -216,7 +216,7 @@ class Partition:
             kept = np.flatnonzero(~beyond)
             batch, tiers, late, before = batch.take(kept), tiers[kept], late[kept], before[kept]
             joined = None if joined is None else joined[kept]
-        batch = model.admit(self.strangers.admit(batch), before)
+        batch = model.derive(model.admit(self.strangers.admit(batch), before))
         if joined is not None:
             self.joinings[batch.model].predictions(self.number, batch, joined)
         lates = int(late.sum())

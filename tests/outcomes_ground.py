@@ -135,7 +135,7 @@ class Life:
         if topic == "l":
             self.joining.labels(0, batch, times)
         else:
-            self.joining.predictions(0, batch, times)
+            self.joining.predictions(0, self.model.derive(batch), times)
 
     def checkpoint(self) -> None:
         """Write everything at once."""

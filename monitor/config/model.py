@@ -423,12 +423,22 @@ class SliceConfig(Section):
     reference.
     """
 
-    by: Annotated[list[str], Field(min_length=1, max_length=2)]
+    by: Annotated[list[str], Field(max_length=2)] = Field(default_factory=list)
     """One column, or two together. Numbers are cut into at most ten ranges of about equal mass."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    """Names the part that ``where`` says."""
+    where: Annotated[str, Field(max_length=2000)] | None = None
+    """Instead of ``by``: features compared with constants by ``< <= > >= == != in``, with ``and``, ``or``, ``not``,
+    such as ``amount > 1000 and country in ["de", "fr"]``. What hangs on a missing cell is a slice of its own."""
     top_k: Annotated[int, Field(ge=1, le=1000)] = 20
     """The commonest values of a column; the rest is one slice, missing and bad cells are another."""
     min_samples: Annotated[int, Field(ge=1)] = 300
     """With fewer rows a slice is not judged."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns whose values part the rows."""
+        return tuple(self.by) if self.where is None else (f"where:{self.name}",)
 
 
 class ChallengerConfig(Section):

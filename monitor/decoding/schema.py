@@ -82,7 +82,7 @@ def is_reserved(name: str) -> bool:
 
 def is_carried(name: str) -> bool:
     """Whether a column only goes along until its row is judged: it has no bins, and no reference."""
-    return name in _CARRIED or name.startswith(_FAMILIES)
+    return name in _CARRIED or name.startswith((*_FAMILIES, "where:"))
 
 
 @dataclass(frozen=True)

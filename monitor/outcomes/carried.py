@@ -85,7 +85,7 @@ class Carried:
         if self.config.performance.labelled_when is not None:
             fields["selected"] = "<i1"
             fields |= {"propensity": "<f8"} if is_weighted(self.config) else {}
-        fields |= {field_of(tuple(slicing.by)): "<u4" for slicing in self.config.slices[:MOST_SLICINGS]}
+        fields |= {field_of(slicing.columns): "<u4" for slicing in self.config.slices[:MOST_SLICINGS]}
         return Payload(fields)
 
     def pack(

@@ -14,6 +14,7 @@ from monitor.config.model import ModelConfig, SliceConfig
 from monitor.decoding.sampling import hash64
 from monitor.decoding.schema import is_carried
 from monitor.events import Batch, Column, FloatArray
+from monitor.parts import parts_of_slices, with_parts
 from monitor.reference.census import Census
 from monitor.reference.counting import Counting
 from monitor.reference.document import FLAGGED, Reference
@@ -101,6 +102,7 @@ class ReferenceBuilder:
         self._summaries: dict[str, Summary] = {}
         self._counting: Counting | None = None
         self._bins: dict[str, Bins] = {}
+        self._parts = parts_of_slices(settings.slices)
 
     def observe(self, batch: Batch) -> None:
         """Take note of rows: the first pass."""
@@ -165,7 +167,7 @@ class ReferenceBuilder:
             raise RuntimeError("fit before counting")
         if len(batch):
             apart = (hash64(batch.ids) % 2).astype(np.int64)
-            self._counting.add(self._with_flagged(batch), apart)
+            self._counting.add(with_parts(self._with_flagged(batch), self._parts), apart)
 
     def reference(self, *, source: str, created: int | None = None, notes: Iterable[str] = ()) -> Reference:
         """Return the reference; end of the second pass.
