@@ -57,7 +57,11 @@ class Assembly:
         return {
             topic: Decoder(
                 [
-                    *(Schema.of(model.config, columns_of(model), model.types) for model in predictions.get(topic, ())),
+                    *(
+                        schema
+                        for model in predictions.get(topic, ())
+                        for schema in Schema.all_of(model.config, columns_of(model), model.types)
+                    ),
                     *(Schema.of_labels(model.config) for model in labels.get(topic, ())),
                 ],
                 self.config.limits,

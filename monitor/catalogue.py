@@ -7,58 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Kind = Literal["counter", "gauge", "histogram", "summary", "info"]
-Scope = Literal["service", "input", "model", "window", "feature", "outcome"]
+from monitor.figure_metrics import FAMILIES, OUTCOME, bounds
+from monitor.metric import Metric, Scope
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BYTES: Final = tuple(float(1 << power) for power in range(10, 28, 2))
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric family.
-
-    Parameters
-    ----------
-    name
-        As it stands in queries, with ``_total`` and ``_info``, without ``_bucket``.
-    labels
-        Label names. A label whose value would be empty is left out.
-    unit
-        Base unit that the name carries, empty for statistics without one.
-    export
-        Word that switches the metric on in ``metrics.export``; empty when it is always exported.
-    detector
-        Detector whose statistic this is.
-    buckets
-        Upper bounds of a histogram, without infinity.
-    bound_of
-        The metric that this one is an end of the 95 % interval of.
-    """
-
-    name: str
-    kind: Kind
-    scope: Scope
-    help: str
-    labels: tuple[str, ...] = ()
-    unit: str = ""
-    export: str = ""
-    detector: str = ""
-    buckets: tuple[float, ...] = ()
-    bound_of: str = ""
-
-    @property
-    def family(self) -> str:
-        """The name without the suffix that its type adds.
-
-        >>> RECORDS.family, PSI.family
-        ('driftline_records', 'driftline_feature_psi')
-        """
-        return self.name.removesuffix("_total").removesuffix("_info")
-
 
 BUILD: Final = Metric(
     "driftline_build_info",
@@ -261,6 +216,41 @@ LABELS_REJECTED: Final = Metric(
     "driftline_labels_rejected_total", "counter", "model",
     "Labels that cannot be used: `label_missing`, `label_bad` or `label_unknown_class`.", ("model", "reason"),
 )  # fmt: skip
+PAIR_ROWS: Final = Metric(
+    "driftline_pair_rows_total", "counter", "model",
+    "Requests and responses that are logged apart: `seen`, and what became of them, `paired`, `unpaired_request`, "
+    "`unpaired_response`, `duplicate`, `overflow`; the rest of `seen` waits.",
+    ("model", "outcome"), "rows",
+)  # fmt: skip
+_CHALLENGER: Final = ("model", "version", "champion", "champion_version")
+CHALLENGER_ROWS: Final = Metric(
+    "driftline_challenger_rows_total", "counter", "model",
+    "Labelled ids that this challenger and its champion both predicted.", _CHALLENGER, "rows",
+)  # fmt: skip
+CHALLENGER_UNMATCHED: Final = Metric(
+    "driftline_challenger_unmatched_total", "counter", "model",
+    "Labelled ids that only one of a challenger and its champion predicted.", ("model", "champion"),
+)  # fmt: skip
+CHALLENGER_ACCURACY: Final = Metric(
+    "driftline_challenger_accuracy_difference", "gauge", "model",
+    "Accuracy of the challenger less that of its champion on the same ids.", _CHALLENGER,
+)  # fmt: skip
+CHALLENGER_LOSS: Final = Metric(
+    "driftline_challenger_loss_difference", "gauge", "model",
+    "Mean loss of the challenger less that of its champion on the same ids: squared error of the probability, absolute "
+    "error of a regression. Below 0 the challenger is better. The interval of `bound` holds however often one looks.",
+    (*_CHALLENGER, "bound"),
+)  # fmt: skip
+CHALLENGER_P: Final = Metric(
+    "driftline_challenger_p_value", "gauge", "model",
+    "P-value of equal losses that holds however often one looks.", _CHALLENGER,
+)  # fmt: skip
+FLAWED: Final = Metric(
+    "driftline_outcomes_flawed_total", "counter", "model",
+    "Predictions that labels judge in part only: `score_outside` 0 to 1; of the scores of classes, `scores_missing`, "
+    "`scores_outside` or a `scores_sum` that is not 1; and `label_not_counted`, pairs that no figure has.",
+    ("model", "reason"),
+)  # fmt: skip
 WITHOUT_ENTITY: Final = Metric(
     "driftline_predictions_without_entity_total", "counter", "model",
     "Predictions that no label can find under `labels.match: last_before`: `unnamed` says nothing of whom it is about, "
@@ -395,94 +385,33 @@ QUALITY: Final = Metric(
     (*_FEATURE, "kind"), "ratio", export="quality",
 )  # fmt: skip
 
-OUTCOME_LABELS: Final = ("model", "version", "window", "slice", "basis")
-_OUTCOME: Final = OUTCOME_LABELS[:-1]
-
-
-def _figures(prefix: str, labels: tuple[str, ...], texts: dict[str, tuple[str, str]]) -> dict[str, Metric]:
-    found = {}
-    for metric, (name, text) in texts.items():
-        unit = "ratio" if name.endswith("_ratio") else ""
-        found[metric] = Metric(f"driftline_{prefix}{name}", "gauge", "outcome", text, labels, unit)
-    return found
-
-
-def bounds(metric: Metric) -> tuple[Metric, Metric]:
-    """Return the metrics of the lower and the upper end of a figure's 95 % interval."""
-    low, high = (
-        Metric(f"{metric.name}_{end}", metric.kind, metric.scope, f"The {end} end of the 95 % interval.",
-               metric.labels, bound_of=metric.name)
-        for end in ("lower", "upper")
-    )  # fmt: skip
-    return low, high
-
-
-_OF_DECISIONS: Final = {
-    "accuracy": ("accuracy_ratio", "Share of right decisions, or of right classes."),
-    "precision": ("precision_ratio", "Share of positives among what was flagged."),
-    "recall": ("recall_ratio", "Share of the positives that was flagged."),
-    "f1": ("f1_ratio", "Harmonic mean of precision and recall."),
-    "specificity": ("specificity_ratio", "Share of the negatives that was not flagged."),
-    "roc_auc": ("auc_ratio", "Area under the ROC curve."),
-    "average_precision": ("average_precision_ratio", "Average precision, the area under precision and recall."),
-}
-FIGURES: Final = _figures("", OUTCOME_LABELS, {
-    **_OF_DECISIONS,
-    "mcc": ("matthews_correlation", "Matthews correlation of decisions with labels."),
-    "false_positive_rate": ("false_positive_ratio", "Share of the negatives that was flagged."),
-    "false_negative_rate": ("false_negative_ratio", "Share of the positives that was not flagged."),
-    "ks": ("score_ks_ratio", "Kolmogorov-Smirnov distance of the positives' scores from the negatives'."),
-    "log_loss": ("log_loss", "Mean logarithmic loss of the scores, natural logarithm."),
-    "brier": ("brier_score", "Mean squared difference of score and label."),
-    "cost": ("prediction_cost", "Mean cost of a prediction by the configured costs."),
-    "f1_macro": ("f1_macro_ratio", "Mean over the classes of F1."),
-    "f1_weighted": ("f1_weighted_ratio", "Mean over the classes of F1, each by its labels."),
-    "kappa": ("cohen_kappa", "Agreement of classes with labels beyond chance."),
-    "mae": ("mae", "Mean size of the error, in units of the label."),
-    "rmse": ("rmse", "Root of the mean squared error, in units of the label."),
-    "bias": ("bias", "Mean of prediction less label."),
-    "r2": ("r2", "Share of the labels' variance that predictions explain."),
-    "mape": ("mape_ratio", "Mean size of the error as a share of the label."),
-})  # fmt: skip
-"""Figure → metric. ``basis`` is ``running`` (labels as known now) or ``matured`` (predictions judged for good)."""
-CALIBRATION: Final = _figures("", _OUTCOME, {
-    "ece": ("calibration_ece_ratio", "Expected calibration error in bins of equal mass."),
-    "ece_of_chance": ("calibration_ece_chance_ratio", "What a calibrated model would show as that error, by chance."),
-    "mce": ("calibration_mce_ratio", "Largest calibration error of a bin with 100 rows or more."),
-    "calibration_slope": ("calibration_slope", "Slope of labels on the scores' log odds; 1 when calibrated."),
-    "calibration_intercept": ("calibration_intercept", "Intercept of the same; 0 when calibrated."),
-})  # fmt: skip
-ESTIMATES: Final = _figures("estimated_", _OUTCOME, {
-    name: (metric, f"{text} Estimated from scores, before labels come.")
-    for name, (metric, text) in _OF_DECISIONS.items()
-})  # fmt: skip
 ESTIMATE_LIGHT: Final = Metric(
     "driftline_estimate_light", "gauge", "outcome",
-    "Whether late labels bear the estimates out: 1 they do, 0 too few to tell, -1 they contradict them.", _OUTCOME,
+    "Whether late labels bear the estimates out: 1 they do, 0 too few to tell, -1 they contradict them.", OUTCOME,
 )  # fmt: skip
 OUTCOME_ROWS: Final = Metric(
     "driftline_outcome_rows", "gauge", "outcome",
     "Predictions of the window by state: `predicted`, `labelled`, `matured` (judged for good), `unlabelled` (came of "
     "age without a label).",
-    (*_OUTCOME, "state"), "rows",
+    (*OUTCOME, "state"), "rows",
 )  # fmt: skip
 OUTCOME_COVERAGE: Final = Metric(
     "driftline_window_label_coverage_ratio", "gauge", "outcome", "Share of the window's predictions with a label.",
-    _OUTCOME, "ratio",
+    OUTCOME, "ratio",
 )  # fmt: skip
 OUTCOME_END: Final = Metric(
     "driftline_outcome_window_end_timestamp_seconds", "gauge", "outcome",
-    "Event time at which the last judged window ended.", _OUTCOME, "seconds",
+    "Event time at which the last judged window ended.", OUTCOME, "seconds",
 )  # fmt: skip
 DROP_RATIO: Final = Metric(
     "driftline_performance_drop_ratio", "gauge", "outcome",
     "By how much a matured figure is worse than the baseline, divided by the drop that is allowed.",
-    (*_OUTCOME, "metric"), "ratio",
+    (*OUTCOME, "metric"), "ratio",
 )  # fmt: skip
 DROP_DETECTED: Final = Metric(
     "driftline_performance_drop_detected", "gauge", "outcome",
     "1 when a matured figure is surely worse than the baseline by more than the drop that is allowed.",
-    (*_OUTCOME, "metric"),
+    (*OUTCOME, "metric"),
 )  # fmt: skip
 
 BY_DETECTOR: Final = {metric.detector: metric for metric in (*STATISTICS, NEW_COLUMN)}
@@ -504,10 +433,9 @@ def metrics() -> Iterator[Metric]:
                 yield from STATISTICS
             else:
                 yield value
-    for figures in (FIGURES, CALIBRATION, ESTIMATES):
-        for metric in figures.values():
-            yield metric
-            yield from bounds(metric)
+    for metric in FAMILIES:
+        yield metric
+        yield from bounds(metric)
 
 
 def reference_page() -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.concept.keys import CONCEPT, STREAMS
+from monitor.duel import DUELS
 from monitor.join.agenda import AGENDA
 from monitor.join.entries import ENTRIES
 from monitor.join.join import JOINS
@@ -25,6 +26,7 @@ from monitor.keys import MalformedKeyError, parse, prefix
 from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.outcomes import OUTCOMES, STATES
 from monitor.outgoing import HOLD, QUEUE
+from monitor.pairs import PAIRS
 from monitor.panes import LAYOUTS, PANES
 from monitor.partition import PARTITIONS, RESTATED
 from monitor.positions import TOPICS
@@ -55,6 +57,8 @@ NAMES: Final[Mapping[bytes, str]] = {
     JOURNAL: "outcomes to be counted in slices",
     STATES: "outcomes, and their windows due",
     JOININGS: "clocks of joins",
+    DUELS: "comparisons of challengers with their champions",
+    PAIRS: "requests and responses that wait",
     JOINS: "joins",
     RUNS: "joined rows, by checkpoint",
     PAGES: "joined rows",

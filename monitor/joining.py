@@ -13,6 +13,7 @@ import numpy as np
 from monitor.concept.watched import PayloadReader
 from monitor.config.model import ModelConfig
 from monitor.decoding.sampling import kept
+from monitor.duel import CHALLENGER, Duel
 from monitor.events import MINUTE, Batch, IntArray, Records
 from monitor.join.clock import NEVER, InputClock, InputClocks
 from monitor.join.identity import identify
@@ -51,6 +52,11 @@ class Outcomes(Protocol):
         """Return what each prediction of a batch carries."""
         ...
 
+    @property
+    def flaws(self) -> Mapping[str, int]:
+        """Why predictions were judged in part only, or pairs not at all → how many so far."""
+        ...
+
     def take(self, joined: Joined) -> None:
         """Count judged predictions, or take them back where the sign says so; pairs that are completed are left out."""
         ...
@@ -84,6 +90,12 @@ class Joining:
     """Whether a prediction's own row says what was true."""
     concept: ConceptStreams | None = None
     """What watches completed pairs one by one, where the configuration has such detectors."""
+    duel: Duel | None = None
+    """The comparison with the champion, where this model challenges one."""
+    against: list[tuple[int, Duel]] = field(default_factory=list)
+    """Comparisons that hear of completed pairs, each with this model's side."""
+    task: str = ""
+    carried: PayloadReader | None = None
     counters: Counter[str] = field(default_factory=Counter)
     """Labels that cannot be used, by reason."""
     last_label: int | None = None
@@ -103,6 +115,8 @@ class Joining:
         inputs: Mapping[str, int],
         carried: PayloadReader | None = None,
         shards: int = 1,
+        *,
+        compared: bool = False,
     ) -> tuple[Joining, list[str]]:
         """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
 
@@ -116,6 +130,8 @@ class Joining:
             Reads what predictions carry, for detectors of concept drift; without it there are none.
         shards
             Processes that share the partitions.
+        compared
+            Whether another model challenges this one.
 
         Raises
         ------
@@ -123,7 +139,8 @@ class Joining:
             When what is stored is damaged.
         """
         truth, name = Truth.of(config), config.name
-        completed = carried is not None and bool(config.concept)
+        challenges = config.challenger_of is not None
+        completed = carried is not None and (bool(config.concept) or challenges or compared)
         own = {topic: -(-count // shards) for topic, count in inputs.items()}
         matching = matching_of(config, truth, own, completed=completed)
         rules, sides = matching.rules, matching.sides
@@ -143,7 +160,12 @@ class Joining:
         joining.in_one_row = matching.in_one_row
         if matching.by_entity:
             joining.entities = LastBefore(store, number, name, config.join.wait)
-        if rules.completed and carried is not None:
+        joining.task, joining.carried = config.task, carried
+        if challenges and carried is not None:
+            joining.duel, anew = Duel.load(store, number, config)
+            joining.against.append((CHALLENGER, joining.duel))
+            changes += anew
+        if config.concept and carried is not None:
             # River takes seconds to import, and few configurations need it
             from monitor.concept.streams import ConceptStreams  # noqa: PLC0415
 
@@ -252,6 +274,9 @@ class Joining:
         if self.concept is not None:
             self.concept.take(joined.take(completed))
             self.concept.advance(self.join.watermark)
+        for side, duel in self.against:
+            if self.carried is not None:
+                duel.take(side, self.task, joined.take(completed), self.carried)
         judged = joined.take(~completed) if completed.any() else joined
         if len(judged):
             self.outcomes.take(judged)
@@ -270,6 +295,7 @@ class Joining:
         return JoinView(
             rows=dict(self.join.counters),
             rejected={reason: self.counters[reason] for reason in REASONS},
+            flaws=dict(self.outcomes.flaws),
             entities={}
             if self.entities is None
             else {"unnamed": self.counters[NO_ENTITY], "overflow": self.entities.overflow},
@@ -287,7 +313,7 @@ class Joining:
         deletes = deletes + dropped
         if self._changed:
             puts[self._key] = msgspec.msgpack.encode(self._state())
-        for part in (self.concept, self.entities):
+        for part in (self.concept, self.entities, self.duel):
             if part is not None:
                 more, gone = part.changes()
                 puts.update(more)
@@ -298,7 +324,7 @@ class Joining:
         """Note that the changes are in the store."""
         self.join.written()
         self.outcomes.written()
-        for part in (self.concept, self.entities):
+        for part in (self.concept, self.entities, self.duel):
             if part is not None:
                 part.written()
         self._changed = False

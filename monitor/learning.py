@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from monitor.decoding.schema import is_carried
 from monitor.events import HOUR, Batch, Column
 
 SAMPLE: Final = 10_000
@@ -68,6 +69,7 @@ class Learning:
             cells = {
                 column: None if row in bad.get(column, ()) else _plain(values, row)
                 for column, values in batch.columns.items()
+                if not is_carried(column)
             }
             entry = (rank, _Row(cells))
             if len(self._sample) < SAMPLE:

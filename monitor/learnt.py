@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 
 from detectors.bins import CategoricalBins, NumericBins
+from monitor.decoding.schema import is_carried
 from monitor.events import DAY, HOUR, IntArray
 from monitor.layout import Coder
 from monitor.learning import Learning
@@ -21,7 +22,7 @@ from monitor.slices import Key
 from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
-_NOT_COMPARED = frozenset({"latency", "error", "flagged", "label", "entity"})
+_NOT_COMPARED = frozenset({"latency", "error", "flagged"})
 
 
 def advance_learning(model: Model, least: int, partitions: Iterable[Partition]) -> bool:
@@ -49,7 +50,9 @@ def restore_coders(model: Model) -> None:
 
 
 def _begin_counts(model: Model, learning: Learning, partitions: list[Partition]) -> None:
-    columns = {name: column for name, column in learning.columns().items() if name not in _NOT_COMPARED}
+    columns = {
+        name: column for name, column in learning.columns().items() if not (name in _NOT_COMPARED or is_carried(name))
+    }
     settings = model.config.reference
     features = model.config.features
     bins = fit_bins(
@@ -71,7 +74,7 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
     start, end = learning.start, learning.end
     if start is None or end is None:
         return
-    coders = {name: coder for name, coder in model.layout.coders.items() if name != "latency"}
+    coders = {name: coder for name, coder in model.layout.coders.items() if name != "latency" and not is_carried(name)}
     sums = _Sums(model, coders)
     for partition in partitions:
         sums.add(partition, start, end)

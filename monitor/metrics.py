@@ -19,14 +19,25 @@ from prometheus_client.registry import Collector
 
 from monitor import catalogue
 from monitor.alert_series import add_alerts
-from monitor.catalogue import Metric
 from monitor.decoding.reasons import REJECTS
 from monitor.events import DAY, HOUR
 from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUTCOMES
 from monitor.labels import label
+from monitor.metric import Metric
 from monitor.outcome_series import outcome_series
+from monitor.pairs import COUNTER
 from monitor.series import SeriesSet, window_series
-from monitor.views import ConceptView, EvidenceView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
+from monitor.views import (
+    ChallengerView,
+    ConceptView,
+    EvidenceView,
+    JoinView,
+    ModelView,
+    PerformanceView,
+    View,
+    ViewHolder,
+    WindowView,
+)
 
 SILENT_WINDOWS: Final = 3
 """Windows of a model that had no rows for so many of their lengths (wall clock) are no longer exported."""
@@ -240,8 +251,22 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
         series.add(catalogue.LEARNING, model.learning.progress, name)
     for watching in model.concept:
         _add_concept(series, watching, name)
+    for duel in model.challenger:
+        _add_challenger(series, duel, name)
+    for champion, unmatched in {duel.champion: duel.unmatched for duel in model.challenger}.items():
+        series.add(catalogue.CHALLENGER_UNMATCHED, unmatched, name, label(champion))
     for fleet in model.evidence:
         _add_evidence(series, fleet, name)
+
+
+def _add_challenger(series: SeriesSet, duel: ChallengerView, model: str) -> None:
+    champion, own = duel.versions
+    place = (model, label(own), label(duel.champion), label(champion))
+    series.add(catalogue.CHALLENGER_ROWS, duel.rows, *place)
+    series.add(catalogue.CHALLENGER_ACCURACY, duel.accuracy, *place)
+    for bound, value in (("", duel.loss), ("lower", duel.loss_low), ("upper", duel.loss_high)):
+        series.add(catalogue.CHALLENGER_LOSS, value, *place, bound)
+    series.add(catalogue.CHALLENGER_P, duel.p_value, *place)
 
 
 def _add_evidence(series: SeriesSet, fleet: EvidenceView, model: str) -> None:
@@ -274,6 +299,8 @@ def _add_join(series: SeriesSet, name: str, join: JoinView) -> None:
     series.add(catalogue.LABELS, join.rows.get(("label", "seen"), 0), name)
     for reason, number in join.rejected.items():
         series.add(catalogue.LABELS_REJECTED, number, name, reason)
+    for reason, number in join.flaws.items():
+        series.add(catalogue.FLAWED, number, name, reason)
     for reason, number in join.entities.items():
         series.add(catalogue.WITHOUT_ENTITY, number, name, reason)
     series.add(catalogue.LAST_LABEL, _seconds(join.last_label), name)
@@ -295,6 +322,8 @@ def _add_counters(series: SeriesSet, view: View) -> None:
     for (model, name), number in sorted(counters.items()):
         if name.startswith(_REJECTED):
             series.add(catalogue.REJECTED, number, label(model), label(name.removeprefix(_REJECTED)))
+        elif name.startswith(COUNTER):
+            series.add(catalogue.PAIR_ROWS, number, label(model), name.removeprefix(COUNTER))
         elif name in _SKIPPED:
             series.add(catalogue.SKIPPED, number, label(model), name)
         elif name not in _KNOWN:

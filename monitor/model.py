@@ -11,11 +11,13 @@ import numpy as np
 from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
+from monitor.config.where import WHERE, Where
 from monitor.decoding.schema import ColumnType
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.layout import Coder, Layout
 from monitor.learning import Learning
 from monitor.origins import origin_of, origins_of
+from monitor.parts import parts_of, with_parts
 from monitor.reference import Reference
 from monitor.slices import crosses_of
 from monitor.windows import WindowSet
@@ -53,6 +55,8 @@ class Model:
     most_versions: int = 4
     versions: dict[str, int] = field(default_factory=dict)
     """Versions that are counted apart → greatest event time of their rows."""
+    parts: Mapping[str, Where] | None = None
+    """Column → the part of the traffic that it says a row is in; made when first needed."""
     appeared: dict[tuple[str, str], int] = field(default_factory=dict)
     """(window, unknown field) → start of the first window that told of it."""
 
@@ -64,7 +68,7 @@ class Model:
         types: dict[str, ColumnType] = {
             name: "numeric" if getattr(coder, "numeric", False) else "categorical"
             for name, coder in self.layout.coders.items()
-            if name not in ROLES
+            if name not in ROLES and not name.startswith(WHERE)
         }
         for name, feature in self.config.features.items():
             if feature.type in {"id", "ignore"}:
@@ -92,6 +96,9 @@ class Model:
             chosen["error"] = Flags("error")
         if self.decision is not None and mapped.score is not None:
             chosen[FLAGGED] = Flags(f"score {self.decision.op} {self.decision.threshold!r}")
+        for sliced in self.config.slices:
+            if sliced.where is not None:
+                chosen[sliced.columns[0]] = Flags(f"where {sliced.where}")
         origins = origins_of(self.config.predictions)
         where = {name: origin_of(origins, name) for name in chosen}
         self.layout = Layout(chosen, crosses_of(self.config.slices, chosen), where)
@@ -99,7 +106,7 @@ class Model:
     def unjudged_slices(self) -> list[str]:
         """Return the slices that the reference did not count, so that nothing in them can be judged."""
         reference = self.reference
-        asked = {",".join(config.by): tuple(config.by) for config in self.config.slices}
+        asked = {",".join(config.columns): config.columns for config in self.config.slices}
         if reference is None:
             return []
         judged = {key[0] for key, cross in self.layout.crosses.items() if reference.cross(cross, "") is not None}
@@ -129,6 +136,12 @@ class Model:
             rows = zip(batch.versions, now.tolist(), batch.times.tolist(), strict=True)
             admitted = [self._admit_row(*row) for row in rows]
         return replace(batch, versions=admitted)
+
+    def derive(self, batch: Batch) -> Batch:
+        """Return accepted rows with the columns that say which parts of ``slices.where`` they are in."""
+        if self.parts is None:
+            self.parts = parts_of(self.config)
+        return with_parts(batch, self.parts)
 
     def prepare(self, batch: Batch) -> Batch:
         """Return accepted rows with what follows from their cells, such as whether the decision flags them."""

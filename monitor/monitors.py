@@ -13,6 +13,7 @@ from detectors.counts import merge_bins
 from detectors.registry import STATISTICS
 from monitor.coders import NO, YES
 from monitor.config.model import DetectorConfig
+from monitor.config.where import WHERE
 from monitor.events import FloatArray, IntArray
 from monitor.model import FLAGGED, ROLES, Model
 
@@ -60,6 +61,8 @@ def monitors_of(model: Model, version: str, detector: DetectorConfig) -> list[Mo
 
 def _columns(model: Model, selector: str) -> Iterator[str]:
     for name, coder in model.layout.coders.items():
+        if name.startswith(WHERE):
+            continue
         feature = name not in ROLES
         numeric = isinstance(coder, NumericBins)
         if (

@@ -17,6 +17,7 @@ from monitor.config.root import Config
 from monitor.config.stream_checks import unlike_topics
 from monitor.crashes import CrashGuard
 from monitor.dead_letters import build_sink
+from monitor.duel import CHAMPION
 from monitor.evaluate import Evaluator
 from monitor.evidence.keeper import Keeper
 from monitor.history import History
@@ -150,11 +151,19 @@ def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOu
         if unlike := unlike_topics(model.config, counts, shards.count):
             raise UnlikeTopicsError(unlike)
         joining, changes = Joining.load(
-            assembly.store, shards.index, model.config, taker, counts, OutcomesReader(taker), shards.count
-        )
+            assembly.store, shards.index, model.config, taker, counts, OutcomesReader(taker), shards.count,
+            compared=any(_champion(other) == name for other in assembly.models.values()),
+        )  # fmt: skip
         joinings[name] = joining
         model.changes += changes
+    for joining in joinings.values():
+        if joining.duel is not None and joining.duel.champion in joinings:
+            joinings[joining.duel.champion].against.append((CHAMPION, joining.duel))
     return joinings
+
+
+def _champion(model: Model) -> str | None:
+    return None if model.config.challenger_of is None else model.config.challenger_of.model
 
 
 def _hold_back(pipeline: Pipeline, commit: int, begun_anew: Iterable[TopicPartition]) -> dict[bytes, bytes]:

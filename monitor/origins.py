@@ -25,9 +25,11 @@ def origins_of(stream: StreamConfig) -> dict[str, str]:
     ['score']
     """
     mapped = stream.map
-    common = [
+    common: list[object] = [
         sorted(stream.where.items()), stream.explode, sorted(mapped.decode.items()), mapped.time, stream.time_format,
     ]  # fmt: skip
+    if stream.pair is not None:
+        common.append(stream.pair.model_dump(mode="json"))
     paths: dict[str, object] = {role: getattr(mapped, role) for role in _ROLES}
     if isinstance(mapped.features, dict):
         paths |= {f"{FEATURES}.{name}": path for name, path in mapped.features.items()}

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from monitor import catalogue
-from monitor.catalogue import Metric
+from monitor import catalogue, figure_metrics
 from monitor.findings import worst_status
 from monitor.labels import label
+from monitor.metric import Metric
 from monitor.series import SeriesSet, drift_ratio
 from monitor.views import FigureView, PerformanceView
 
 _LIGHTS: Final = {"holds": 1.0, "unproven": 0.0, "broken": -1.0}
-_SHOWN: Final = ("performance", "performance_matured")
+_BASES: Final = {"performance": "running", "performance_matured": "matured"}
 _ORDER: Final = ("drift", "warn", "ok", "insufficient")
-_BOUNDS: Final = {
-    metric.name: catalogue.bounds(metric)
-    for figures in (catalogue.FIGURES, catalogue.CALIBRATION, catalogue.ESTIMATES)
-    for metric in figures.values()
-}
+_BOUNDS: Final = {metric.name: figure_metrics.bounds(metric) for metric in figure_metrics.FAMILIES}
 
 
 def outcome_series(views: Iterable[PerformanceView], limit: int) -> SeriesSet:
@@ -49,15 +45,16 @@ def _add(series: SeriesSet, view: PerformanceView) -> None:
     series.add(catalogue.OUTCOME_END, result.end / 1e6, *place)
     if view.coverage is not None:
         series.add(catalogue.OUTCOME_COVERAGE, view.coverage.value, *place)
-    known = {(one.column, one.detector) for one in result.findings if one.status != "insufficient"}
-    for metric, family in catalogue.FIGURES.items():
-        for detector, figures, basis in zip(_SHOWN, (view.running, view.final), ("running", "matured"), strict=True):
-            if (metric, detector) in known:
-                _figure(series, family, figures.get(metric), *place, basis)
-    for metric, family in catalogue.CALIBRATION.items():
-        if (metric, "calibration") in known:
-            _figure(series, family, view.calibration.get(metric), *place)
-    for metric, family in catalogue.ESTIMATES.items():
+    for finding in result.findings:
+        basis, metric = _BASES.get(finding.detector), finding.column
+        if finding.status == "insufficient":
+            continue
+        if basis is not None and (found := figure_metrics.metric_of(metric)) is not None:
+            figures = view.running if basis == "running" else view.final
+            _figure(series, found[0], figures.get(metric), *place, basis, *([label(found[1])] if found[1] else []))
+        elif finding.detector == "calibration" and metric in figure_metrics.CALIBRATION:
+            _figure(series, figure_metrics.CALIBRATION[metric], view.calibration.get(metric), *place)
+    for metric, family in figure_metrics.ESTIMATES.items():
         _figure(series, family, view.estimated.get(metric), *place)
     if view.light is not None:
         series.add(catalogue.ESTIMATE_LIGHT, _LIGHTS.get(view.light), *place)

@@ -18,6 +18,7 @@ from monitor.held import HeldRow, decode_held, encode_held, reject_of
 from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.model import Model
+from monitor.pairs import COUNTER, HALVES, Pairs
 from monitor.panes import Reader, Shelf
 from monitor.rows import ENOUGH, RowBuffer, count
 from monitor.sightings import Strangers
@@ -48,6 +49,8 @@ class Partition:
     strangers: Strangers = field(default_factory=Strangers)
     joinings: Mapping[str, Joining] = field(default_factory=dict)
     """Model → its join, where it has labels."""
+    pairs: dict[str, Pairs] = field(default_factory=dict)
+    """Model → requests and responses on their way to each other, where these are logged apart."""
     _held: dict[str, list[HeldRow]] = field(default_factory=dict)
     _buffers: dict[str, RowBuffer] = field(default_factory=dict)
     _restated: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
@@ -60,6 +63,12 @@ class Partition:
         data = reader.get(compose(PARTITIONS, number))
         if data is not None:
             partition._restore(msgspec.msgpack.decode(data))
+        for name, model in models.items():
+            if model.config.predictions.pair is not None:
+                partition.pairs[name], lost = Pairs.load(model.config, number, reader)
+                if lost:
+                    what = f"lets go of {lost} requests and responses in partition {number}"
+                    model.changes.append(f"{what}, since the mapping changed")
         return partition
 
     def apply(self, chunk: Chunk) -> None:
@@ -75,8 +84,14 @@ class Partition:
         for batch in chunk.batches:
             if batch.kind == "label":
                 self._take_labels(batch, chunk.records)
-            else:
+            elif batch.kind == "prediction":
                 self._take(batch, chunk.records)
+        for name, pairs in self.pairs.items():
+            paired = pairs.take([batch for batch in chunk.batches if batch.model == name and batch.kind in HALVES])
+            self.counters.update({(name, COUNTER + outcome): rows for outcome, rows in pairs.counters.items()})
+            pairs.counters.clear()
+            if paired is not None:
+                self._take(paired, chunk.records)
 
     def flush(self) -> None:
         """Count every buffered row into its pane."""
@@ -117,6 +132,10 @@ class Partition:
         puts, deletes = self.shelf.changes()
         for key, rows in self._restated.items():
             puts[self._restated_key(key)] = rows.to_bytes(8, "big")
+        for pairs in self.pairs.values():
+            more, gone = pairs.changes()
+            puts.update(more)
+            deletes = deletes + gone
         if self._changed:
             puts[compose(PARTITIONS, self.number)] = msgspec.msgpack.encode(self._state())
         return puts, deletes
@@ -124,6 +143,8 @@ class Partition:
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.shelf.written()
+        for pairs in self.pairs.values():
+            pairs.written()
         self._restated.clear()
         self.seen.clear()
         self._changed = False
@@ -195,7 +216,7 @@ class Partition:
             kept = np.flatnonzero(~beyond)
             batch, tiers, late, before = batch.take(kept), tiers[kept], late[kept], before[kept]
             joined = None if joined is None else joined[kept]
-        batch = model.admit(self.strangers.admit(batch), before)
+        batch = model.derive(model.admit(self.strangers.admit(batch), before))
         if joined is not None:
             self.joinings[batch.model].predictions(self.number, batch, joined)
         lates = int(late.sum())

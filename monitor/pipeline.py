@@ -275,6 +275,15 @@ class Pipeline:
         for partition in partitions:
             partition.shelf.touched -= panes
 
+    def _drain(self) -> None:
+        """Count what the joins gave out; a challenger and its champion are compared once both did."""
+        for joining in self.joinings.values():
+            joining.drain()
+        for joining in self.joinings.values():
+            if joining.duel is not None and joining.duel.champion in self.joinings:
+                both = (joining, self.joinings[joining.duel.champion])
+                joining.duel.close(min(one.join.watermark for one in both))
+
     def _write(self, *, sync: bool = True) -> None:
         if self.hold.passed(self.positions()):
             self.entering[1].append(compose(HOLD, 0))
@@ -292,8 +301,8 @@ class Pipeline:
         queued, acknowledged = self.outgoing.changes()
         puts.update(queued)
         deletes.extend(acknowledged)
+        self._drain()
         for joining in self.joinings.values():
-            joining.drain()
             changed, dropped = joining.changes()
             puts.update(changed)
             deletes.extend(dropped)
@@ -375,7 +384,12 @@ class Pipeline:
         self.pulse()
 
     def _hear(self, joining: Joining) -> None:
-        """Put into history what the detectors of concept drift have to say."""
+        """Put into history what the detectors of concept drift and the comparison with the champion have to say."""
+        if joining.duel is not None and (compared := joining.duel.results()):
+            self.assembly.history.upsert(compared)
+            joining.duel.delivered()
+            if self.results is not None:
+                self.results(compared)
         if joining.concept is None or not (results := joining.concept.results()):
             return
         self.assembly.history.upsert(results)

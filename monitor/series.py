@@ -13,9 +13,9 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.samples import Sample
 
 from monitor import catalogue
-from monitor.catalogue import Metric
 from monitor.findings import Finding
 from monitor.labels import label
+from monitor.metric import Metric
 from monitor.views import WindowView
 
 _SEVERITIES: Final = {"evidence": "warn", "evidence_page": "page"}

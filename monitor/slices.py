@@ -20,6 +20,7 @@ import numpy as np
 from detectors.bins import FEW_VALUES, CategoricalBins, NumericBins
 from monitor.coders import Flags
 from monitor.config.model import SliceConfig
+from monitor.config.where import WHERE
 from monitor.events import IntArray
 
 ROWS: Final = ""
@@ -74,7 +75,7 @@ class Slicing:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The slices' names, such as ``country=de`` or ``country=de,tier=gold``."""
-        named = [[f"{cut.column}={name}" for name in cut.names] for cut in self.cuts]
+        named = [[f"{cut.column.removeprefix(WHERE)}={name}" for name in cut.names] for cut in self.cuts]
         return tuple(",".join(parts) for parts in product(*named))
 
     def places(self, codes: Mapping[str, IntArray]) -> IntArray:
@@ -147,8 +148,11 @@ def crosses_of(configs: Iterable[SliceConfig], coders: Mapping[str, Any]) -> dic
 def slicing_of(config: SliceConfig, coders: Mapping[str, Any]) -> Slicing | None:
     """Return a slicing, ``None`` when one of its columns has no bins."""
     cuts = []
-    for column in config.by:
+    for column in config.columns:
         bins = coders.get(column)
+        if isinstance(bins, Flags) and config.where is not None:
+            cuts.append(Cut(column, np.arange(bins.cells), ("no", "yes", "(missing)")))
+            continue
         if not isinstance(bins, NumericBins | CategoricalBins):
             return None
         cuts.append(Cut.of(column, bins, config.top_k))

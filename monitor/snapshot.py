@@ -93,6 +93,7 @@ class Snapshots:
             strangers=_strangers(model, partitions),
             join=None if joining is None else joining.view(),
             concept=() if joining is None or joining.concept is None else joining.concept.views(),
+            challenger=() if joining is None or joining.duel is None else joining.duel.views(),
             changes=tuple(model.changes),
             evidence=pipeline.evidence.views(name),
             windows=self._windows.get(name, ()),

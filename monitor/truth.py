@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from monitor.config.model import ModelConfig
 from monitor.decoding.cells import category
+from monitor.decoding.sampling import hash64
+from monitor.decoding.schema import MOST_LISTED, relevance_column
 from monitor.events import Batch, FloatArray, IntArray
 
+_GRADE_BITS: Final = 4
+_MOST_GRADE: Final = 15
 _BITS: Final = ("0", "1")
 _BOOLS: Final = ("false", "true")
 MISSING: Final = "label_missing"
@@ -46,14 +50,16 @@ class Truth:
     task: str
     classes: tuple[str, ...] | None = None
     positive: str | None = None
+    by_item: bool = False
+    """Whether labels of a ranking name an item."""
 
     @classmethod
     def of(cls, config: ModelConfig) -> Truth:
         """Build it from the model's configuration."""
         names = None if config.classes is None else tuple(_name(value) for value in config.classes)
         positive = None if config.positive_class is None else _name(config.positive_class)
-        if config.task == "regression":
-            return cls(config.task)
+        if config.task in {"regression", "ranking"}:
+            return cls(config.task, by_item=config.names_items)
         if config.task == "multiclass" or positive is None:
             return cls(config.task, names)
         if names is None:
@@ -74,13 +80,15 @@ class Truth:
 
     def value(self, said: str | float | bool) -> float:
         """Return the number of a label that the configuration names."""
-        if self.task == "regression":
+        if self.task in {"regression", "ranking"}:
             return float(said)
         return float(self.number([_name(said)])[0])
 
     def absent(self, batch: Batch) -> NDArray[np.bool_]:
         """Return which rows say nothing at all of a label."""
         column = batch.columns.get("label")
+        if self.task == "ranking" and column is None:
+            return np.isnan(_relevances(batch)).all(axis=1) & ~_any_bad(batch)
         if column is None:
             return np.ones(len(batch), bool)
         nothing = (
@@ -97,9 +105,14 @@ class Truth:
         column = batch.columns.get("label")
         bad = batch.bad.get("label", np.zeros(0, np.int64))
         needed = ~retractions(batch)
+        if self.task == "ranking" and not self.by_item:
+            return _ranked(batch, needed)
         if column is None:
             return np.full(len(batch), np.nan), Counter({MISSING: int(needed.sum())})
-        values = column if isinstance(column, np.ndarray) else self.number(column)
+        if self.by_item and isinstance(column, list):
+            values = item_numbers(column)
+        else:
+            values = column if isinstance(column, np.ndarray) else self.number(column)
         lost = np.isnan(values) & needed
         reasons = Counter({BAD: int(lost[bad].sum())})
         lost[bad] = False
@@ -107,6 +120,51 @@ class Truth:
         reasons[MISSING] = int(absent.sum())
         reasons[UNKNOWN] = int((lost & ~absent).sum())
         return values, +reasons
+
+
+def item_numbers(items: Sequence[str | None]) -> FloatArray:
+    """Return a number of 53 bits for each item, NaN for none.
+
+    >>> found = item_numbers(["a", None, "a"])
+    >>> found[0] == found[2], np.isnan(found[1])
+    (np.True_, np.True_)
+    """
+    hashes = (hash64([item or "" for item in items]) >> np.uint64(11)).astype(np.float64)
+    return np.where([item is None for item in items], np.nan, hashes)
+
+
+def relevance_of(labels: FloatArray) -> FloatArray:
+    """Return the relevance place by place ``[n, 13]`` that labels stand for, which ``Truth.labels`` packed.
+
+    >>> relevance_of(np.array([3.0 + 16 * 1]))[0, :3].tolist()
+    [3.0, 1.0, 0.0]
+    """
+    whole = labels.astype(np.int64)[:, np.newaxis]
+    return ((whole >> (_GRADE_BITS * np.arange(MOST_LISTED))) & _MOST_GRADE).astype(np.float64)
+
+
+def _ranked(batch: Batch, needed: NDArray[np.bool_]) -> tuple[FloatArray, Counter[str]]:
+    """Return the relevance of the places of each list as one number of 52 bits; a place that is left out has none."""
+    grades = _relevances(batch)
+    said = ~np.isnan(grades)
+    wrong = _any_bad(batch) | (said & ((grades < 0) | (grades > _MOST_GRADE) | (grades != np.rint(grades)))).any(axis=1)
+    missing = ~said.any(axis=1) & ~wrong
+    powers = 2.0 ** (_GRADE_BITS * np.arange(MOST_LISTED))
+    values = np.where(wrong | missing, np.nan, np.where(said, grades, 0.0) @ powers)
+    return values, +Counter({BAD: int((wrong & needed).sum()), MISSING: int((missing & needed).sum())})
+
+
+def _relevances(batch: Batch) -> FloatArray:
+    none = np.full(len(batch), np.nan)
+    found = [batch.columns.get(relevance_column(place)) for place in range(MOST_LISTED)]
+    return np.stack([column if isinstance(column, np.ndarray) else none for column in found], axis=1)
+
+
+def _any_bad(batch: Batch) -> NDArray[np.bool_]:
+    bad = np.zeros(len(batch), bool)
+    for place in range(MOST_LISTED):
+        bad[batch.bad.get(relevance_column(place), np.zeros(0, np.int64))] = True
+    return bad
 
 
 def retractions(batch: Batch) -> NDArray[np.bool_]:

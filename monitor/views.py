@@ -202,6 +202,8 @@ class JoinView:
     """(``prediction``, ``label`` or ``maturity``; outcome) → rows so far; ``seen`` is all that came."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Why labels could not be used → how many so far."""
+    flaws: Mapping[str, int] = field(default_factory=dict)
+    """Why predictions were judged in part only, or pairs not at all → how many so far."""
     last_label: int | None = None
     """Greatest time of any label, as its record states it."""
     watermark: int | None = None
@@ -238,6 +240,29 @@ class ConceptView:
     """1 when errors or losses rose, -1 when they fell."""
     before: float = float("nan")
     after: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengerView:
+    """A challenger beside its champion on the same ids so far; differences are the challenger's less the champion's."""
+
+    champion: str
+    versions: tuple[str, str]
+    """Of the champion and of the challenger."""
+    rows: int
+    """Ids that both predicted and that have a label."""
+    unmatched: int
+    """Ids that only one of them had, of all versions."""
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    """McNemar's interval; for one look."""
+    loss: float
+    loss_low: float
+    loss_high: float
+    """Holds however often one looks."""
+    p_value: float
+    """Of equal losses; holds however often one looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +313,7 @@ class ModelView:
     changes: tuple[str, ...] = ()
     """What the configuration changed since the state was last open, in sentences."""
     concept: tuple[ConceptView, ...] = ()
+    challenger: tuple[ChallengerView, ...] = ()
     evidence: tuple[EvidenceView, ...] = ()
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays

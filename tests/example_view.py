@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any, Final
 
-from monitor import catalogue
+from monitor import figure_metrics
 from monitor.events import HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
 from monitor.views import (
@@ -14,6 +14,7 @@ from monitor.views import (
     AlertsView,
     AlertView,
     AuditView,
+    ChallengerView,
     ClockView,
     ConceptView,
     EvidenceView,
@@ -68,11 +69,13 @@ def window(*findings: Finding, n: int = 1000, name: str = "fast", slice: str = "
     return WindowView(result, **fields)
 
 
+_PERFORMANCE: Final = (*figure_metrics.FIGURES, *figure_metrics.EXAMPLES)
 JOIN: Final = JoinView(
     rows={("prediction", "joined"): 700, ("prediction", "pending"): 300, ("maturity", "waiting"): 1000,
           ("label", "seen"): 705, ("label", "joined"): 700, ("label", "invalid"): 5},
     rejected={"label_unknown_class": 5}, last_label=NOW - HOUR, watermark=NOW - 2 * MINUTE, delays={0.5: 64.0},
     coverage=((MINUTE, 100, 10), (2 * HOUR, 900, 690)), entities={"unnamed": 3, "overflow": 1},
+    flaws={"score_outside": 2},
 )  # fmt: skip
 
 
@@ -82,6 +85,7 @@ def model(*windows: WindowView, name: str = "fraud", **fields: Any) -> ModelView
         name=name, owner="payments", versions=("7",), references={"7": "a1b2"}, last_prediction=NOW - MINUTE,
         strangers=(StrangerView("added", NOW - HOUR, 1, 12, 3),), seen_at=NOW,
         clocks=(ClockView(0, NOW - MINUTE), ClockView(1, None, idle=True, held=3)), windows=windows, join=JOIN,
+        challenger=(ChallengerView("old", ("6", "7"), 500, 3, 0.02, 0.01, 0.03, -0.01, -0.02, -0.001, 0.01),),
         concept=(
             ConceptView("7", "error", "adwin", 900, 10, 90, 1, 0, NOW - HOUR, "drift", 1, 0.1, 0.3),
             ConceptView("7", "error", "ddm", 900, 10, 90, 0, 0),
@@ -96,8 +100,11 @@ def judged(*findings: Finding, slice: str = "", **fields: Any) -> PerformanceVie
     known = tuple(
         finding(name, detector)
         for names, detectors in (
-            (catalogue.FIGURES, ("performance", "performance_matured", "performance_change")),
-            (catalogue.CALIBRATION, ("calibration",)),
+            (
+                _PERFORMANCE,
+                ("performance", "performance_matured", "performance_change"),
+            ),
+            (figure_metrics.CALIBRATION, ("calibration",)),
         )
         for name in names
         for detector in detectors
@@ -105,10 +112,11 @@ def judged(*findings: Finding, slice: str = "", **fields: Any) -> PerformanceVie
     result = WindowResult(
         "fraud", "7", slice, "daily:outcomes", NOW - 24 * HOUR, NOW, 1200, 700, findings or known
     )  # fmt: skip
-    figures = dict.fromkeys(catalogue.FIGURES, figure)
+    figures = dict.fromkeys(_PERFORMANCE, figure)
     plain = PerformanceView(
         result, "daily", 700, 500, 400, 20, running=figures, final=figures, light="holds", coverage=figure,
-        calibration=dict.fromkeys(catalogue.CALIBRATION, figure), estimated=dict.fromkeys(catalogue.ESTIMATES, figure),
+        calibration=dict.fromkeys(figure_metrics.CALIBRATION, figure),
+        estimated=dict.fromkeys(figure_metrics.ESTIMATES, figure),
     )  # fmt: skip
     return replace(plain, **fields)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Row:
     retract: bool = False
     version: str = "1"
     predicted: Any = None
+    extra: Mapping[str, float | str | None] = field(default_factory=dict)
+    """Further columns; all rows of a log have the same."""
 
 
 def config_of(**changes: Any) -> ModelConfig:
@@ -91,6 +93,9 @@ def batch_of(kind: Any, rows: Sequence[Row], first: int, *, regression: bool = F
         if any(row.predicted is not None for row in rows):
             said = [row.predicted for row in rows]
             columns["prediction"] = np.array(said, np.float64) if regression else said
+    for name, value in rows[0].extra.items() if rows else ():
+        cells = [row.extra[name] for row in rows]
+        columns[name] = np.array(cells, np.float64) if isinstance(value, float) else cells
     offsets = np.arange(first, first + len(rows))
     return Batch("m", kind, [r.id for r in rows], [r.version for r in rows], times, times, offsets, columns)
 
@@ -130,7 +135,7 @@ class Life:
         if topic == "l":
             self.joining.labels(0, batch, times)
         else:
-            self.joining.predictions(0, batch, times)
+            self.joining.predictions(0, self.model.derive(batch), times)
 
     def checkpoint(self) -> None:
         """Write everything at once."""

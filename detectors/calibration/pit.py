@@ -21,7 +21,7 @@ _ENDLESS: Final = 10**12
 
 @dataclass(frozen=True, slots=True)
 class PitTable:
-    """Counts of PIT values u = F(y) in ``bins`` equal bins of [0, 1]; right-closed, 0 in the first.
+    """Counts of PIT values u = F(y) in bins of [0, 1], equal or cut at ``levels``; right-closed, 0 in the first.
 
     Cells: rows, rows without a value, rows outside [0, 1], Σu, Σu² in steps of 2⁻³¹, then the bins. Linear in the rows.
 
@@ -35,16 +35,23 @@ class PitTable:
     """
 
     bins: int = 20
+    levels: tuple[float, ...] = ()
+    """Inner edges; none for bins of equal width."""
+
+    @property
+    def edges(self) -> FloatArray:
+        """Inner edges of the bins."""
+        return np.array(self.levels) if self.levels else np.arange(1, self.bins) / self.bins
 
     @property
     def size(self) -> int:
         """Cells."""
-        return _HEAD + self.bins
+        return _HEAD + len(self.edges) + 1
 
     @property
     def identity(self) -> str:
         """What decides the meaning of a cell."""
-        return f"pit:{self.bins}"
+        return f"pit:{self.levels!r}" if self.levels else f"pit:{self.bins}"
 
     def tally(self, pit: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
         """Count PIT values into one table a group, ``[groups, size]``; weight -1 takes a row out again."""
@@ -59,8 +66,7 @@ class PitTable:
         start, u, weight = start[good], pit[good], weight[good]
         np.add.at(cells, start + 3, weight * narrow(u))
         np.add.at(cells, start + 4, weight * narrow(u**2))
-        edges = np.arange(1, self.bins) / self.bins
-        np.add.at(cells, start + _HEAD + np.searchsorted(edges, u, side="left"), weight)
+        np.add.at(cells, start + _HEAD + np.searchsorted(self.edges, u, side="left"), weight)
         return cells.reshape(groups, self.size)
 
     def counts(self, tables: IntArray) -> IntArray:
@@ -78,6 +84,21 @@ def normal_pit(outcome: FloatArray, mean: FloatArray, deviation: FloatArray) -> 
     usable = deviation > 0
     with np.errstate(invalid="ignore"):
         pit: FloatArray = np.where(usable, ndtr((outcome - mean) / np.where(usable, deviation, 1.0)), np.nan)
+    return pit
+
+
+def quantile_pit(outcome: FloatArray, quantiles: FloatArray, levels: FloatArray) -> FloatArray:
+    """Return the middle of the cell between two levels in which each outcome lies, given quantiles ``[n, levels]``.
+
+    More than the cell is not known. NaN where a quantile or the outcome is missing, or where quantiles fall.
+
+    >>> quantile_pit(np.array([0.5, 2.0]), np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0.1, 0.9]))
+    array([0.5, nan])
+    """
+    usable = np.isfinite(outcome) & np.isfinite(quantiles).all(axis=1) & (np.diff(quantiles, axis=1) >= 0).all(axis=1)
+    cell = (outcome[:, np.newaxis] > quantiles).sum(axis=1)
+    borders = np.concatenate([[0.0], levels, [1.0]])
+    pit: FloatArray = np.where(usable, (borders[cell] + borders[cell + 1]) / 2, np.nan)
     return pit
 
 
@@ -109,7 +130,9 @@ def uniformity(table: PitTable, tables: IntArray, reference: IntArray | None = N
     A model is compared with its own reference, since few are calibrated to begin with.
     """
     counts = table.counts(tables)
-    before = np.full_like(counts, _ENDLESS) if reference is None else table.counts(reference)
+    widths = np.diff(table.edges, prepend=0.0, append=1.0) * counts.shape[1]
+    endless = np.broadcast_to(np.rint(widths * _ENDLESS).astype(np.int64), counts.shape)
+    before = endless if reference is None else table.counts(reference)
     return TotalVariation(alpha=alpha).score(before, counts)
 
 

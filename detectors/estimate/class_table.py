@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -99,21 +99,62 @@ class ClassTable:
             bins = place * self.bins + lookup.bins(p)
             block = predicted[good] * self.classes * self.bins
             np.add.at(cells, start[good] + _HEAD + block + bins, weight[good])
-            self._sum_labelled(cells, start[good] + bins, p, label[good], place, weight[good] * known[good])
+            first = start[good] + _HEAD + self.said
+            self._sum_labelled(cells, first + bins, p, label[good], place, weight[good] * known[good])
         return cells.reshape(groups, self.size)
+
+    @property
+    def said(self) -> int:
+        """Cells of ``tally_predicted``."""
+        return self.classes**2 * self.bins
+
+    @property
+    def known(self) -> int:
+        """Cells of ``tally_labelled``."""
+        return len(_LABELLED) * self.classes * self.bins
+
+    def tally_predicted(self, scores: FloatArray, predicted: IntArray, group: IntArray, groups: int) -> IntArray:
+        """Return only the cells by predicted class, class and bin, ``[groups, said]``, of rows without labels."""
+        once, none = np.ones(len(predicted), np.int64), np.full(len(predicted), -1)
+        return self.tally(scores, predicted, none, once, group, groups)[:, _HEAD : _HEAD + self.said]
+
+    def tally_labelled(
+        self, scores: FloatArray, label: IntArray, weight: IntArray, group: IntArray, groups: int
+    ) -> IntArray:
+        """Return only the calibration sums of labelled rows, ``[groups, known]``, whatever was predicted."""
+        checked(np.abs(weight).sum(keepdims=True))
+        cells = np.zeros(groups * self.known, np.int64)
+        inside = ((scores >= 0) & (scores <= 1)).all(axis=1) & (label >= 0) & (label < self.classes)
+        good = np.flatnonzero(inside)
+        start = group[good] * self.known
+        for place, lookup in enumerate(self._lookups):
+            p = scores[good, place] + 0.0
+            self._sum_labelled(cells, start + place * self.bins + lookup.bins(p), p, label[good], place, weight[good])
+        return cells.reshape(groups, self.known)
+
+    def calibration(self, known: IntArray) -> ScoreBins:
+        """Return the cells of ``tally_labelled`` ``[J, known]`` as sums ``[J · C, B]``, each class against the rest."""
+        parts = known.reshape(len(known), len(_LABELLED), self.classes, self.bins)
+        return ScoreBins.of_sums(*(part.reshape(-1, self.bins) for part in np.moveaxis(parts, 1, 0)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; floats keep every digit."""
+        return {"edges": [edges.tolist() for edges in self.edges]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ClassTable:
+        """Return what ``to_dict`` took apart."""
+        return cls(tuple(np.array(edges, np.float64) for edges in data["edges"]))
 
     def predicted(self, tables: IntArray) -> IntArray:
         """Return all rows by predicted class, class and bin, ``[J, C, C, B]``."""
         checked(tables[:, 0])
-        last = _HEAD + self.classes**2 * self.bins
-        return tables[:, _HEAD:last].reshape(len(tables), self.classes, self.classes, self.bins)
+        return tables[:, _HEAD : _HEAD + self.said].reshape(len(tables), self.classes, self.classes, self.bins)
 
     def labelled(self, tables: IntArray) -> ScoreBins:
         """Return the calibration sums of labelled rows, ``[J · C, B]``, each class against the rest."""
         checked(tables[:, 0])
-        first = _HEAD + self.classes**2 * self.bins
-        parts = tables[:, first:].reshape(len(tables), len(_LABELLED), self.classes, self.bins)
-        return ScoreBins.of_sums(*(part.reshape(-1, self.bins) for part in np.moveaxis(parts, 1, 0)))
+        return self.calibration(tables[:, _HEAD + self.said :])
 
     def _sum_labelled(
         self, cells: IntArray, start: IntArray, p: FloatArray, label: IntArray, place: int, weight: IntArray
@@ -121,9 +162,8 @@ class ClassTable:
         positive = (label == place).astype(np.int64)
         score = narrow(p)
         sums: Sequence[IntArray] = (np.ones_like(positive), positive, score, narrow(p**2), positive * score)
-        first = _HEAD + self.classes**2 * self.bins
         for offset, values in enumerate(sums):
-            np.add.at(cells, start + first + offset * self.classes * self.bins, weight * values)
+            np.add.at(cells, start + offset * self.classes * self.bins, weight * values)
 
     @cached_property
     def _lookups(self) -> tuple[Lookup, ...]:

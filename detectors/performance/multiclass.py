@@ -25,7 +25,7 @@ IntArray = NDArray[np.int64]
 
 SUM_TOLERANCE: Final = 0.01
 """Probabilities of a row whose sum is farther from 1 are bad."""
-_UNSCORED: Final = ("missing", "bad")
+_UNSCORED: Final = ("missing", "outside", "sum")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ class MulticlassTable:
     """Counts of labelled rows by label and prediction, of top-k hits, and sums of the logarithmic loss.
 
     Labels and predictions are codes in ``[0, K)``. A prediction outside is a miss of a class that has no name; rows
-    with a label outside are counted apart and not judged. Rows whose probabilities are missing (any NaN) or bad
-    (outside [0, 1], or not summing to 1) have no loss and no rank.
+    with a label outside are counted apart and not judged. Rows whose probabilities are missing (any NaN), outside
+    [0, 1], or do not sum to 1 within 0.01, have no loss and no rank.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class MulticlassTable:
     @cached_property
     def identity(self) -> str:
         """Hash of all that decides what the cells mean."""
-        text = json.dumps([1, self.classes, self.tops])
+        text = json.dumps([2, self.classes, self.tops])
         return f"multiclass:{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
     def cells(self, tables: IntArray) -> dict[str, IntArray]:
@@ -192,7 +192,9 @@ class MulticlassTable:
         rows.only(~known).count("unknown_label")
         usable = np.zeros(len(label), np.bool_)
         if probabilities is not None:
-            usable = self._usable(rows.only(known), known, probabilities)
+            fault = faults(probabilities)
+            usable = known & (fault < 0)
+            rows.only(known & ~usable).count("unscored", fault[known & ~usable])
             self._count_scores(rows.only(usable), label[usable], probabilities[usable])
         if predicted is None and probabilities is not None:
             rows.only(known & ~usable).count("unpredicted")
@@ -201,19 +203,6 @@ class MulticlassTable:
         if predicted is not None:
             said = np.where((predicted >= 0) & (predicted < number), predicted, number)
             rows.only(known).count("confusion", (label * (number + 1) + said)[known])
-
-    @staticmethod
-    def _usable(rows: Rows, known: BoolArray, probabilities: FloatArray) -> BoolArray:
-        """Return which rows have a known label and probabilities; count the others among those with a label."""
-        total = probabilities.sum(axis=1)
-        inside = ((probabilities >= 0) & (probabilities <= 1)).all(axis=1)
-        good: BoolArray = inside & (np.abs(total - 1) <= SUM_TOLERANCE)
-        bad = known & ~good
-        if bad.any():
-            kind = np.where(np.isnan(probabilities).any(axis=1), 0, 1)
-            rows.only(bad[known]).count("unscored", kind[bad])
-        usable: BoolArray = known & good
-        return usable
 
     def _count_scores(self, rows: Rows, label: IntArray, probabilities: FloatArray) -> None:
         rows.count("scored")
@@ -224,3 +213,18 @@ class MulticlassTable:
         rank = ((probabilities > true) | (probabilities == true) & later).sum(axis=1)
         for place, top in enumerate(self.tops):
             rows.only(rank < top).count("top", place)
+
+
+def faults(probabilities: FloatArray) -> IntArray:
+    """Return what is wrong with the probabilities ``[n, K]`` of each row, ``[n]``; -1 where nothing is.
+
+    0: one is missing (NaN). 1: one lies outside [0, 1]. 2: their sum is farther than 0.01 from 1.
+
+    >>> faults(np.array([[0.5, 0.5], [np.nan, 1.0], [1.5, -0.5], [0.2, 0.2]])).tolist()
+    [-1, 0, 1, 2]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = probabilities.sum(axis=1)
+    inside = ((probabilities >= 0) & (probabilities <= 1)).all(axis=1)
+    wrong = np.where(inside, np.where(np.abs(total - 1) <= SUM_TOLERANCE, -1, 2), 1)
+    return np.where(np.isnan(probabilities).any(axis=1), 0, wrong)

@@ -8,7 +8,7 @@ from typing import Final
 from monitor.commands.fields import Field
 from monitor.commands.guess import Guess
 from monitor.config.quoting import key, scalar
-from monitor.decoding.schema import RESERVED
+from monitor.decoding.schema import is_reserved
 
 _COMMENT_AT: Final = 44
 _MOST_FEATURES: Final = 200
@@ -66,13 +66,13 @@ def _map(guess: Guess) -> Iterator[str]:
     elif guess.features:
         yield _line("        features:", guess.notes["features"])
         for name, path in guess.features.items():
-            if name not in RESERVED:
+            if not is_reserved(name):
                 yield f"          {key(name)}: {scalar(path)}"
 
 
 def _features(guess: Guess) -> Iterator[str]:
     names = list(guess.features) if isinstance(guess.features, dict) else [one.name for one in guess.fields]
-    described = [(name, one) for name, one in zip(names, guess.fields, strict=True) if name not in RESERVED]
+    described = [(name, one) for name, one in zip(names, guess.fields, strict=True) if not is_reserved(name)]
     if not described:
         return
     yield "    features:"

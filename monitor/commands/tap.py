@@ -68,7 +68,7 @@ def _show(config: Config, name: str, models: Sequence[ModelConfig], count: int, 
         found = read_recent(source, name, count, from_start=of_file)
     finally:
         source.close()
-    decoder = Decoder([Schema.of(model) for model in models], config.limits)
+    decoder = Decoder([schema for model in models for schema in Schema.all_of(model)], config.limits)
     chunks = [decoder.decode(records) for records in newest(found, count)]
     total = sum(len(chunk.records) for chunk in chunks)
     if total:

@@ -35,6 +35,10 @@ class PayloadReader(Protocol):
         """Return the probability of the positive class, NaN where there is none."""
         ...
 
+    def scores_of(self, rows: Rows, classes: FloatArray) -> FloatArray:
+        """Return the probability that each row gave to a class by its number, NaN where there is none of any use."""
+        ...
+
 
 def watched(name: str, task: str, carried: PayloadReader, rows: Rows, labels: FloatArray) -> FloatArray:
     """Return what is watched of each prediction, NaN where it does not exist.
@@ -53,6 +57,10 @@ def watched(name: str, task: str, carried: PayloadReader, rows: Rows, labels: Fl
         return np.where(known, predicted != labels, np.nan)
     if task == "regression":
         return np.abs(carried.predicted(rows) - labels)
+    if task == "multiclass":
+        true = carried.scores_of(rows, labels)
+        known = np.isfinite(true)
+        return np.where(known, log_losses(np.where(known, true, 0.5)), np.nan)
     scores = carried.scores(rows)
     fine = (scores >= 0) & (scores <= 1) & ((labels == 0) | (labels == 1))
     true = np.where(fine, np.where(labels == 1, scores, 1 - scores), 0.5)

@@ -136,6 +136,7 @@ def check_together(models: Mapping[int, ModelConfig], kafka: KafkaConfig) -> Ite
             yield Complaint(("models", place, "name"), message, "names are unique")
         if model.predictions.topic is not None:
             readers.setdefault(model.predictions.topic, []).append(place)
+        yield from (_below("models", _below_place(place, one)) for one in _check_challenger(model, models))
     letters = kafka.dead_letters
     if letters is not None and letters.topic in readers:
         message = f"models[{readers[letters.topic][0]}] reads this topic: rejected records would come back for ever"
@@ -146,6 +147,33 @@ def check_together(models: Mapping[int, ModelConfig], kafka: KafkaConfig) -> Ite
                 others = ", ".join(f"models[{other}]" for other in places if other != place)
                 message = f"takes every record of a topic that {others} reads too"
                 yield Complaint(("models", place, "predictions"), message, "set where", WARNING)
+
+
+def _check_challenger(model: ModelConfig, models: Mapping[int, ModelConfig]) -> Iterator[Complaint]:
+    """Check that there is such a champion, and that the two can be compared."""
+    settings, steps = model.challenger_of, ("challenger_of",)
+    if settings is None:
+        return
+    champion = next((other for other in models.values() if other.name == settings.model), None)
+    if champion is None or champion.name == model.name:
+        names = [other.name for other in models.values() if other.name != model.name]
+        hint = did_you_mean(settings.model, names)
+        yield Complaint((*steps, "model"), f"no other model {settings.model!r}", hint, NOT_FOUND)
+        return
+    if champion.task != model.task:
+        yield Complaint(steps, f"{champion.name} has another task", code=WRONG_VALUE)
+    elif model.task == "ranking":
+        yield Complaint(steps, "lists have no losses to compare", code=WRONG_VALUE)
+    if not (model.is_labelled and champion.is_labelled):
+        yield Complaint(steps, "both models need labels", code=WRONG_VALUE)
+    if model.task == "regression" and settings.bound is None:
+        hint = "the largest error that is not absurd"
+        yield Complaint((*steps, "bound"), "differences of errors need a bound", hint, needs=((*steps, "bound"),))
+
+
+def _below_place(place: int, found: Complaint) -> Complaint:
+    needs = tuple((place, *steps) for steps in found.needs)
+    return Complaint((place, *found.steps), found.message, found.hint, found.code, needs)
 
 
 def is_address(text: str) -> bool:

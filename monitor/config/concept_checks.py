@@ -72,19 +72,24 @@ def _lacking(detector: DetectorConfig, model: ModelConfig, name: str) -> tuple[s
 
 
 def _no_error(model: ModelConfig) -> tuple[str, str] | None:
+    if model.task == "ranking":
+        return "a list is not right or wrong", "leave the detector out"
     if model.task == "regression":
         return "a regression is not right or wrong", "write on: [loss], the absolute error"
     mapped = model.predictions.map
     scored = mapped.score is not None and model.task == "binary_classification"
-    if mapped.prediction is None and not scored:
+    if mapped.prediction is None and not scored and not model.has_scores:
         return "no prediction to be wrong", "set map.prediction, or map.score and decision"
     return None
 
 
 def _no_loss(model: ModelConfig) -> tuple[str, str] | None:
     mapped = model.predictions.map
+    if model.task == "ranking":
+        return "a list has no loss", "leave the detector out"
     if model.task == "multiclass":
-        return "a log loss of several classes needs a score of each", "write on: [error]"
+        needs = "a log loss of several classes needs a score of each"
+        return None if model.has_scores else (needs, "set map.scores, or write on: [error]")
     if model.task == "regression":
         return None if mapped.prediction is not None else ("no prediction to be off", "set map.prediction")
     return None if mapped.score is not None else ("a log loss needs a score", "set map.score")

@@ -9,18 +9,26 @@ from typing import Final
 from monitor.config.checks import Complaint
 from monitor.config.model import LabelsConfig, ModelConfig
 from monitor.config.problem import WARNING, WRONG_VALUE, Steps
+from monitor.config.score_checks import check_distribution, check_ranking, check_scores, check_selection
 from monitor.config.stream_checks import below, check_stream, paths_of
 from monitor.decoding.cells import category
 from monitor.decoding.plan import compile_plan
 from monitor.decoding.schema import Schema
 from monitor.truth import Truth
 
-_OTHERS: Final = ("version", "features", "score", "prediction", "latency", "error", "entity")
+_OTHERS: Final = (
+    *("version", "features", "score", "scores", "lower", "upper", "deviation", "quantiles", "prediction", "latency"),
+    *("error", "entity", "items", "action", "propensity"),
+)
 
 
 def check_labels(model: ModelConfig) -> Iterator[Complaint]:
     """Check where labels come from, what they can be, and when predictions are judged."""
     yield from _check_classes(model)
+    yield from check_scores(model)
+    yield from check_distribution(model)
+    yield from check_ranking(model)
+    yield from check_selection(model)
     labels = model.labels
     if labels is None:
         if model.predictions.map.retract is not None:
@@ -39,7 +47,7 @@ def check_labels(model: ModelConfig) -> Iterator[Complaint]:
     yield from _check_times(model, labels)
     yield from _check_match(model, labels)
     if labels.absent_means is not None and not _is_label(model, labels.absent_means):
-        kind = "a number" if model.task == "regression" else "one of classes"
+        kind = {"regression": "a number", "ranking": "0, that nothing was relevant"}.get(model.task, "one of classes")
         yield Complaint(("labels", "absent_means"), f"must be {kind}", code=WRONG_VALUE)
 
 
@@ -63,7 +71,7 @@ def _check_classes(model: ModelConfig) -> Iterator[Complaint]:
 
 
 def _check_roles(labels: LabelsConfig) -> Iterator[Complaint]:
-    if labels.map.label is None:
+    if labels.map.label is None and labels.map.item is None:
         yield Complaint(("map", "label"), "labels need one", code=WRONG_VALUE)
     for name in _OTHERS:
         if getattr(labels.map, name) is not None:
@@ -71,6 +79,8 @@ def _check_roles(labels: LabelsConfig) -> Iterator[Complaint]:
     if labels.file is not None and labels.map.time == "timestamp":
         hint = "say where the time of the label stands"
         yield Complaint(("map", "time"), "a file states no log times", hint, needs=(("map", "time"),))
+    if labels.pair is not None:
+        yield Complaint(("pair",), "labels are single records", code=WRONG_VALUE)
     if labels.feature_names is not None:
         yield Complaint(("feature_names",), "labels have no features", code=WRONG_VALUE)
 
@@ -105,6 +115,8 @@ def _check_times(model: ModelConfig, labels: LabelsConfig) -> Iterator[Complaint
 
 
 def _is_label(model: ModelConfig, value: str | float | bool) -> bool:
+    if model.task == "ranking":
+        return not isinstance(value, bool | str) and value == 0
     if model.task == "regression":
         return isinstance(value, int | float) and not isinstance(value, bool)
     return math.isfinite(Truth.of(model).value(value))

@@ -62,6 +62,17 @@ class MapConfig(Section):
     """A path to an object that holds them all, or a path a feature."""
     score: str | None = None
     """A number, such as the probability of the positive class."""
+    scores: str | dict[str, str] | None = None
+    """Of several classes: the probability of each. A path to an object whose fields are the ``classes``, or to a list
+    in the order of ``score_names``, or a path a class. They are judged by labels, not watched as columns."""
+    lower: str | None = None
+    """Of a regression: the lower end of the interval that the prediction claims, see ``performance.interval``."""
+    upper: str | None = None
+    """The upper end of the same."""
+    deviation: str | None = None
+    """Of a regression: the standard deviation that the prediction claims, of a normal law about it."""
+    quantiles: Annotated[dict[str, str], Field(min_length=1, max_length=32)] | None = None
+    """Of a regression: a path a quantile that was predicted, such as ``"0.05": value.low``."""
     prediction: str | None = None
     """What the model decided: a class, or the number that a regression predicts."""
     label: str | None = None
@@ -73,10 +84,47 @@ class MapConfig(Section):
     """Truthy, or a status of 400 and above, when serving failed."""
     entity: str | None = None
     """What a prediction is about, such as a customer, where labels name that: see ``labels.match``."""
+    action: str | None = None
+    """What was done upon the prediction, such as ``approve``, where only some actions lead to labels: see
+    ``performance.labelled_when``."""
+    propensity: str | None = None
+    """How likely that action was, above 0 and at most 1, where rows were explored at random."""
+    items: str | None = None
+    """Of a ranking: the list of the items that were shown, best first; the first 13 count. Only where labels name an
+    item: see ``labels.map.item``."""
+    item: str | None = None
+    """Of a label of a ranking: the one item that was chosen. Without it ``label`` leads to a list of the relevance of
+    the items in the order in which they were shown, whole numbers from 0 to 15."""
     retract: str | None = None
     """Of a label: truthy when it takes back what the label said before."""
     decode: dict[str, FieldDecoding] = Field(default_factory=dict)
     """A path whose value is itself encoded → how; applied before deeper paths are followed."""
+
+
+class HalfConfig(Section):
+    """How requests, or responses, are told from other records."""
+
+    where: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Only records in which each path has this value are of this half; beside the stream's own ``where``."""
+    explode: str | None = None
+    """A path with ``[*]`` to the list of rows in one record; both halves need the same rows."""
+
+
+class PairConfig(Section):
+    """Requests and responses that are logged as events of their own, and make a prediction together.
+
+    Both carry the same id and stand in the same partition of one topic. Paths of ``map`` begin with ``request.`` or
+    ``response.``; the id and the time may do without.
+    """
+
+    request: HalfConfig
+    """What the model was given."""
+    response: HalfConfig
+    """What it answered."""
+    timeout: Duration = 60_000_000
+    """How far apart the two may lie by log time."""
+    max_pending: Annotated[int, Field(ge=1)] = 100_000
+    """Halves of one partition that may wait at once."""
 
 
 class StreamConfig(Section):
@@ -92,8 +140,12 @@ class StreamConfig(Section):
     """Only records in which each path has this value belong to the model."""
     explode: str | None = None
     """A path with ``[*]`` to the list of rows in one record."""
+    pair: PairConfig | None = None
+    """Where requests and responses are events of their own."""
     feature_names: list[str] | None = None
     """Names for positional features (``map.features`` then leads to a list)."""
+    score_names: list[str | int | bool] | None = None
+    """Classes of positional scores (``map.scores`` then leads to a list)."""
     map: MapConfig = MapConfig()
     """Where each role stands in a record."""
     time_format: TimeFormat = "rfc3339"
@@ -328,6 +380,21 @@ class PerformanceConfig(Section):
     alert_when: dict[str, DropConfig] = Field(default_factory=dict)
     """Metric → the change from which on, with its whole 95 % interval, the status is ``drift``; half of it warns. By
     default 0.05 of a share, a tenth of the baseline's value of anything else."""
+    tops: Annotated[list[float], Field(min_length=1, max_length=8)] | None = None
+    """Of a binary model: the shares of the highest scores for capture and lift, by default 0.01, 0.05 and 0.1. Of
+    several classes with ``map.scores``: the k of top-k accuracy, by default 3 and 5 as far as there are so many. Of a
+    ranking: the k of precision, recall and NDCG, at most 13, by default 5 and 10."""
+    gain: Literal["linear", "exponential"] = "linear"
+    """Of a ranking: what relevance is worth to NDCG, itself or 2 to its power less 1."""
+    interval: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of the labels that intervals of ``map.lower`` and ``map.upper`` claim to hold."""
+    labelled_when: Annotated[list[str | int | bool], Field(min_length=1)] | None = None
+    """Actions of ``map.action`` that lead to labels. Only rows with such an action count; figures are of these alone,
+    and say so. With ``map.propensity`` those of a binary model's decisions are told for all rows as well, weighted by
+    1 over it, such as ``recall_weighted``."""
+    thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
+    """Scores of a binary model from which on to flag, beside ``decision``: the figures of each are told as well, such
+    as ``recall[score>=0.3]``, of the whole population."""
     amount: str | None = None
     """A numeric feature that says what is at stake, so that figures can be weighted by it."""
     amount_unit: Annotated[float, Field(gt=0)] = 0.01
@@ -356,12 +423,36 @@ class SliceConfig(Section):
     reference.
     """
 
-    by: Annotated[list[str], Field(min_length=1, max_length=2)]
+    by: Annotated[list[str], Field(max_length=2)] = Field(default_factory=list)
     """One column, or two together. Numbers are cut into at most ten ranges of about equal mass."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    """Names the part that ``where`` says."""
+    where: Annotated[str, Field(max_length=2000)] | None = None
+    """Instead of ``by``: features compared with constants by ``< <= > >= == != in``, with ``and``, ``or``, ``not``,
+    such as ``amount > 1000 and country in ["de", "fr"]``. What hangs on a missing cell is a slice of its own."""
     top_k: Annotated[int, Field(ge=1, le=1000)] = 20
     """The commonest values of a column; the rest is one slice, missing and bad cells are another."""
     min_samples: Annotated[int, Field(ge=1)] = 300
     """With fewer rows a slice is not judged."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns whose values part the rows."""
+        return tuple(self.by) if self.where is None else (f"where:{self.name}",)
+
+
+class ChallengerConfig(Section):
+    """The model that this one would take the place of: both predict the same ids and have the same labels."""
+
+    model: str
+    """Name of the champion."""
+    bound: Annotated[float, Field(gt=0)] | None = None
+    """Of a regression: differences between the absolute errors of the two beyond it are cut to it. It decides how soon
+    a difference shows; take the largest error that is not absurd."""
+
+    def bound_of(self, model: ModelConfig) -> float:
+        """Return the bound of differences of losses; those of classes lie within 1."""
+        return 1.0 if self.bound is None or model.task != "regression" else self.bound
 
 
 class ModelAlertsConfig(Section):
@@ -380,8 +471,8 @@ class ModelConfig(Section):
     """Letters, digits, ``.``, ``_`` and ``-``; unique."""
     owner: str | None = None
     """The team that hears of it."""
-    task: Literal["binary_classification", "multiclass", "regression"] = "binary_classification"
-    """What the model predicts: one of two classes, one of several, or a number."""
+    task: Literal["binary_classification", "multiclass", "regression", "ranking"] = "binary_classification"
+    """What the model predicts: one of two classes, one of several, a number, or the order of a list."""
     positive_class: str | int | bool | None = None
     """The class that the score is the probability of."""
     classes: Annotated[list[str | int | bool], Field(min_length=2, max_length=1000)] | None = None
@@ -393,6 +484,8 @@ class ModelConfig(Section):
     """Where the model's predictions are logged."""
     labels: LabelsConfig | None = None
     """Where what was true is logged."""
+    challenger_of: ChallengerConfig | None = None
+    """The model that this one is compared with, id by id."""
     join: JoinConfig = JoinConfig()
     """How labels find their predictions."""
     performance: PerformanceConfig = PerformanceConfig()
@@ -426,6 +519,11 @@ class ModelConfig(Section):
         return self.labels is not None or self.predictions.map.label is not None
 
     @property
+    def has_scores(self) -> bool:
+        """Whether each of several classes has a score."""
+        return self.task == "multiclass" and self.predictions.map.scores is not None
+
+    @property
     def matures_after(self) -> int:
         """The age at which a prediction is judged once and for all: at once where it carries its label itself."""
         if self.labels is None:
@@ -447,6 +545,11 @@ class ModelConfig(Section):
         if "on" in detector.model_fields_set:
             return detector.on
         return ["loss" if self.task == "regression" else "error"]
+
+    @property
+    def names_items(self) -> bool:
+        """Whether a label of a ranking names the item that was chosen."""
+        return self.task == "ranking" and self.labels is not None and self.labels.map.item is not None
 
     def detectors_on(self, selector: str, window: str | None = None) -> list[DetectorConfig]:
         """Return the detectors that name a selector, of all windows or of those that judge one."""

@@ -10,12 +10,13 @@ from monitor.config.checks import Complaint, is_file
 from monitor.config.concept_checks import check_names, check_settings, check_streams
 from monitor.config.decision import Decision
 from monitor.config.label_checks import check_labels
-from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, WindowConfig
+from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, SliceConfig, WindowConfig
 from monitor.config.performance_checks import check_performance
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
 from monitor.config.root import DefaultsConfig
 from monitor.config.stream_checks import below, check_stream, paths_of
 from monitor.config.types import format_duration
+from monitor.config.where import Where, WhereError
 from monitor.decoding.plan import compile_plan
 from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, MINUTE
@@ -72,7 +73,8 @@ def _check_plan(model: ModelConfig, most: int) -> Iterator[Complaint]:
     if any(check_stream(model.predictions)) or any(name in RESERVED for _, name in _named_features(model)):
         return
     try:
-        compile_plan(Schema.of(model), most)
+        for schema in Schema.all_of(model):
+            compile_plan(schema, most)
     except ValueError as error:
         about, _, reason = str(error).rpartition(": ")
         at = next((way for way, text in paths_of(model.predictions) if about and text in about), ("map",))
@@ -131,6 +133,12 @@ def _check_slices(model: ModelConfig) -> Iterator[Complaint]:
     """Check that slices are of columns that are counted, and are not too many."""
     seen: set[tuple[str, ...]] = set()
     for place, sliced in enumerate(model.slices):
+        if sliced.where is not None or not sliced.by:
+            yield from _check_where(sliced, model, ("slices", place))
+            if sliced.columns in seen:
+                yield Complaint(("slices", place, "name"), "the same name twice", code=WRONG_VALUE)
+            seen.add(sliced.columns)
+            continue
         steps: Steps = ("slices", place, "by")
         for at, name in enumerate(sliced.by):
             feature = model.features.get(name)
@@ -149,6 +157,26 @@ def _check_slices(model: ModelConfig) -> Iterator[Complaint]:
             message = f"at most {_MOST_OF_PAIR} values of each of two columns"
             yield Complaint(("slices", place, "top_k"), message, code=WRONG_VALUE)
         seen.add(tuple(sliced.by))
+
+
+def _check_where(sliced: SliceConfig, model: ModelConfig, steps: Steps) -> Iterator[Complaint]:
+    """Check an expression and the features that it names."""
+    if sliced.where is None:
+        yield Complaint(steps, "needs by or where", needs=((*steps, "by"), (*steps, "where")))
+        return
+    if sliced.by:
+        yield Complaint((*steps, "where"), "by and where exclude each other", "keep one", WRONG_VALUE)
+    if sliced.name is None:
+        yield Complaint((*steps, "where"), "needs a name", "set name", needs=((*steps, "name"),))
+    try:
+        where = Where.parse(sliced.where)
+    except WhereError as error:
+        yield Complaint((*steps, "where"), str(error), code=WRONG_VALUE)
+        return
+    known = {*(known_features(model) or ()), "score", "prediction"}
+    for name in where.names:
+        if known_features(model) is not None and name not in known:
+            yield Complaint((*steps, "where"), f"no feature {name!r}", did_you_mean(name, sorted(known)), NOT_FOUND)
 
 
 def check_reference(reference: ReferenceConfig, base: Path) -> Iterator[Complaint]:

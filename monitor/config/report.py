@@ -207,6 +207,9 @@ def _model(model: ModelConfig) -> Iterator[str]:
     for detector in model.detectors or ():
         yield f"  detector  {_detector(detector, model)}"
     for sliced in model.slices:
+        if sliced.where is not None:
+            yield f"  slices    {sliced.name}: {sliced.where}, from {sliced.min_samples} rows on"
+            continue
         yield f"  slices    by {' and '.join(sliced.by)}: {sliced.top_k} values, from {sliced.min_samples} rows on"
     for sentence in blind_spots(model):
         yield f"  blind to  {sentence}"

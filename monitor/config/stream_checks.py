@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from monitor.config.checks import Complaint
-from monitor.config.model import ModelConfig, StreamConfig, stream_name
+from monitor.config.model import ModelConfig, PairConfig, StreamConfig, stream_name
 from monitor.config.problem import WRONG_VALUE, Steps
+from monitor.decoding.halves import HalfError, halves
 from monitor.decoding.paths import parse_path, parse_template
 
 
@@ -14,6 +15,9 @@ def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
     """Check where records come from and every path into them."""
     if (stream.topic is None) == (stream.file is None):
         yield Complaint((), "needs exactly one of topic and file", needs=(("topic",), ("file",)))
+    if stream.pair is not None:
+        yield from _check_pair(stream, stream.pair)
+        return
     for steps, text in paths_of(stream):
         yield from _check_path(steps, text)
     yield from _check_path(("map", "id"), stream.map.id, template=True)
@@ -24,14 +28,59 @@ def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
         yield Complaint(("feature_names",), "a name is given twice", code=WRONG_VALUE)
 
 
+def _check_pair(stream: StreamConfig, pair: PairConfig) -> Iterator[Complaint]:
+    """Check each half as a stream of its own; what both have is told once."""
+    if stream.explode is not None:
+        yield Complaint(("explode",), "say it of request and response", "move it to pair", WRONG_VALUE)
+        return
+    if pair.timeout <= 0:
+        yield Complaint(("pair", "timeout"), "must be above 0", code=WRONG_VALUE)
+    if pair.request.where == pair.response.where:
+        yield Complaint(("pair",), "nothing tells requests from responses", "set where of each", WRONG_VALUE)
+    try:
+        both = halves(stream)
+    except HalfError as error:
+        about, _, reason = str(error).partition(": ")
+        yield Complaint(tuple(about.split(".")), reason, code=WRONG_VALUE)
+        return
+    told: set[tuple[Steps, str]] = set()
+    for half in both:
+        for found in check_stream(half.model_copy(update={"topic": "pair", "file": None})):
+            if (found.steps, found.message) not in told:
+                told.add((found.steps, found.message))
+                yield found
+
+
 def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
     """Return every path of a stream with the way to it, apart from the id's template."""
     mapped = stream.map
     paths: list[tuple[Steps, str]] = [(("where", text), text) for text in stream.where]
     paths += [(("map", "decode", text), text) for text in mapped.decode]
-    for name in ("time", "version", "score", "prediction", "label", "latency", "error", "retract", "entity"):
+    for name in (
+        "time",
+        "version",
+        "score",
+        "prediction",
+        "label",
+        "latency",
+        "error",
+        "retract",
+        "entity",
+        "lower",
+        "upper",
+        "deviation",
+        "items",
+        "action",
+        "propensity",
+        "item",
+    ):
         if (text := getattr(mapped, name)) is not None:
             paths.append((("map", name), text))
+    paths += [(("map", "quantiles", level), text) for level, text in (mapped.quantiles or {}).items()]
+    for name, text in mapped.scores.items() if isinstance(mapped.scores, dict) else ():
+        paths.append((("map", "scores", name), text))
+    if isinstance(mapped.scores, str):
+        paths.append((("map", "scores"), mapped.scores))
     if isinstance(mapped.features, str):
         paths.append((("map", "features"), mapped.features))
     elif mapped.features is not None:

@@ -61,7 +61,8 @@ def fetch(table: Table, outer: Outer, use: Use, path: Path) -> Values:
     if path.root in INNER:
         return table.values(use, path)
     values = outer.values(path)
-    return values if len(table.records) == len(values) else [values[i] for i in table.records]
+    whole = table.numbers is None and len(table.records) == len(values)
+    return values if whole else [values[i] for i in table.records]
 
 
 def matching(plan: Plan, values: Callable[[Path], Values], rows: int) -> list[int] | None:

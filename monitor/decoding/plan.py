@@ -10,7 +10,22 @@ from typing import Literal, TypeAlias
 from monitor.config.model import FieldDecoding, StreamConfig
 from monitor.decoding.cells import category, is_field_name, plain
 from monitor.decoding.paths import EACH, WRONG, Path, Template, Wrong, parse_path, parse_template
-from monitor.decoding.schema import RESERVED, ROLES, CellKind, ColumnType, Schema
+from monitor.decoding.schema import (
+    INTERVAL,
+    MOST_LISTED,
+    ROLES,
+    CellKind,
+    ColumnType,
+    Schema,
+    interval_column,
+    is_carried,
+    is_reserved,
+    item_column,
+    quantile_column,
+    relevance_column,
+    score_column,
+    selection_column,
+)
 
 Unwrapping: TypeAlias = Literal[FieldDecoding, "base64_json"]
 """How a text within a record is read; what lies below base64 is JSON."""
@@ -114,7 +129,7 @@ class Plan:
         if isinstance(value, str) and self.textual(path):
             value = plain(value)
         self._cells = None
-        self.learnt[name] = "ignore" if name in RESERVED else _type_of(value)
+        self.learnt[name] = "ignore" if is_reserved(name) else _type_of(value)
         return False
 
     @cached_property
@@ -196,8 +211,50 @@ def _roles(schema: Schema) -> Iterator[Cell]:
     }  # fmt: skip
     for name in ROLES:
         path = getattr(schema.stream.map, name)
-        if path is not None:
+        if schema.ranking and name == "label":
+            yield from _relevance(schema)
+        elif path is not None:
             yield Cell(name, kinds[name], parse_path(path))
+    yield from _scores(schema)
+    if schema.stream.map.items is not None:
+        items = parse_path(schema.stream.map.items)
+        for place in range(MOST_LISTED):
+            yield Cell(item_column(place), "categorical", items.child(place))
+    kinds_of_selection: dict[str, CellKind] = {"action": "categorical", "propensity": "numeric"}
+    for name, kind in kinds_of_selection.items():
+        path = getattr(schema.stream.map, name)
+        if path is not None:
+            yield Cell(selection_column(name), kind, parse_path(path))
+    for name in INTERVAL:
+        path = getattr(schema.stream.map, name)
+        if path is not None:
+            yield Cell(interval_column(name), "numeric", parse_path(path))
+    for level, path in (schema.stream.map.quantiles or {}).items():
+        yield Cell(quantile_column(level), "numeric", parse_path(path))
+
+
+def _relevance(schema: Schema) -> Iterator[Cell]:
+    """Yield what a label says of a ranked list: the item that was chosen, or the relevance place by place."""
+    mapped = schema.stream.map
+    if mapped.item is not None:
+        yield Cell("label", "categorical", parse_path(mapped.item))
+    elif mapped.label is not None:
+        path = parse_path(mapped.label)
+        for place in range(MOST_LISTED):
+            yield Cell(relevance_column(place), "numeric", path.child(place))
+
+
+def _scores(schema: Schema) -> Iterator[Cell]:
+    """Yield the scores of the classes, one a class."""
+    mapped, names = schema.stream.map.scores, schema.stream.score_names
+    if isinstance(mapped, dict):
+        for name, path in mapped.items():
+            yield Cell(score_column(name), "numeric", parse_path(path))
+    elif mapped is not None:
+        positional = None if names is None else [str(category(name)) for name in names]
+        whole = parse_path(mapped)
+        for place, name in enumerate(schema.classes if positional is None else positional):
+            yield Cell(score_column(name), "numeric", whole.child(name if positional is None else place))
 
 
 def _features(schema: Schema) -> tuple[Path | None, tuple[Cell, ...] | None, Path | None]:
@@ -213,7 +270,11 @@ def _features(schema: Schema) -> tuple[Path | None, tuple[Cell, ...] | None, Pat
 
 
 def _check(plan: Plan) -> None:
-    clash = {cell.name for cell in plan.cells()[len(plan.roles) :]} & set(ROLES)
+    clash = [
+        cell.name
+        for cell in plan.cells()[len(plan.roles) :]
+        if cell.name in ROLES or (is_carried(cell.name) and cell.kind != "ignore")
+    ]
     if clash:
         raise ValueError(f"feature {min(clash)!r} has the name of a role; map it under another name")
     for path in plan.paths():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows: TypeAlias = NDArray[np.void]
-MOST_BYTES: Final = 256
+MOST_BYTES: Final = 1024
 _KINDS: Final = "iufbS"
 
 
@@ -19,12 +19,13 @@ class Payload:
     Parameters
     ----------
     fields
-        Name → numpy type, such as ``"<i8"``: integers, floats, booleans or bytes of fixed length, little-endian.
+        Name → numpy type, such as ``"<i8"``: integers, floats, booleans or bytes of fixed length, little-endian, or
+        several of one such type side by side, such as ``"(3,)<f8"``.
 
     Raises
     ------
     ValueError
-        When a type is of another kind, or a row is wider than 256 bytes.
+        When a type is of another kind, or a row is wider than 1024 bytes.
 
     Examples
     --------
@@ -38,7 +39,7 @@ class Payload:
         self.fields = dict(fields)
         self.dtype: np.dtype[np.void] = np.dtype(list(self.fields.items()))
         for name in self.fields:
-            kind = self.dtype[name]
+            kind = self.dtype[name].base
             if kind.kind not in _KINDS or kind.byteorder == ">":
                 raise ValueError(f"field {name!r} cannot be of type {self.fields[name]!r}")
         if self.dtype.itemsize > MOST_BYTES:
@@ -57,10 +58,11 @@ class Payload:
         rows = np.zeros(len(columns[next(iter(self.fields))]) if self.fields else 0, self.dtype)
         for name in self.fields:
             values = np.asarray(columns[name])
-            if values.shape != rows.shape:
-                raise ValueError(f"column {name!r} has shape {values.shape}, not {rows.shape}")
-            if self.dtype[name].kind in "iu" and len(values):
-                limits = np.iinfo(self.dtype[name])
+            shape = (*rows.shape, *self.dtype[name].shape)
+            if values.shape != shape:
+                raise ValueError(f"column {name!r} has shape {values.shape}, not {shape}")
+            if self.dtype[name].base.kind in "iu" and len(values):
+                limits = np.iinfo(self.dtype[name].base)
                 if values.min() < limits.min or values.max() > limits.max:
                     raise ValueError(f"column {name!r} has values that {self.fields[name]!r} cannot hold")
             rows[name] = values
@@ -86,9 +88,9 @@ class Payload:
         """
         found = np.zeros(len(rows), self.dtype)
         for name, kind in self.fields.items():
-            if name in older.fields and np.can_cast(older.dtype[name], self.dtype[name], "safe"):
+            if name in older.fields and _fits(older.dtype[name], self.dtype[name]):
                 found[name] = rows[name]
-            elif np.dtype(kind).kind == "f":
+            elif np.dtype(kind).base.kind == "f":
                 found[name] = np.nan
         return found
 
@@ -104,3 +106,7 @@ def together(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
         rows[start : start + len(part)] = part
         start += len(part)
     return rows
+
+
+def _fits(older: np.dtype[Any], newer: np.dtype[Any]) -> bool:
+    return older.shape == newer.shape and np.can_cast(older.base, newer.base, "safe")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,21 +14,24 @@ from detectors.calibration.sums import ScoreBins, equal_mass
 from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.cbpe import cbpe
 from detectors.estimate.estimated import Estimates
+from detectors.estimate.multiclass import cbpe_classes, class_calibrators
 from detectors.estimate.validity import validity
 from detectors.performance import Estimate
+from monitor.config.performance_checks import WEIGHTED_FIGURES, at_threshold
 from monitor.events import FloatArray, IntArray
-from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+from monitor.outcomes.judges import WEIGHTED, BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 
 _UNIT: Final = 1 << 31
 USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "binary_classification": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
     "multiclass": ("accuracy", "f1_macro", "kappa"),
     "regression": ("mae", "rmse", "bias", "r2"),
+    "ranking": ("map", "mrr"),
 }
 """Task → figures that findings are made of when none are named."""
 _SMALL_IS_GOOD: Final = (
     *("log_loss", "brier", "fpr", "fnr", "false_positive_rate", "false_negative_rate", "cost", "false_discovery_rate"),
-    *("mae", "mse", "rmse", "mape", "smape", "huber", "quantile_loss"),
+    *("mae", "mse", "rmse", "mape", "smape", "huber", "quantile_loss", "pinball", "interval_below", "interval_above"),
 )
 
 
@@ -44,11 +47,23 @@ def small_is_good(metric: str) -> bool:
 def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
     """Return every figure of tables ``[J, size]`` with 95 % intervals."""
     if isinstance(judge, BinaryJudge):
-        found = judge.table.metrics(tables[:, :-1])
-        return {"accuracy": found["prevalence"]} if judge.top else found
+        found = judge.table.metrics(tables[:, : judge.table.size])
+        if judge.top:
+            return {"accuracy": found["prevalence"]}
+        for threshold in judge.thresholds:
+            there = judge.table.at(tables[:, : judge.table.size], threshold)
+            found |= {at_threshold(name, threshold): figure for name, figure in there.items()}
+        if judge.weighted:
+            whole = WEIGHTED.metrics(tables[:, judge.table.size : -1])
+            found |= {f"{name}_weighted": whole[f"{name}_by_amount"] for name in WEIGHTED_FIGURES}
+        return found
     if isinstance(judge, MulticlassJudge):
         return judge.table.metrics(tables[:, : judge.table.size])
     if isinstance(judge, RegressionJudge):
+        found = judge.table.metrics(tables[:, : judge.table.size])
+        claims = {} if judge.claims is None else judge.claims.figures(tables[:, judge.table.size :])
+        return found | claims
+    if isinstance(judge, RankingJudge):
         return judge.table.metrics(tables)
     raise TypeError(f"no figures of a {type(judge).__name__}")
 
@@ -56,7 +71,7 @@ def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
 def confusion(judge: Judge, tables: IntArray) -> IntArray:
     """Return labels by predictions, ``[J, K, K or K + 1]``; of no classes for a regression."""
     if isinstance(judge, BinaryJudge):
-        return judge.table.cells(tables[:, :-1])["confusion"]
+        return judge.table.cells(tables[:, : judge.table.size])["confusion"]
     if isinstance(judge, MulticlassJudge):
         return judge.table.cells(tables[:, : judge.table.size])["confusion"]
     return np.zeros((len(tables), 0, 0), np.int64)
@@ -76,13 +91,14 @@ def scores_of(judge: Judge, tables: IntArray) -> tuple[BinaryJudge, IntArray] | 
     if isinstance(judge, BinaryJudge):
         return judge, tables
     if isinstance(judge, MulticlassJudge) and judge.confidence is not None:
-        return judge.confidence, tables[:, judge.table.size :]
+        first = judge.table.size
+        return judge.confidence, tables[:, first : first + judge.confidence.size]
     return None
 
 
 def fine_bins(judge: BinaryJudge, tables: IntArray) -> ScoreBins:
     """Return the sums in the fine score bins."""
-    by_bin = judge.table.by_bin(tables[:, :-1])
+    by_bin = judge.table.by_bin(tables[:, : judge.table.size])
     return ScoreBins.of_sums(
         by_bin.n, by_bin.positives, by_bin.score_sum, by_bin.score_square_sum, by_bin.positive_score_sum
     )
@@ -95,7 +111,9 @@ def said_by_bin(judge: BinaryJudge, said: IntArray) -> IntArray:
 
 def said_of_scores(judge: Judge, said: IntArray) -> IntArray:
     """Return the cells of predictions that belong to ``scores_of``."""
-    return said[:, len(judge.table.classes) + 1 :] if isinstance(judge, MulticlassJudge) else said
+    if not isinstance(judge, MulticlassJudge):
+        return said
+    return said[:, len(judge.table.classes) + 1 : judge.scores_said.start]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +163,45 @@ def calibration(judge: BinaryJudge, tables: IntArray, baseline: IntArray | None,
         "spiegelhalter_z": test.z,
     }
     return Calibration(found, reliability(bins), test.p_value)
+
+
+def calibration_of_classes(judge: Judge, tables: IntArray, count: int) -> dict[str, Estimate]:
+    """Return the calibration of the scores of all classes, each against the rest; none where there are none.
+
+    The error is in the fine bins of the scores, the adaptive one in ``count`` bins of equal mass of each class.
+    """
+    if not isinstance(judge, MulticlassJudge) or judge.scores is None:
+        return {}
+    fine = judge.scores.calibration(tables[:, judge.scores_known])
+    classes = judge.scores.classes
+    return {
+        "ece_class_wise": error.class_wise(fine, classes),
+        "ece_class_wise_adaptive": error.class_wise(fine.merge(equal_mass(fine.n, count)), classes),
+    }
+
+
+def calibrators_of(judge: Judge, matured: IntArray) -> list[Calibrator]:
+    """Return an isotonic calibrator a class from one matured table ``[1, size]``; none without labelled scores."""
+    if not isinstance(judge, MulticlassJudge) or judge.scores is None or not judge.estimates:
+        return []
+    labelled = judge.scores.calibration(matured[:, judge.scores_known])
+    return class_calibrators(labelled, judge.scores.classes) if labelled.n.any() else []
+
+
+def estimates_of_classes(judge: MulticlassJudge, said: IntArray, calibrators: Sequence[Calibrator]) -> Estimates:
+    """Return what labels would show of the classes, from predictions ``[J, said]`` alone.
+
+    A mean over classes is named as the realised figure, such as ``f1_macro``; a class's own, such as ``recall[fox]``.
+    """
+    if judge.scores is None:
+        raise ValueError("there are no scores of all classes")
+    cells = judge.scores
+    shape = (len(said), cells.classes, cells.classes, cells.bins)
+    found = cbpe_classes(said[:, judge.scores_said].reshape(shape), calibrators)
+    named = {("accuracy" if name == "accuracy" else f"{name}_macro"): one for name, one in found.macro.figures.items()}
+    for name, own in zip(judge.table.classes, found.per_class, strict=True):
+        named |= {f"{metric}[{name}]": figure for metric, figure in own.figures.items()}
+    return replace(found.macro, figures=named)
 
 
 def calibrator_of(judge: BinaryJudge, matured: IntArray) -> Calibrator | None:

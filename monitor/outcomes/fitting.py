@@ -14,11 +14,15 @@ import numpy as np
 from scipy.special import expit
 
 from detectors.bins import NumericBins
-from detectors.performance import BinaryTable, Costs, MulticlassTable, RegressionTable
+from detectors.estimate.class_table import ClassTable
+from detectors.performance import BinaryTable, Costs, MulticlassTable, RankingTable, RegressionTable
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, OutcomeCosts
+from monitor.config.performance_checks import SHARES, ranks_of
+from monitor.config.score_checks import distribution_of
 from monitor.events import FloatArray
-from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+from monitor.outcomes.carried import is_weighted
+from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 from monitor.truth import Truth
 
 FEW: Final = 6
@@ -31,27 +35,46 @@ _STEPS_OF_SLICE: Final[FloatArray] = np.exp2(np.arange(-3.0, 1.0))
 
 def judge_for(config: ModelConfig, coders: Mapping[str, Any]) -> Judge | None:
     """Return how a model's outcomes are counted; ``None`` while the size of a regression's numbers is not known."""
-    score = config.predictions.map.score
     if config.task == "binary_classification":
-        return BinaryJudge(_binary_table(config, fine_edges(config, coders)), basis_of(config))
+        table = _binary_table(config, fine_edges(config, coders))
+        thresholds = tuple(config.performance.thresholds)
+        return BinaryJudge(table, basis_of(config), thresholds=thresholds, weighted=is_weighted(config))
     if config.task == "multiclass":
-        confidence = None
-        if score is not None:
-            table = BinaryTable(fine_edges(config, coders), None)
-            confidence = BinaryJudge(table, f"{score}|{config.predictions.map.prediction}", top=True)
-        classes = Truth.of(config).classes or ()
-        return MulticlassJudge(MulticlassTable(classes, tops=()), confidence) if len(classes) > 1 else None
-    return _regression(coders, _STEPS)
+        return _multiclass(config, coders)
+    if config.task == "ranking":
+        return RankingJudge(RankingTable(ranks_of(config), config.performance.gain), config.names_items)
+    return _regression(config, coders, _STEPS)
+
+
+def _multiclass(config: ModelConfig, coders: Mapping[str, Any]) -> MulticlassJudge | None:
+    mapped, classes = config.predictions.map, Truth.of(config).classes or ()
+    if len(classes) < 2:
+        return None
+    confidence, scores = None, None
+    if mapped.score is not None or config.has_scores:
+        table = BinaryTable(fine_edges(config, coders), None)
+        confidence = BinaryJudge(table, f"{mapped.score}|{mapped.prediction}", top=True)
+    if config.has_scores:
+        scores = ClassTable((_class_edges(len(classes)),) * len(classes))
+    return MulticlassJudge(MulticlassTable(classes, ranks_of(config)), confidence, scores)
+
+
+def _class_edges(classes: int) -> FloatArray:
+    """Return edges of a class's score: fewer the more classes, denser towards 0 and 1."""
+    return expit(np.linspace(-6.0, 6.0, max(15, min(63, 1200 // classes))))
 
 
 def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]) -> Judge | None:
     """Return how outcomes are counted within slices: the same in few cells."""
     if isinstance(whole, BinaryJudge):
         return BinaryJudge(BinaryTable(few_edges(whole.table.edges, config, coders), None, tops=()), whole.basis)
+    if isinstance(whole, RankingJudge):
+        return whole
     if isinstance(whole, MulticlassJudge):
         edges = few_edges(_grid(), config, coders) if whole.confidence is None else whole.confidence.table.edges
         return BinaryJudge(BinaryTable(few_edges(edges, config, coders), None, tops=()), whole.identity, top=True)
-    return _regression(coders, _STEPS_OF_SLICE)
+    found = _regression(config, coders, _STEPS_OF_SLICE)
+    return found if found is None or found.claims is None else replace(found, claims=found.claims.compact())
 
 
 def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
@@ -64,7 +87,7 @@ def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
     (208, True)
     """
     bins = coders.get("score")
-    edges = np.append(_grid(), thresholds_of(config))
+    edges = np.concatenate([_grid(), thresholds_of(config), config.performance.thresholds])
     if isinstance(bins, NumericBins):
         edges = np.append(edges, bins.edges)
     edges = np.unique(edges)
@@ -102,21 +125,44 @@ def basis_of(config: ModelConfig) -> str:
     """Return what decides which rows are flagged, what their score is, and which classes there are."""
     mapped, performance = config.predictions.map, config.performance
     amount = (performance.amount, performance.amount_unit) if performance.amount is not None else None
-    return repr(
-        (config.task, config.decision, mapped.score, mapped.prediction, config.positive_class, config.classes, amount)
-    )
+    basis: tuple[object, ...] = (
+        config.task, config.decision, mapped.score, mapped.prediction, config.positive_class, config.classes, amount,
+    )  # fmt: skip
+    if config.has_scores:
+        basis += (mapped.scores, config.predictions.score_names, ranks_of(config))
+    if config.task == "ranking":
+        labels = config.labels
+        path = config.predictions.map.label if labels is None else labels.map.item or labels.map.label
+        basis += (mapped.items, path, ranks_of(config), config.performance.gain)
+    if config.performance.labelled_when is not None:
+        basis += (mapped.action, mapped.propensity, config.performance.labelled_when)
+    if (claims := distribution_of(config)) is not None:
+        basis += (mapped.lower, mapped.upper, mapped.deviation, mapped.quantiles, claims.to_dict())
+    return repr(basis)
 
 
-def with_costs(judge: Judge, config: ModelConfig) -> Judge:
-    """Return the same with the configured costs; they change no cell."""
+def as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
+    """Return the same with the configured costs, thresholds and shares of the highest scores; they change no cell.
+
+    ``None`` where the scores are not cut at a threshold, so that they must be counted anew.
+    """
     if not isinstance(judge, BinaryJudge):
         return judge
-    return replace(judge, table=replace(judge.table, costs=_costs(config)))
+    thresholds = tuple(config.performance.thresholds)
+    if not set(thresholds) <= set(judge.table.edges.tolist()):
+        return None
+    table = replace(judge.table, costs=_costs(config), tops=_tops(config))
+    return replace(judge, table=table, thresholds=thresholds)
 
 
 def _binary_table(config: ModelConfig, edges: FloatArray) -> BinaryTable:
     settings = config.performance
-    return BinaryTable(edges, None, None if settings.amount is None else settings.amount_unit, _costs(config))
+    unit = None if settings.amount is None else settings.amount_unit
+    return BinaryTable(edges, None, unit, _costs(config), _tops(config))
+
+
+def _tops(config: ModelConfig) -> tuple[float, ...]:
+    return SHARES if config.performance.tops is None else tuple(config.performance.tops)
 
 
 def _costs(config: ModelConfig) -> Costs | None:
@@ -128,7 +174,7 @@ def _by_outcome(cost: OutcomeCosts) -> tuple[float, float, float, float]:
     return cost.true_negative, cost.false_positive, cost.false_negative, cost.true_positive
 
 
-def _regression(coders: Mapping[str, Any], steps: FloatArray) -> RegressionJudge | None:
+def _regression(config: ModelConfig, coders: Mapping[str, Any], steps: FloatArray) -> RegressionJudge | None:
     """Return a table on the scale of the reference's predictions; sums of errors reach from 2⁻⁴⁷ to 2¹⁵ of it."""
     bins = coders.get("prediction")
     if not isinstance(bins, NumericBins) or not len(bins.edges):
@@ -137,7 +183,7 @@ def _regression(coders: Mapping[str, Any], steps: FloatArray) -> RegressionJudge
     spread = float(np.ptp(bins.edges)) or abs(centre) or 1.0
     scale = float(2.0 ** np.round(np.log2(spread / 4)))
     edges = np.concatenate([-scale * steps[::-1], [0.0], scale * steps])
-    return RegressionJudge(RegressionTable(centre, scale, scale, edges))
+    return RegressionJudge(RegressionTable(centre, scale, scale, edges), distribution_of(config, scale))
 
 
 def _grid() -> FloatArray:

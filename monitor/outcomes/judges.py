@@ -6,17 +6,25 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.calibration.distribution import DistributionTable, Said
 from detectors.calibration.fixed import narrow
-from detectors.performance import BinaryTable, MulticlassTable, RegressionTable
+from detectors.estimate.class_table import ClassTable
+from detectors.performance import BinaryTable, MulticlassTable, RankingTable, RegressionTable
+from detectors.performance.multiclass import faults
 from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
+from monitor.truth import relevance_of
 
 BoolArray = NDArray[np.bool_]
+WEIGHTED: Final = BinaryTable(np.array([0.5]), None, 2.0**-16, tops=())
+"""Sums of 1 over the propensity of labelled rows, to 2⁻¹⁶."""
+MOST_ESTIMATED: Final = 20
+"""Classes up to which all scores are counted by the class that was named, for estimates before labels."""
 
 
 class Judge(Protocol):
@@ -68,6 +76,10 @@ class BinaryJudge:
     """What else decides the meaning, such as the rule by which rows are flagged."""
     top: bool = False
     """Whether the score is that of the class that was named, and the outcome whether it is the true one."""
+    thresholds: tuple[float, ...] = ()
+    """Edges of the score at which decisions are judged besides; no part of the identity."""
+    weighted: bool = False
+    """Whether labelled rows stand for all rows, each for 1 over its propensity."""
 
     @property
     def bins(self) -> int:
@@ -81,13 +93,14 @@ class BinaryJudge:
 
     @property
     def size(self) -> int:
-        """The table's cells and one."""
-        return self.table.size + 1
+        """The table's cells, those of the weighted one, and one."""
+        return self.table.size + (WEIGHTED.size if self.weighted else 0) + 1
 
     @cached_property
     def identity(self) -> str:
         """Hash of the table and the basis."""
-        return _hash("binary", self.table.identity, self.basis, self.top)
+        more = (WEIGHTED.identity,) if self.weighted else ()
+        return _hash("binary", self.table.identity, self.basis, self.top, *more)
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions by decision and score bin."""
@@ -112,6 +125,14 @@ class BinaryJudge:
         cells = self.table.tally(
             score, label, decided=decided, amount=amount, weight=weight, group=group, groups=groups
         )
+        if self.weighted:
+            share = rows["propensity"].astype(np.float64)
+            usable = (share > 0) & (share <= 1)
+            stands = np.where(usable, 1 / np.where(usable, share, 1.0), np.nan)
+            more = WEIGHTED.tally(
+                score, label, decided=decided, amount=stands, weight=weight, group=group, groups=groups
+            )
+            cells = np.concatenate([cells, more], axis=1)
         inside = (score >= 0) & (score <= 1)
         p = np.where(inside, score, 0.0)
         spread = np.zeros(groups, np.int64)
@@ -120,7 +141,8 @@ class BinaryJudge:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"kind": "binary", "table": self.table.to_dict(), "basis": self.basis, "top": self.top}
+        plain = {"kind": "binary", "table": self.table.to_dict(), "basis": self.basis, "top": self.top}
+        return plain | ({"weighted": True} if self.weighted else {})
 
     def _decided(self, rows: Rows) -> tuple[FloatArray, IntArray]:
         score = rows["score"].astype(np.float64) if "score" in (rows.dtype.names or ()) else np.full(len(rows), np.nan)
@@ -131,29 +153,55 @@ class BinaryJudge:
 
 @dataclass(frozen=True, eq=False)
 class MulticlassJudge:
-    """Classes that were named, and the score of the class that was named where it is logged.
+    """Classes that were named, the score of the class that was named, and the scores of all, where they are logged.
 
-    What was predicted: rows by class, those of none last, then as ``confidence`` has it. What came of it: the confusion
-    matrix, then the cells of ``confidence``.
+    What was predicted: rows by class, those of none last, then as ``confidence`` has it, then, of few classes, rows by
+    class that was named, class and bin of that class's score. What came of it: the confusion matrix, then the cells of
+    ``confidence``, then the calibration sums of every class.
     """
 
     table: MulticlassTable
     confidence: BinaryJudge | None = None
+    scores: ClassTable | None = None
+
+    @property
+    def estimates(self) -> bool:
+        """Whether the scores of all classes say what labels would show."""
+        return self.scores is not None and len(self.table.classes) <= MOST_ESTIMATED
 
     @property
     def said(self) -> int:
-        """Classes and one, and those of the score."""
-        return len(self.table.classes) + 1 + (0 if self.confidence is None else self.confidence.said)
+        """Classes and one, those of the score, those of all scores."""
+        return self._first_said + (self.scores.said if self.scores is not None and self.estimates else 0)
 
     @property
     def size(self) -> int:
-        """Cells of both tables."""
+        """Cells of all tables."""
+        return self._first_known + (0 if self.scores is None else self.scores.known)
+
+    @property
+    def scores_said(self) -> slice:
+        """Where the cells of all scores begin among those of predictions."""
+        return slice(self._first_said, None)
+
+    @property
+    def scores_known(self) -> slice:
+        """Where the cells of all scores begin among those of what came of it."""
+        return slice(self._first_known, None)
+
+    @property
+    def _first_said(self) -> int:
+        return len(self.table.classes) + 1 + (0 if self.confidence is None else self.confidence.said)
+
+    @property
+    def _first_known(self) -> int:
         return self.table.size + (0 if self.confidence is None else self.confidence.size)
 
     @cached_property
     def identity(self) -> str:
-        """Hash of both tables."""
-        return _hash("multiclass", self.table.identity, self.confidence and self.confidence.identity)
+        """Hash of all tables."""
+        parts = (self.confidence and self.confidence.identity, self.scores and self.scores.identity)
+        return _hash("multiclass", self.table.identity, *(parts if self.scores else parts[:1]))
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions by class."""
@@ -161,9 +209,13 @@ class MulticlassJudge:
         named = rows["predicted"].astype(np.int64)
         cell = np.where((named >= 0) & (named < number), named, number)
         counted = np.bincount(group * (number + 1) + cell, minlength=groups * (number + 1)).reshape(groups, number + 1)
-        if self.confidence is None:
-            return counted
-        return np.concatenate([counted, self.confidence.say(rows, group, groups)], axis=1)
+        found = [counted]
+        if self.confidence is not None:
+            found.append(self.confidence.say(rows, group, groups))
+        if self.scores is not None and self.estimates:
+            scores = np.where((faults(rows["scores"]) < 0)[:, np.newaxis], rows["scores"], np.nan)
+            found.append(self.scores.tally_predicted(scores, named, group, groups))
+        return np.concatenate(found, axis=1)
 
     def usable(self, labels: FloatArray) -> BoolArray:
         """Return which labels are numbers of classes."""
@@ -173,25 +225,32 @@ class MulticlassJudge:
     def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
         """Count labelled rows."""
         label, named = labels.astype(np.int64), rows["predicted"].astype(np.int64)
-        cells = self.table.tally(label, named, weight=weight, group=group, groups=groups)
-        if self.confidence is None:
-            return cells
-        return np.concatenate([cells, self.confidence.tally(rows, labels, weight, group, groups)], axis=1)
+        scores = None if self.scores is None else rows["scores"]
+        found = [self.table.tally(label, named, scores, weight=weight, group=group, groups=groups)]
+        if self.confidence is not None:
+            found.append(self.confidence.tally(rows, labels, weight, group, groups))
+        if self.scores is not None and scores is not None:
+            usable = np.where((faults(scores) < 0)[:, np.newaxis], scores, np.nan)
+            found.append(self.scores.tally_labelled(usable, label, weight, group, groups))
+        return np.concatenate(found, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         confidence = None if self.confidence is None else self.confidence.to_dict()
-        return {"kind": "multiclass", "table": self.table.to_dict(), "confidence": confidence}
+        scores = None if self.scores is None else self.scores.to_dict()
+        return {"kind": "multiclass", "table": self.table.to_dict(), "confidence": confidence, "scores": scores}
 
 
 @dataclass(frozen=True, eq=False)
 class RegressionJudge:
-    """Numbers that were predicted.
+    """Numbers that were predicted, and what predictions claim of their own error.
 
-    What was predicted: rows with a number, rows without.
+    What was predicted: rows with a number, rows without. What came of it: the cells of the table, then those of
+    ``claims``.
     """
 
     table: RegressionTable
+    claims: DistributionTable | None = None
 
     @property
     def said(self) -> int:
@@ -200,13 +259,13 @@ class RegressionJudge:
 
     @property
     def size(self) -> int:
-        """The table's cells."""
-        return self.table.size
+        """Cells of both tables."""
+        return self.table.size + (0 if self.claims is None else self.claims.size)
 
     @property
     def identity(self) -> str:
-        """That of the table."""
-        return self.table.identity
+        """Hash of both tables."""
+        return self.table.identity if self.claims is None else _hash(self.table.identity, self.claims.identity)
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions."""
@@ -221,11 +280,66 @@ class RegressionJudge:
     def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
         """Count labelled rows."""
         predicted = rows["predicted"].astype(np.float64)
-        return self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)
+        cells = self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)
+        if self.claims is None:
+            return cells
+        return np.concatenate([cells, self.claims.tally(labels, claims_of(rows), weight, group, groups)], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"kind": "regression", "table": self.table.to_dict()}
+        claims = None if self.claims is None else self.claims.to_dict()
+        return {"kind": "regression", "table": self.table.to_dict(), "claims": claims}
+
+
+@dataclass(frozen=True, eq=False)
+class RankingJudge:
+    """Ranked lists, and the relevance of their items or the one item that was chosen.
+
+    What was predicted: lists. What came of it: the cells of the table. An item that was chosen and is not in the list
+    is a relevant one that the list lacks; a label of 0 says that none was.
+    """
+
+    table: RankingTable
+    by_item: bool = False
+
+    @property
+    def said(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def size(self) -> int:
+        """The table's cells."""
+        return self.table.size
+
+    @property
+    def identity(self) -> str:
+        """Hash of the table and of what labels name."""
+        return _hash("ranking", self.table.identity, self.by_item)
+
+    def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:  # noqa: ARG002 - lists are counted alone
+        """Count lists."""
+        return np.bincount(group, minlength=groups).reshape(groups, 1).astype(np.int64)
+
+    def usable(self, labels: FloatArray) -> BoolArray:
+        """Return which labels are packed relevance, or numbers of items."""
+        found: BoolArray = (labels >= 0) & (labels < 2.0**53) & (labels == np.floor(labels))
+        return found
+
+    def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
+        """Count labelled lists."""
+        if self.by_item:
+            grades = (rows["items"] == labels[:, np.newaxis]).astype(np.float64)
+            grades *= np.cumsum(grades, axis=1) == 1  # an item that is listed twice counts where it stands first
+            relevant: IntArray | None = (labels > 0).astype(np.int64)
+        else:
+            grades, relevant = relevance_of(labels), None
+        lengths = np.full(len(rows), grades.shape[1], np.int64)
+        return self.table.tally(grades.ravel(), lengths, relevant=relevant, weight=weight, group=group, groups=groups)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"kind": "ranking", "table": self.table.to_dict(), "by_item": self.by_item}
 
 
 def judge_of(data: Mapping[str, Any]) -> Judge:
@@ -241,14 +355,29 @@ def judge_of(data: Mapping[str, Any]) -> Judge:
         return _binary(data)
     if kind == "multiclass":
         confidence = None if data["confidence"] is None else _binary(data["confidence"])
-        return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence)
+        scores = None if data.get("scores") is None else ClassTable.from_dict(data["scores"])
+        return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence, scores)
     if kind == "regression":
-        return RegressionJudge(RegressionTable.from_dict(data["table"]))
+        claims = None if data.get("claims") is None else DistributionTable.from_dict(data["claims"])
+        return RegressionJudge(RegressionTable.from_dict(data["table"]), claims)
+    if kind == "ranking":
+        return RankingJudge(RankingTable.from_dict(data["table"]), data["by_item"])
     raise ValueError(f"no judge of kind {kind!r}")
 
 
+def claims_of(rows: Rows) -> Said:
+    """Return what predictions claim of their own error; the outermost quantiles are an interval if nothing else is."""
+    names = rows.dtype.names or ()
+    parts = {name: rows[name].astype(np.float64) for name in ("lower", "upper", "deviation") if name in names}
+    quantiles = rows["quantiles"].astype(np.float64) if "quantiles" in names else None
+    if quantiles is not None and "lower" not in parts:
+        parts |= {"lower": quantiles[:, 0], "upper": quantiles[:, -1]}
+    return Said(**parts, quantiles=quantiles, mean=rows["predicted"].astype(np.float64))
+
+
 def _binary(data: Mapping[str, Any]) -> BinaryJudge:
-    return BinaryJudge(BinaryTable.from_dict(data["table"]), data["basis"], data["top"])
+    table = BinaryTable.from_dict(data["table"])
+    return BinaryJudge(table, data["basis"], data["top"], weighted=data.get("weighted", False))
 
 
 def _hash(*parts: object) -> str:

@@ -11,33 +11,43 @@ from typing import Final
 
 import numpy as np
 
+from detectors.calibration.distribution import DistributionTable
 from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.estimated import Light
 from detectors.performance import Change, Estimate, compare
 from monitor.config.model import ModelConfig
+from monitor.config.performance_checks import WEIGHTED_FIGURES, at_threshold, ranks_of
+from monitor.config.score_checks import distribution_of
 from monitor.events import DAY, IntArray
 from monitor.findings import Finding, WindowResult
+from monitor.outcomes.carried import is_weighted
 from monitor.outcomes.coverage import coverage_by_score, coverage_of
 from monitor.outcomes.figures import (
     USUAL,
     Calibration,
     calibration,
+    calibration_of_classes,
     calibrator_of,
+    calibrators_of,
     class_names,
     confusion,
     estimates,
+    estimates_of_classes,
     figures,
     said_of_scores,
     scores_of,
 )
-from monitor.outcomes.judges import Judge, MulticlassJudge
+from monitor.outcomes.judges import Judge, MulticlassJudge, RegressionJudge
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.outcomes.sums import baseline_of, previous, total
-from monitor.outcomes.told import NAN, OF_WINDOW, change_view, figure_view, told, told_change
+from monitor.outcomes.told import NAN, OF_WINDOW, SURE, change_view, figure_view, told, told_change
 from monitor.views import FigureView, PerformanceView, ReliabilityPoint
 from monitor.windows import Window
 
+_AT_THRESHOLDS: Final = ("precision", "recall", "f1", "flagged_share")
+_PIT_APART: Final = 0.1
+"""Total variation distance from which on a transform is far from the baseline's."""
 _RECENT: Final = 7 * DAY
 """How far back matured predictions decide whether estimates hold."""
 _LIGHTS: Final = {Light.HOLDS: "ok", Light.UNPROVEN: "insufficient", Light.BROKEN: "warn"}
@@ -52,6 +62,8 @@ class Comparison:
     figures: Mapping[str, Estimate]
     numbers: Mapping[str, float]
     calibrator: Calibrator | None = None
+    of_classes: Sequence[Calibrator] = ()
+    """One a class, where all have scores."""
 
     @classmethod
     def of(cls, judge: Judge, table: IntArray | None, numbers: Mapping[str, float]) -> Comparison:
@@ -59,7 +71,8 @@ class Comparison:
         if table is None or not table[0, 0]:
             return cls(None, {}, numbers)
         scored = scores_of(judge, table)
-        return cls(table, figures(judge, table), numbers, None if scored is None else calibrator_of(*scored))
+        calibrator = None if scored is None else calibrator_of(*scored)
+        return cls(table, figures(judge, table), numbers, calibrator, calibrators_of(judge, table))
 
     def change(self, metric: str, found: Mapping[str, Estimate]) -> tuple[Change, float] | None:
         """Return the change of a figure of J tables, and what it is compared with; ``None`` without a baseline."""
@@ -74,7 +87,28 @@ class Comparison:
 def metrics_of(config: ModelConfig) -> tuple[str, ...]:
     """Return the figures that findings are made of."""
     chosen = config.performance.metrics
-    return USUAL[config.task] if chosen is None else tuple(chosen)
+    return (*USUAL[config.task], *_asked_for(config)) if chosen is None else tuple(chosen)
+
+
+def _asked_for(config: ModelConfig) -> Iterator[str]:
+    """Yield the figures that follow from what the configuration says beside ``metrics``."""
+    settings = config.performance
+    if config.has_scores:
+        yield "log_loss"
+        yield from (f"top_{top}_accuracy" for top in ranks_of(config))
+    if config.task == "binary_classification":
+        yield from ("cost",) if settings.cost is not None else ()
+        yield from (f"{name}_at_{top:g}" for top in settings.tops or () for name in ("capture", "lift"))
+        for threshold in settings.thresholds:
+            yield from (at_threshold(name, threshold) for name in _AT_THRESHOLDS)
+            yield from (at_threshold("cost", threshold),) if settings.cost is not None else ()
+    if config.task == "ranking":
+        yield from (f"{name}_at_{top}" for top in ranks_of(config) for name in ("precision", "recall", "ndcg"))
+    if is_weighted(config):
+        yield from (f"{name}_weighted" for name in WEIGHTED_FIGURES)
+    claims = distribution_of(config)
+    if claims is not None:
+        yield from (name for name in claims.figures(np.zeros((1, claims.size), np.int64)) if name != "interval_excess")
 
 
 def numbers_of(config: ModelConfig) -> Mapping[str, float]:
@@ -143,7 +177,9 @@ def judge_windows(
         for place, start in enumerate(begins)
     ]  # fmt: skip
     performance(judged, part.judge, (running, matured), against, config)
-    _covered(judged, part, said, running)
+    _covered(judged, part, said, running, leaning=config.performance.labelled_when is None)
+    if isinstance(part.judge, RegressionJudge) and part.judge.claims is not None:
+        _transformed(judged, part.judge, part.judge.claims, matured, against, config)
     scored = scores_of(part.judge, running)
     if scored is not None:
         enough = matured[:, 0] >= config.performance.min_labels
@@ -152,7 +188,7 @@ def judge_windows(
             since = [
                 total(outcomes, part.name, part.size, version, start - _RECENT, start + window.size) for start in begins
             ]
-            _estimated(judged, part, said, part.table(np.array(since), MATURED), against.calibrator)
+            _estimated(judged, part, said, part.table(np.array(since), MATURED), against)
     return judged
 
 
@@ -167,7 +203,7 @@ def performance(
         view = one.view
         known = {name: figure_view(figure, place) for name, figure in running.items()}
         matured = {name: figure_view(figure, place) for name, figure in final.items()}
-        share = f"{view.labelled} of {view.predictions} predictions labelled"
+        share = f"{view.labelled} of {view.predictions} predictions labelled{_only(config)}"
         for metric in metrics_of(config):
             if metric not in running:
                 continue
@@ -178,6 +214,12 @@ def performance(
                 one.findings.append(told_change(metric, change, matured[metric], base, config.performance, place))
         shown = {name: change_view(change, place) for name, (change, _) in changes.items()}
         one.view = replace(view, running=known, final=matured, changes=shown)
+
+
+def _only(config: ModelConfig) -> str:
+    """Return what is said of figures that rest on some actions alone."""
+    when = config.performance.labelled_when
+    return "" if when is None else f", {' or '.join(map(str, when))} only"
 
 
 def calibration_findings(found: Calibration, config: ModelConfig, place: int) -> Iterator[Finding]:
@@ -198,7 +240,8 @@ def calibration_findings(found: Calibration, config: ModelConfig, place: int) ->
             yield told(name, "calibration", view, enough)
 
 
-def _covered(judged: Sequence[Judged], part: WholePart, said: IntArray, running: IntArray) -> None:
+def _covered(judged: Sequence[Judged], part: WholePart, said: IntArray, running: IntArray, *, leaning: bool) -> None:
+    """Tell how many predictions have labels and, if asked for, whether that leans by score."""
     predictions = np.array([one.view.predictions for one in judged])
     covered = coverage_of(running[:, 0], predictions)
     scored = scores_of(part.judge, running)
@@ -206,7 +249,7 @@ def _covered(judged: Sequence[Judged], part: WholePart, said: IntArray, running:
         view = figure_view(covered, place)
         one.view = replace(one.view, coverage=view)
         one.findings.append(told("labels", "coverage", view, 1))
-        if scored is not None:
+        if scored is not None and leaning:
             judge, table = scored
             some = slice(place, place + 1)
             found = coverage_by_score(judge, table[some], said_of_scores(part.judge, said)[some])
@@ -221,6 +264,9 @@ def _calibrated(
         return
     base = None if against.table is None else scores_of(part.judge, against.table)
     found = calibration(*scored, None if base is None else base[1], config.calibration.bins)
+    found = replace(
+        found, figures={**found.figures, **calibration_of_classes(part.judge, tables, config.calibration.bins)}
+    )
     diagram = found.diagram
     for place, one in enumerate(judged):
         points = tuple(
@@ -238,13 +284,35 @@ def _calibrated(
         one.findings += calibration_findings(found, config, place)
 
 
+def _transformed(
+    judged: Sequence[Judged], judge: RegressionJudge, claims: DistributionTable, matured: IntArray,
+    against: Comparison, config: ModelConfig,
+) -> None:  # fmt: skip
+    """Tell where labels fall in the distributions that were predicted, beside where they fell in the baseline."""
+    base = None if against.table is None else against.table[:, judge.table.size :]
+    scores = claims.uniformity(matured[:, judge.table.size :], base, SURE)
+    if scores is None:
+        return
+    enough = config.performance.min_labels
+    for place, one in enumerate(judged):
+        size = float(scores.statistic[place])
+        figure = FigureView(size, float(scores.low[place]), float(scores.high[place]), int(scores.n[place]))
+        p_value = float(scores.p_value[place])
+        status = "warn" if size >= _PIT_APART and p_value < SURE else "ok"
+        note = "from uniform" if base is None else "from the baseline"
+        one.findings.append(told("pit", "calibration", figure, enough, note, status, p_value, _PIT_APART))
+        one.view = replace(one.view, calibration={**one.view.calibration, "pit": figure})
+
+
 def _estimated(
-    judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, calibrator: Calibrator
+    judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, against: Comparison
 ) -> None:
     scored = scores_of(part.judge, recent)
-    if scored is None:
+    if scored is None or against.calibrator is None:
         return
-    found = estimates(scored[0], said_of_scores(part.judge, said), calibrator, scored[1])
+    found = estimates(scored[0], said_of_scores(part.judge, said), against.calibrator, scored[1])
+    if isinstance(part.judge, MulticlassJudge) and against.of_classes:
+        found = replace(estimates_of_classes(part.judge, said, against.of_classes), light=found.light)
     for place, one in enumerate(judged):
         light = Light(int(found.light[place]))
         shown = {
@@ -252,7 +320,7 @@ def _estimated(
                 float(figure.value[place]), float(figure.low[place]), float(figure.high[place]), int(figure.n[place])
             )
             for name, figure in found.figures.items()
-            if not name.endswith(("positives", "negatives"))
+            if not name.split("[")[0].removesuffix("_macro").endswith(("positives", "negatives"))
         }
         note = f"estimated before labels, {light.name.lower()}"
         one.findings += [told(name, "estimate", figure, 1, note, _LIGHTS[light]) for name, figure in shown.items()]
@@ -262,6 +330,6 @@ def _estimated(
 
 def _predicted(part: WholePart, said: IntArray) -> IntArray:
     """Return how many predictions there are; classes of several are counted once, their scores beside."""
-    beside = part.judge.confidence.said if isinstance(part.judge, MulticlassJudge) and part.judge.confidence else 0
-    counted: IntArray = said[:, : said.shape[1] - beside].sum(axis=1)
+    named = len(part.judge.table.classes) + 1 if isinstance(part.judge, MulticlassJudge) else said.shape[1]
+    counted: IntArray = said[:, :named].sum(axis=1)
     return counted

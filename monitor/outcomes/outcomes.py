@@ -9,7 +9,7 @@ coded by the bins that the part has now: what was predicted before bins changed 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,10 +24,10 @@ from monitor.join.output import ABSENT, UNLABELLED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
-from monitor.outcomes.carried import Carried, field_of
+from monitor.outcomes.carried import FLAWS, Carried, field_of
 from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
-from monitor.outcomes.fitting import basis_of, judge_for, slice_judge_for, with_costs
+from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for
 from monitor.outcomes.judges import Judge, judge_of
 from monitor.outcomes.parts import BLOCK, SlicedPart, WholePart, model_of, runs
 from monitor.panes import PaneKey, PaneLayout, Shelf
@@ -121,6 +121,10 @@ class ModelOutcomes:
         slicings = [part.slicing for part in self.sliced.values()]
         coders = self.model.layout.coders
         rows = self.carried.pack(batch, len(self._codings) - 1, versions, slicings, coders)
+        flaws = self.carried.flaws(rows)
+        if flaws:
+            self.counters.update(flaws)
+            self._changed = True
         if len(rows) and self.whole is not None:
             sample = self.model.config.join.sample
             counted = rows if sample == 1 else rows[kept(batch.ids, sample)]
@@ -133,6 +137,8 @@ class ModelOutcomes:
         if self.whole is None:
             self._lose(len(joined))
             return
+        if "selected" in self.payload.fields:
+            joined = joined.take(joined.payloads["selected"] == 1)
         judged = joined.bases != UNLABELLED
         good = ~judged | self.whole.judge.usable(joined.labels)
         coded = self._coded("")[joined.payloads["coding"]]
@@ -145,6 +151,11 @@ class ModelOutcomes:
                 self.deferred.add(joined.take(judged))
                 if self.deferred.rows >= ENOUGH:
                     self.settle()
+
+    @property
+    def flaws(self) -> Mapping[str, int]:
+        """Why predictions were judged in part only, or pairs not at all → how many so far."""
+        return {reason: self.counters[reason] for reason in (*FLAWS, _NOT_COUNTED)}
 
     def settle(self) -> None:
         """Count what waits in slices; windows over it are due again."""
@@ -357,10 +368,15 @@ class ModelOutcomes:
         self.counters = Counter(dict(state["counters"]))
         self.baselines = {part: (start, learnt) for part, start, learnt in state["baselines"]}
         self.rolled = state["rolled"]
-        if state["basis"] == basis_of(config):
-            if state["whole"] is not None:
-                self.whole = WholePart(config.name, with_costs(judge_of(state["whole"]), config))
-            if state["slices"] is not None:
-                self._slice_judge = judge_of(state["slices"])
-        elif state["whole"] is not None:
+        same = state["basis"] == basis_of(config)
+        if same and state["slices"] is not None:
+            self._slice_judge = judge_of(state["slices"])
+        if state["whole"] is None:
+            return
+        judge = as_configured(judge_of(state["whole"]), config) if same else None
+        if judge is not None:
+            self.whole = WholePart(config.name, judge)
+        elif same:
+            self.model.changes.append("judges the whole anew, since a new threshold cuts the scores elsewhere")
+        else:
             self.model.changes.append("judges predictions anew, since what decides over right and wrong changed")

@@ -20,7 +20,7 @@ _SHARE_DROP: Final = 0.05
 _RELATIVE_DROP: Final = 0.1
 _SHARES: Final = (
     *("accuracy", "precision", "recall", "f1", "specificity", "false_", "mcc", "roc_auc", "gini", "average_precision"),
-    *("ks", "capture", "kappa", "flagged_share", "r2", "prevalence"),
+    *("ks", "capture", "kappa", "flagged_share", "map", "mrr", "ndcg", "r2", "prevalence", "interval", "quantile_hits"),
 )
 
 

@@ -12,7 +12,9 @@ from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, SliceConfig
 from monitor.decoding.sampling import hash64
+from monitor.decoding.schema import is_carried
 from monitor.events import Batch, Column, FloatArray
+from monitor.parts import parts_of_slices, with_parts
 from monitor.reference.census import Census
 from monitor.reference.counting import Counting
 from monitor.reference.document import FLAGGED, Reference
@@ -29,7 +31,7 @@ FEWEST_APART: Final = 1000
 """With fewer rows, bins are made from all of them and none is left to count rates apart."""
 _HALF: Final = (0.2, 0.8)
 """Unless the rows with an even hash are such a share, ids repeat too much to part the rows by them."""
-_NOT_BINNED: Final = frozenset({"latency", "error", "label", FLAGGED})
+_NOT_BINNED: Final = frozenset({"latency", "error", FLAGGED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ class ReferenceBuilder:
         self._summaries: dict[str, Summary] = {}
         self._counting: Counting | None = None
         self._bins: dict[str, Bins] = {}
+        self._parts = parts_of_slices(settings.slices)
 
     def observe(self, batch: Batch) -> None:
         """Take note of rows: the first pass."""
@@ -107,7 +110,7 @@ class ReferenceBuilder:
             return
         columns = {name: cells for name, cells in batch.columns.items() if name not in self.settings.ignored}
         self._seen.update(columns)
-        binned = {name: cells for name, cells in columns.items() if name not in _NOT_BINNED}
+        binned = {name: cells for name, cells in columns.items() if name not in _NOT_BINNED and not is_carried(name)}
         if self._half is None:
             self._half = Sample(max(FEWEST_APART, min(SAMPLED, SAMPLED_CELLS // max(1, len(binned)))))
         hashes = hash64(batch.ids)
@@ -164,7 +167,7 @@ class ReferenceBuilder:
             raise RuntimeError("fit before counting")
         if len(batch):
             apart = (hash64(batch.ids) % 2).astype(np.int64)
-            self._counting.add(self._with_flagged(batch), apart)
+            self._counting.add(with_parts(self._with_flagged(batch), self._parts), apart)
 
     def reference(self, *, source: str, created: int | None = None, notes: Iterable[str] = ()) -> Reference:
         """Return the reference; end of the second pass.

@@ -11,6 +11,7 @@ from monitor.coders import Flags
 from monitor.config.model import SliceConfig
 from monitor.events import DAY, HOUR, Batch, IntArray
 from monitor.layout import Coder, Layout
+from monitor.parts import parts_of_slices
 from monitor.reference.fitting import Bins
 from monitor.reference.parts import FLAG_CELLS, HOURS, Tally, coarse_size, hour_days
 from monitor.slices import crosses_of
@@ -43,13 +44,14 @@ class Counting:
         fitted: frozenset[str],
         slices: Sequence[SliceConfig] = (),
     ) -> None:
-        coders: dict[str, Coder] = {**bins, **flags}
+        parts = {name: Flags(f"where {where.text}") for name, where in parts_of_slices(slices).items()}
+        coders: dict[str, Coder] = {**bins, **flags, **parts}
         self.layout = Layout(coders, crosses_of(slices, coders))
         self._bins = bins
         self._fitted = fitted
         self._places = {name: place for place, name in enumerate(versions)}
         self._days = np.array(days, np.int64)
-        sizes = {name: coarse_size(bins[name]) if name in bins else FLAG_CELLS for name in coders}
+        sizes = {name: coarse_size(bins[name]) if name in bins else FLAG_CELLS for name in (*bins, *flags)}
         # The first cell of a tally counts rows.
         self._starts = dict(zip(sizes, np.cumsum([1, *sizes.values()]).tolist(), strict=False))
         self._sizes = sizes
@@ -80,7 +82,7 @@ class Counting:
         kept = np.flatnonzero(np.isin(day, self._days))
         if not len(kept):
             return
-        coarse = self._coarse[codes[: len(self.layout.coders), kept]]
+        coarse = self._coarse[codes[: len(self._sizes), kept]]
         hours = batch.times[kept] // HOUR * HOUR
         found, group = np.unique(hours, return_inverse=True)
         counts = tally(coarse, self._by_day.shape[1], group, len(found))
@@ -117,7 +119,7 @@ class Counting:
 
     def _tally(self, rows: IntArray, cells: IntArray) -> Tally:
         """Return the tally of rows by side, ``[2]``, and cells by side, ``[2, size]``."""
-        spans = {name: self.layout.spans[name] for name in self.layout.names}
+        spans = {name: self.layout.spans[name] for name in self._sizes}
         total = cells.sum(axis=0)
         apart = {}
         for name, bins in self._bins.items():

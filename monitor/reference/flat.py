@@ -14,7 +14,7 @@ from monitor.decoding.cells import Values, category, ident, is_field_name
 from monitor.decoding.columns import categorical_column, flag_column
 from monitor.decoding.paths import Path as FieldPath
 from monitor.decoding.paths import Wrong, parse_path, parse_template
-from monitor.decoding.schema import RESERVED, ColumnType
+from monitor.decoding.schema import ColumnType, is_reserved
 from monitor.decoding.times import MISSING, parse_times
 from monitor.events import Batch, Column, IntArray
 from monitor.reference.rows import Report, listed, rejected_note, silent
@@ -241,5 +241,5 @@ def _features(model: ModelConfig, known: Mapping[str, str], taken: Collection[st
     return {
         name: column
         for name, column in free.items()
-        if name not in RESERVED and is_field_name(name) and (listed_names is None or name in listed_names)
+        if not is_reserved(name) and is_field_name(name) and (listed_names is None or name in listed_names)
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +14,8 @@ from monitor.config.model import ModelConfig
 from monitor.config.root import LimitsConfig
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
-from monitor.events import DAY, HOUR, Batch, Records
+from monitor.events import DAY, HOUR, Batch, Chunk, Records
+from monitor.pairs import Pairs
 from monitor.reference.rows import Report, UnreadableRowsError, listed, rejected_note, silent
 from monitor.sources.port import (
     CorruptRecordsError,
@@ -84,6 +85,7 @@ class LogRows:
         self._until = end
         self._monotonic = monotonic
         self._assigned = False
+        self._pairs: dict[int, Pairs] = {}
         try:
             self._begin, self._end = self._span(topic, log_times=log_times)
         except SourceUnavailableError as error:
@@ -108,7 +110,8 @@ class LogRows:
     def batches(self, report: Report = silent) -> Iterator[Batch]:
         """See ``Rows``."""
         self.rejected.clear()
-        decoder = Decoder([Schema.of(self._model, None, self._learnt)], self._limits)
+        self._pairs.clear()
+        decoder = Decoder(Schema.all_of(self._model, None, self._learnt), self._limits)
         try:
             yield from self._batches(decoder, report)
         except (CorruptRecordsError, LostRecordsError, SourceUnavailableError) as error:
@@ -138,7 +141,7 @@ class LogRows:
     def _decode(self, decoder: Decoder, records: Records) -> Iterator[Batch]:
         chunk = decoder.decode(records)
         self.rejected.update(reject.reason for reject in chunk.rejects)
-        for batch in chunk.batches:
+        for batch in self._paired(chunk):
             if self._from is None and self._until is None:
                 yield batch
                 continue
@@ -146,6 +149,16 @@ class LogRows:
             high = -_EVER if self._until is None else self._until
             kept = np.flatnonzero((batch.times >= low) & (batch.times < high))
             yield batch if len(kept) == len(batch) else batch.take(kept)
+
+    def _paired(self, chunk: Chunk) -> Iterable[Batch]:
+        """Return the predictions; requests and responses are joined to such first."""
+        if self._model.predictions.pair is None:
+            return chunk.batches
+        number = chunk.partition
+        if number not in self._pairs:
+            self._pairs[number] = Pairs(self._model.name, self._model.predictions, number)
+        found = self._pairs[number].take(chunk.batches)
+        return () if found is None else (found,)
 
     def _go_to_begin(self) -> None:
         if not self._assigned:

@@ -41,6 +41,8 @@ Logs = Mapping[tuple[str, int], Sequence[Said]]
 def logs_of(count: int, seed: int) -> dict[tuple[str, int], list[Said]]:
     """Return the logs of ``count`` predictions over two days and their labels, by (stream, partition).
 
+    Predictions are logged as requests and responses.
+
     Four in five are labelled, some twice, some with a contradiction or a retraction; some labels come first, some are
     of nobody, some of no class that there is. Either log has records that cannot be read.
     """
@@ -57,7 +59,30 @@ def logs_of(count: int, seed: int) -> dict[tuple[str, int], list[Said]]:
         log.sort(key=lambda said: said.time)
         for place in range(0, len(log) - 1, 97):  # logs are not quite in order
             log[place], log[place + 1] = log[place + 1], log[place]
+    for (stream, _), log in found.items():
+        if stream == PREDICTIONS:
+            log[:] = _paired(rng, log)
     return found
+
+
+def _paired(rng: random.Random, log: Sequence[Said]) -> list[Said]:
+    """Return a log in which each prediction is a response, and its request stands up to 30 records before it.
+
+    Where an id comes twice, its requests stand right before their responses.
+    """
+    often = Counter(said.id for said in log)
+    requests: dict[int, list[Said]] = defaultdict(list)
+    responses: list[Said] = []
+    for place, said in enumerate(log):
+        if said.id is None or said.value is None:
+            responses.append(said)
+            continue
+        row = json.loads(said.value)
+        at = place if often[said.id] > 1 else max(0, place - rng.randrange(30))
+        asked = {"k": "q", "prediction_id": said.id, "features": row.pop("features")}
+        requests[at].append(Said(log[at].time, json.dumps(asked).encode()))
+        responses.append(said._replace(value=json.dumps({"k": "a", **row}).encode()))
+    return [said for place, response in enumerate(responses) for said in (*requests[place], response)]
 
 
 def _prediction(rng: random.Random, name: str, time: int) -> Said:

@@ -13,6 +13,7 @@ from monitor.opening import open_pipeline
 from monitor.outcomes import ModelOutcomes
 from monitor.outcomes.judges import BinaryJudge
 from monitor.outcomes.parts import MATURED, RUNNING
+from monitor.pairs import OUTCOMES
 from monitor.pipeline import Pipeline
 from monitor.sources.build import build_source
 from tests.crash.killing import KILLS, PATIENCE, SOAK, Feed, Run
@@ -29,8 +30,9 @@ models:
     predictions:
       topic: {predictions}
       time_format: epoch_us
-      map: {{id: value.prediction_id, time: value.ts, version: value.version, features: value.features,
-            score: value.score}}
+      pair: {{request: {{where: {{value.k: q}}}}, response: {{where: {{value.k: a}}}}, timeout: 30m}}
+      map: {{id: value.prediction_id, time: response.value.ts, version: response.value.version,
+            features: request.value.features, score: response.value.score}}
     labels:
       topic: {labels}
       matures_after: 3h
@@ -88,6 +90,10 @@ def _compare(pipeline: Pipeline, logs: Logs) -> list[str]:
     assert isinstance(judge, BinaryJudge)
     truth = brute_force(logs, joining.join.rules, judge.table.edges.tolist())
     found = []
+    halves = {name: sum(one.counters["m", f"pair:{name}"] for one in pipeline.partitions.values()) for name in OUTCOMES}
+    predictions = sum(said.id is not None for (stream, _), log in logs.items() if stream == PREDICTIONS for said in log)
+    if halves != dict.fromkeys(OUTCOMES, 0) | {"paired": 2 * predictions}:
+        found.append(f"halves {halves}, truth {predictions} pairs")
     if joining.join.watermark != truth.watermark:
         found.append(f"watermark {joining.join.watermark}, truth {truth.watermark}")
     counters = {name: count for name, count in joining.join.counters.items() if count}

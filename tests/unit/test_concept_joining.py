@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -30,6 +32,7 @@ class Scores:
 
     version_names = ("7", "8")
     payload = PAYLOAD
+    flaws: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.taken: list[Joined] = []
@@ -57,6 +60,9 @@ class Scores:
     def predicted(self, rows: Rows) -> FloatArray:
         """Return the class at 0.5."""
         return np.where(np.isnan(rows["score"]), np.nan, rows["score"] >= 0.5)
+
+    def scores_of(self, rows: Rows, classes: FloatArray) -> FloatArray:
+        return np.full((len(rows), *classes.shape[1:]), np.nan)
 
     def scores(self, rows: Rows) -> FloatArray:
         """Return scores."""

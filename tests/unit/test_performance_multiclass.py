@@ -89,7 +89,7 @@ def test_probabilities_that_are_none_have_cells_of_their_own() -> None:
     )
     label = np.array([0, 1, 2, 3, 3, 9])
     cells = TABLE.cells(TABLE.tally(label, None, odds))
-    assert cells["unscored"].tolist() == [[1, 3]]
+    assert cells["unscored"].tolist() == [[1, 2, 1]]
     assert (cells["scored"][0], cells["unpredicted"][0], cells["unknown_label"][0]) == (1, 4, 1)
     assert cells["confusion"].sum() == 1
     told = TABLE.cells(TABLE.tally(label, np.zeros(6, np.int64), odds))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from monitor.decoding.schema import RESERVED
+from monitor.decoding.schema import is_reserved
 from monitor.demo.own.columns import Kind, Sample
 from monitor.demo.own.moments import TimeForm
 
@@ -227,7 +227,7 @@ def field_name(text: str, taken: Collection[str], number: int) -> str:
     ('amount', 'volume_column', 'column_3', 'a_b_2')
     """
     name = _NOT_IN_NAMES.sub("_", text)[:_LONGEST] or f"column_{number}"
-    if name in RESERVED:
+    if is_reserved(name):
         name = f"{name}_column"
     free, again = name, 2
     while free in taken:

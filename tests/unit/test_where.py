@@ -1,0 +1,151 @@
+"""Parts of the traffic by expression: what it means, what is refused, and what is counted in such a slice."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from monitor.config.model import SliceConfig
+from monitor.config.where import Where, WhereError
+from monitor.events import HOUR, Batch
+from monitor.outcomes.evaluation import Evaluation
+from monitor.reference.builder import BuildSettings, build_reference
+from tests.config_files import examined, minimal
+from tests.outcomes_ground import BEGIN, Life, config_of, logs_of
+
+VALUES = [-1.0, 0.0, 1.5, float("nan")]
+TEXTS = ["de", "fr", "1", None]
+ROWS = list(itertools.product(VALUES, TEXTS))
+COLUMNS = {"a": np.array([value for value, _ in ROWS]), "c": [text for _, text in ROWS]}
+LEAVES = [
+    ("a > 0", lambda a, c: a > 0), ("a <= 1.5", lambda a, c: a <= 1.5), ("0 < a", lambda a, c: a > 0),
+    ("-1 <= a < 1", lambda a, c: -1 <= a < 1), ("a == 1.5", lambda a, c: a == 1.5), ("a in [0, -1]", lambda a, c: a <= 0),
+    ('c == "de"', lambda a, c: c == "de"), ('c != "de"', lambda a, c: c != "de"), ("c == 1", lambda a, c: c == "1"),
+    ('c in ["de", "fr"]', lambda a, c: c in {"de", "fr"}), ('c not in ("de",)', lambda a, c: c != "de"),
+]  # fmt: skip
+
+
+def truth(tree: object, a: float, c: str | None) -> bool | None:
+    """Return Kleene's truth of a tree of leaves for one row."""
+    kind, *parts = tree  # type: ignore[misc]  # a tuple
+    if kind == "leaf":
+        text, test = LEAVES[parts[0]]
+        missing = c is None if text.startswith("c") else np.isnan(a)
+        return None if missing else bool(test(a, c))
+    found = [truth(part, a, c) for part in parts]
+    if kind == "not":
+        return None if found[0] is None else not found[0]
+    if kind == "and":
+        return False if False in found else None if None in found else True
+    return True if True in found else None if None in found else False
+
+
+def spelled(tree: object) -> str:
+    kind, *parts = tree  # type: ignore[misc]  # a tuple
+    if kind == "leaf":
+        return LEAVES[parts[0]][0]
+    if kind == "not":
+        return f"not ({spelled(parts[0])})"
+    return f" {kind} ".join(f"({spelled(part)})" for part in parts)
+
+
+TREES = st.recursive(
+    st.tuples(st.just("leaf"), st.integers(0, len(LEAVES) - 1)),
+    lambda inner: st.tuples(st.just("not"), inner) | st.tuples(st.sampled_from(["and", "or"]), inner, inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TREES)
+def test_an_expression_means_what_each_row_says(tree: object) -> None:
+    found = Where.parse(spelled(tree)).of(COLUMNS, {}, len(ROWS)).tolist()
+    for (a, c), said in zip(ROWS, found, strict=True):
+        expected = truth(tree, a, c)
+        assert np.isnan(said) if expected is None else said == float(expected), (spelled(tree), a, c)
+
+
+def test_odd_names_stand_in_backticks_and_types_that_do_not_fit_are_unknown() -> None:
+    where = Where.parse("`total amount` > 3 and flag == true")
+    assert where.names == ("total amount", "flag")
+    columns = {"total amount": np.array([4.0, 4.0, 2.0]), "flag": ["true", "false", None]}
+    assert where.of(columns, {}, 3).tolist() == [1.0, 0.0, 0.0]
+    for text in ("c > 3", 'a == "x" and b > 1', "z < 1"):
+        assert not (Where.parse(text).of(COLUMNS, {}, len(ROWS)) == 1).any()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "a", "a >", "a > b", "1 < 2", "a + 1 > 2", "f(a) > 1", "a.b > 1", "a[0] > 1", "__import__('os')", "a > 1e999",
+        "a is 1", "a in 3", "a in [b]", 'a > "x"', "a > None", "`a > 1", "a > 1; b", "lambda: 1", "a := 3", "not a",
+        "a if b else c", " and ".join(["a > 1"] * 300), "(" * 500 + "a > 1" + ")" * 500,
+    ],
+)  # fmt: skip
+def test_nothing_else_is_an_expression(text: str) -> None:
+    with pytest.raises(WhereError):
+        Where.parse(text)
+
+
+SLICES = [{"name": "sure", "where": "score >= 0.8 or score < 0.2", "min_samples": 1}]
+
+
+def test_labels_are_judged_within_the_part() -> None:
+    logs = logs_of(800, 5, ugly=False, hours=1)
+    life = Life(config_of(slices=[*SLICES, {"by": ["country"], "min_samples": 1}]), logs)
+    life.run()
+    evaluation = Evaluation(life.outcomes)
+    life.outcomes.due.touch([("1", BEGIN)])
+    evaluation.judge({"hourly": BEGIN + HOUR}, 0.0, all_=True)
+    last = {row.id: row.truth for row in logs["l"]}
+    for name, inside in (("sure=yes", True), ("sure=no", False)):
+        rows = [
+            (row.score, int(str(last[row.id]))) for row in logs["p"][:-1]
+            if row.version == "1" and row.id in last and (not 0.2 <= row.score < 0.8) == inside
+        ]  # fmt: skip
+        score, true = (np.array(column) for column in zip(*rows, strict=True))
+        view = evaluation.latest["1", name, "hourly"]
+        assert view.running["accuracy"].value == pytest.approx(oracle.accuracy_score(true, score >= 0.5), abs=1e-12)
+        assert view.running["log_loss"].value == pytest.approx(oracle.log_loss(true, score), abs=1e-9)
+    assert ("1", "country=de", "hourly") in evaluation.latest
+
+
+def test_a_reference_counts_the_part_and_has_no_column_of_it() -> None:
+    rng = np.random.default_rng(3)
+    rows = 5000
+    columns = {"amount": rng.exponential(1000, rows), "score": rng.random(rows)}
+    columns["amount"][::10] = np.nan
+    times = BEGIN + np.arange(rows) * (26 * HOUR // rows)
+    batch = Batch(
+        "m", "prediction", [f"i{n}" for n in range(rows)], [""] * rows, times, times, np.arange(rows), columns
+    )
+    slices = (SliceConfig(name="high", where="amount > 1000", min_samples=10),)
+    settings = BuildSettings(model="m", slices=slices)
+    reference = build_reference(settings, lambda: [batch], source="test")
+    assert set(reference.columns) == {"amount", "score"}
+    (key,) = [key for key in reference.crosses if key[1] == ""]
+    assert key[0] == ("where:high",)
+    assert reference.crosses[key].counts.tolist() == [
+        int((columns["amount"] <= 1000).sum()), int((columns["amount"] > 1000).sum()), rows // 10,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sliced", "path", "message"),
+    [
+        ("{}", "slices[0]", "needs by or where"),
+        ("{where: 'a > 1'}", "slices[0].where", "needs a name"),
+        ("{name: x, where: 'a > 1', by: [a]}", "slices[0].where", "exclude each other"),
+        ("{name: x, where: 'a >'}", "slices[0].where", "not an expression"),
+    ],
+)
+def test_each_mistake_is_told(tmp_path: Path, sliced: str, path: str, message: str) -> None:
+    found = examined(tmp_path, minimal(model=f"slices: [{sliced}]")).problems
+    told = [problem.message for problem in found if problem.path == f"models[0].{path}"]
+    assert any(message in text for text in told), [(problem.path, problem.message) for problem in found]
