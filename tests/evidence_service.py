@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from monitor.config.load import load
-from monitor.config.model_checks import EVIDENCE
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, Batch, Records
+from monitor.evidence.windows import is_evidence
 from monitor.findings import Finding, WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline, no_fault
@@ -146,7 +146,7 @@ def run(
 
 def told(pipeline: Pipeline) -> list[WindowResult]:
     """Return every evidence window in history, in order."""
-    return [result for result in pipeline.assembly.history.results(None, None) if result.window == EVIDENCE]
+    return [result for result in pipeline.assembly.history.results(None, None) if is_evidence(result.window)]
 
 
 def words(pipeline: Pipeline) -> list[str]:

@@ -9,8 +9,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from monitor.config.model_checks import EVIDENCE
-from monitor.config.types import parse_moment
 from monitor.events import IntArray
 from monitor.evidence.budget import Severity
 from monitor.evidence.copy import Copy
@@ -20,10 +18,10 @@ from monitor.evidence.orders import Order
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source, Stream
 from monitor.evidence.terms import Asked
+from monitor.evidence.windows import window_of
 from monitor.findings import WindowResult
 from monitor.model import Model
 from monitor.views import EvidenceView
-from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
 _FORMAT: Final = 1
@@ -63,8 +61,22 @@ class Watch:
     """Whether progress changed since the last write."""
     stepped: bool = False
     """Whether the state did."""
-    _known: tuple[str, str] | None = None
-    """Reference and layout that the monitors belong to."""
+    _known: str | None = None
+    """Identity of what the monitors were made of."""
+
+    @property
+    def window(self) -> str:
+        """Name of its windows in history."""
+        return window_of(self.source.fleet)
+
+    @property
+    def unread(self) -> int:
+        """Where the first window begins that was not stepped, or learnt from."""
+        learning = self.source.read
+        if learning is not None:
+            return learning
+        after = self.source.begin(self.model)
+        return max(-(1 << 62) if self.next is None else self.next, -(1 << 62) if after is None else after)
 
     def hear(self, orders: Iterable[Order]) -> None:
         """Take up orders; each is told of in the log once."""
@@ -80,17 +92,20 @@ class Watch:
 
     def close(self, least: int) -> None:
         """Note how far event time is; ``least`` is that of the slowest partition."""
-        learning = self.model.learning
-        if learning is not None or self.model.reference is None:
-            # Rows that the reference is learnt from are no evidence.
-            after = None if learning is None else learning.end
-            self.moved |= after != self.next
-            self.next, self.target, self.skips = after, None, False
+        final = self.source.reach(self.model, least)
+        if self.source.basis(self.model) is None:
+            self._wait()
             return
-        if least == NEVER:
+        if final is None:
             return
         self.prepare()
-        self.reach(self.source.horizon(self.model, least) // self.length * self.length)
+        self.reach(final // self.length * self.length)
+
+    def _wait(self) -> None:
+        """Begin behind the rows that the reference is learnt from: these are no evidence."""
+        after = self.source.begin(self.model)
+        self.moved |= after != self.next
+        self.next, self.target, self.skips = after, None, False
 
     def reach(self, end: int) -> None:
         """Take windows that end by ``end`` for over."""
@@ -101,17 +116,21 @@ class Watch:
             self.moved = True
 
     def finish(self, last: int) -> None:
-        """Take the input as complete: the window that holds its last row is over."""
-        if self.model.reference is not None and self.model.learning is None:
-            self.prepare()
-            self.reach(last // self.length * self.length + self.length)
+        """Take the input as complete: what nothing can change any more is over."""
+        if self.source.basis(self.model) is None:
+            return
+        self.prepare()
+        final = self.source.last(self.model, last, self.length)
+        if final is not None:
+            self.reach(final // self.length * self.length)
 
     def due(self) -> list[int]:
         """Return the starts of the windows that are over and not stepped, in order."""
-        if self.target is None or self.model.reference is None or self.model.learning is not None:
+        if self.target is None or self.source.basis(self.model) is None:
             return []
         self.prepare()
-        begin = -(1 << 62) if self.next is None else -(-self.next // self.length) * self.length
+        known = [moment for moment in (self.next, self.source.begin(self.model)) if moment is not None]
+        begin = -(-max(known) // self.length) * self.length if known else -(1 << 62)
         return list(self.source.starts(self.model, self.length, begin, self.target))
 
     def step(self, start: int) -> list[WindowResult]:
@@ -167,7 +186,7 @@ class Watch:
         marks = msgspec.msgpack.decode(progress)
         self.next, self.target, self.heard = marks["next"], marks["target"], marks["heard"]
         self.orders = [Order(*order) for order in marks["orders"]]
-        if state is None or self.model.reference is None:
+        if state is None or self.source.basis(self.model) is None:
             return
         body = msgspec.msgpack.decode(state)
         self.versions = dict(body["versions"])
@@ -177,19 +196,16 @@ class Watch:
 
     def prepare(self) -> None:
         """Bring monitors under the reference and the layout of the moment."""
-        reference = self.model.reference
-        if reference is not None and self._known != (reference.checksum, self.model.layout.identity):
+        basis = self.source.basis(self.model)
+        if basis is not None and self._known != basis:
             self._open({name: copy.dump() for name, copy in self.copies.items()})
 
     def _open(self, written: Mapping[str, Any]) -> None:
         """Make the copies of all severities from their written state, as far as their monitors are the same."""
-        reference = self.model.reference
-        if reference is None:
-            return
-        self._known = (reference.checksum, self.model.layout.identity)
+        self._known = self.source.basis(self.model)
         sample = self.source.streams(self.model, "")
-        offset = self.calendar.offset(_last_day(reference.days))
-        self.length, self.why = choose_length(self.model, sample, offset)
+        offset = self.calendar.offset(self.source.newest(self.model))
+        self.length, self.why = choose_length(self.model, self.source, sample, offset)
         season = "auto" if self.model.config.reference is None else self.model.config.reference.season
         streams = self._streams()
         self.copies = {}
@@ -246,8 +262,4 @@ class Watch:
         for (version, piece), rows, findings in rows_of(told):
             if version in known:
                 name = self.model.config.name
-                yield WindowResult(name, version, piece, EVIDENCE, start, start + self.length, 0, rows, findings)
-
-
-def _last_day(days: tuple[str, ...]) -> int:
-    return parse_moment(f"{days[-1]}T12:00:00Z") if days else 0
+                yield WindowResult(name, version, piece, self.window, start, start + self.length, 0, rows, findings)
