@@ -138,11 +138,13 @@ def run(
     rarely: random.Random | None = None,
     restart: random.Random | None = None,
     fault: Callable[[str], None] = no_fault,
+    opened: Callable[[Pipeline], None] = lambda _: None,
 ) -> Pipeline:
     """Read both logs to their ends; ``rarely`` says when to write, ``restart`` when the process begins anew."""
     source = MemorySource({TopicPartition(topic, 0): log for topic, log in content.items()}, seed=seed)
     kept: StateStore = MemoryStore() if store is None else store
     pipeline = open_pipeline(config, source, base=folder, store=kept, fault=fault)
+    opened(pipeline)
     ends = source.end_offsets(list(pipeline.positions()))
     while any(pipeline.positions()[name] < end for name, end in ends.items()):
         pipeline.step(0)

@@ -108,6 +108,14 @@ class Matured:
         self._learn(model, self._learnt)
         return self._final
 
+    def relearn(self, begin: int | None) -> bool:
+        """Forget what was learnt; hours from ``begin`` on, or from the first that is not final, make the reference."""
+        if self._learnt is None or self._learnt.end is None:
+            return False
+        start = self._final if begin is None else -(-begin // HOUR) * HOUR
+        self._learnt, self._changed = Learnt(self._learnt.identity, self._learnt.size, start), True
+        return True
+
     def last(self, model: Model, newest: int, length: int) -> int | None:  # noqa: ARG002
         """Return the same: what has not come of age stays open."""
         return self.reach(model, newest)

@@ -66,6 +66,10 @@ class Inputs:
         """Return up to when no row can be in time any more."""
         return None if least == NEVER else least - model.windows.lateness
 
+    def relearn(self, begin: int | None) -> bool:  # noqa: ARG002
+        """Do nothing: the reference is a file, or the model's own."""
+        return False
+
     def last(self, model: Model, newest: int, length: int) -> int | None:  # noqa: ARG002
         """Return the end of the window that holds the last row."""
         return newest // length * length + length

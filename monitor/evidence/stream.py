@@ -157,6 +157,10 @@ class Source(Protocol):
         """
         ...
 
+    def relearn(self, begin: int | None) -> bool:
+        """Learn the reference anew, from rows from ``begin`` on; return whether it is one that is learnt here."""
+        ...
+
     def last(self, model: Model, newest: int, length: int) -> int | None:
         """Return up to when windows are over once the input is complete; ``newest`` is the time of its last row."""
         ...

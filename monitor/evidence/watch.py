@@ -83,7 +83,9 @@ class Watch:
         name = self.model.config.name
         for order in orders:
             self.heard, self.moved = order.number, True
-            if order.model == name:
+            if order.model == name and order.kind == "promote" and self.source.relearn(self.next):
+                self._say(f"evidence of {self.source.fleet} learns its reference anew: {order.because}")
+            elif order.model == name and order.kind == "accept":
                 self.orders = [*(one for one in self.orders if one.column != order.column), order]
                 log.info(
                     "drift accepted", model=name, column=order.column, until=moment(order.until), by=order.who,

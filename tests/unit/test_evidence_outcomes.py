@@ -218,7 +218,7 @@ def test_learning_goes_on_until_there_is_enough_and_survives_its_bytes() -> None
         if learnt.end is not None:
             break
     assert not learnt.end, "288 rows after two days are not enough"
-    while not learnt.end:
+    while learnt.to_bytes() and learnt.end is None:
         learnt.take(np.array([6, 2, 4]), DAY)
     assert (learnt.end - BEGIN) == 4 * DAY
     again = Learnt.from_bytes(learnt.to_bytes())

@@ -151,7 +151,7 @@ class Play:
 
     def _note(self, results: list[WindowResult]) -> None:
         whole = [result for result in results if not is_evidence(result.window) and self._is_whole(result)]
-        self.results(whole)
+        self.results([*whole, *(result for result in results if is_evidence(result.window))])
         for result in whole:
             if result.n and (self.latest is None or result.end >= self.latest.end):
                 self.latest = result
