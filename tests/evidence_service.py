@@ -93,6 +93,7 @@ def configured(
     days: int = 8,
     per_hour: int = 30,
     seed: int = 99,
+    change: Change | None = None,
 ) -> Config:
     """Write a reference of the days before the stream and a configuration; return the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ def configured(
     parts = {"folder": folder, "window": window, "alarms": alarms, "more": more}
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
-    values = [value for _, value in rows(BEGIN - days * DAY, BEGIN, per_hour, seed)]
+    values = [value for _, value in rows(BEGIN - days * DAY, BEGIN, per_hour, seed, change)]
 
     def batches() -> Iterator[Batch]:
         numbers = list(range(len(values)))

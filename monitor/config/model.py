@@ -157,8 +157,9 @@ class ReferenceConfig(Section):
     """Learn from the live stream for so long; whole weeks see every weekday. Not together with ``source``."""
     bins: Annotated[int, Field(ge=16, le=4096)] = 256
     """Bins of a numeric column."""
-    season: Literal["auto", "none", "hour_of_day"] = "auto"
-    """Whether evidence compares each hour with the same hours of other days; ``auto``: where that sees more."""
+    season: Literal["auto", "none", "hour_of_day", "hour_of_week"] = "auto"
+    """Whether evidence compares each hour with the same hours of other days; ``auto``: where that sees more.
+    ``hour_of_week`` compares with the same hours of the same weekdays and needs two whole weeks, better eight."""
 
 
 class EvidenceConfig(Section):

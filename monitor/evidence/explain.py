@@ -14,6 +14,7 @@ from monitor.evidence.watch import Watch
 from monitor.findings import Finding, WindowResult
 
 _DAY: Final = 86_400_000_000
+_HOURS: Final = 24
 _MOST_NAMED: Final = 5
 
 
@@ -84,7 +85,8 @@ def _of(sight: Sight, watch: Watch, told: tuple[WindowResult, Finding] | None) -
     stream, terms = sight.stream, sight.terms
     rows = int(terms.reference.sum())
     yield f"{stream.label}, {sight.severity}"
-    cycle = ", each hour of the day by itself" if terms.seasonal else ""
+    slots = len(terms.reference)
+    cycle = f", each hour of the {'week' if slots > _HOURS else 'day'} by itself" if terms.seasonal else ""
     yield f"  windows    {format_duration(watch.length)} ({watch.why}), about {sight.rows:,.0f} rows{cycle}"
     days = (
         f"{terms.days} days, which differ {terms.dispersion:.2g} times as much as chance"

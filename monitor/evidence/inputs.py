@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -138,7 +139,8 @@ class _Inputs:
         moved = name == FLAGGED and self.model.decision != self.reference.decision
         if known is None or moved or not known.by_day:
             return Past.none(cells)
-        return Past(np.stack(list(known.by_day.values())), known.by_hour)
+        weekdays = np.array([date.fromisoformat(day).weekday() for day in known.by_day], np.int64)
+        return Past(np.stack(list(known.by_day.values())), known.by_hour, weekdays)
 
     def _past_in_slices(self, cross: Cross) -> Past:
         """Return the past of the target over all slices: no reference knows the days of each."""

@@ -20,6 +20,8 @@ LONGEST: Final = 92 * DAY
 """Learning ends then, however few rows there are."""
 _KEPT: Final = 28
 """Days of which hours are kept apart."""
+_THURSDAY: Final = 3
+"""The weekday of 1 January 1970, Monday being 0."""
 _FORMAT: Final = 1
 _CHECK: Final = 4
 
@@ -60,7 +62,8 @@ class Learnt:
         filled = np.zeros((days * 24, cells.shape[1]), np.int64)
         filled[before : before + len(cells)] = cells
         hours = filled.reshape(days, 24, cells.shape[1])
-        return cells.sum(axis=0), Past(hours.sum(axis=1), hours[-_KEPT:])
+        weekdays = ((self.begin or 0) // DAY + _THURSDAY + np.arange(days)) % 7
+        return cells.sum(axis=0), Past(hours.sum(axis=1), hours[-_KEPT:], weekdays)
 
     def to_bytes(self) -> bytes:
         """Return bytes with a checksum."""

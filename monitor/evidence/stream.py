@@ -25,6 +25,8 @@ class Past:
     """By day (UTC) and cell, ``[D, K]``."""
     hours: IntArray | None = None
     """Of the last days by hour (UTC) and cell, ``[D, 24, K]``."""
+    weekdays: IntArray | None = None
+    """Of each of ``days``, 0 for Monday."""
 
     @classmethod
     def none(cls, cells: int) -> Past:
@@ -34,7 +36,7 @@ class Past:
     def merged(self, groups: IntArray) -> Past:
         """Return the counts in other cells; a cell whose group is negative is left out."""
         member = (groups[:, np.newaxis] == np.arange(int(groups.max(initial=-1)) + 1)).astype(np.int64)
-        return Past(self.days @ member, None if self.hours is None else self.hours @ member)
+        return Past(self.days @ member, None if self.hours is None else self.hours @ member, self.weekdays)
 
     @property
     def whole_days(self) -> int:

@@ -15,6 +15,7 @@ from monitor.evidence.copy import Copy
 from monitor.evidence.findings import Told, moment, rows_of
 from monitor.evidence.length import choose_length
 from monitor.evidence.orders import Order
+from monitor.evidence.season import Season, too_short
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source, Stream
 from monitor.evidence.terms import Asked
@@ -208,15 +209,22 @@ class Watch:
         sample = self.source.streams(self.model, "")
         offset = self.calendar.offset(self.source.newest(self.model))
         self.length, self.why = choose_length(self.model, self.source, sample, offset)
-        season = "auto" if self.model.config.reference is None else self.model.config.reference.season
         streams = self._streams()
         self.copies = {}
+        asked = Asked(self.length, self._season, "auto", offset)
+        if (short := too_short([stream.past for stream in sample], asked)) is not None:
+            self._say(short)
         for severity in self.severities:
-            copy = Copy(severity, Asked(self.length, season, severity.ignore_below, offset))
+            copy = Copy(severity, Asked(self.length, self._season, severity.ignore_below, offset))
             if severity.name in written:
                 copy.load(written[severity.name], streams)
             self.copies[severity.name] = copy
             self._fit(copy, streams)
+
+    @property
+    def _season(self) -> Season:
+        reference = self.model.config.reference
+        return "auto" if reference is None else reference.season
 
     def _fit(self, copy: Copy, streams: Mapping[str, list[Stream]]) -> None:
         copy.fit(streams, copy.severity.patience(self.length, self.share))
@@ -251,7 +259,7 @@ class Watch:
     def _judge(self, counts: Mapping[str, IntArray], start: int) -> Iterator[WindowResult]:
         told = Told.nothing()
         accepted = {order.column: order for order in self.orders if start < order.until}
-        slot = self.calendar.slot(start, self.length)
+        slot = self.calendar.slot(start, self.length, weekly=self._season == "hour_of_week")
         known = {version: vector for version, vector in counts.items() if version in self.versions}
         for copy in self.copies.values():
             patience = copy.severity.patience(self.length, self.share)

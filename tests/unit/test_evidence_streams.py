@@ -22,10 +22,11 @@ from monitor.evidence.inputs import input_streams
 from monitor.evidence.length import choose_length
 from monitor.evidence.panes import Inputs
 from monitor.evidence.roster import Roster
+from monitor.evidence.season import by_slot
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Gather, Past, Stream
 from monitor.evidence.table import RARE
-from monitor.evidence.terms import Asked, by_slot, rate_ratio, terms_of, with_hits
+from monitor.evidence.terms import Asked, rate_ratio, terms_of, with_hits
 from monitor.model import Model
 from tests.evidence_service import BEGIN, configured
 
