@@ -22,6 +22,7 @@ from monitor.reference.builder import BuildSettings, build_reference
 from monitor.sources.memory import PAUSE, Content, Item, MemorySource
 from monitor.sources.port import TopicPartition
 from monitor.store.memory import MemoryStore
+from monitor.store.port import StateStore
 
 BEGIN = 1_793_577_600_000_000
 """2026-11-02T00:00:00Z, a Monday."""
@@ -118,7 +119,7 @@ def run(
     folder: Path,
     content: Mapping[int, list[Content]],
     *,
-    store: MemoryStore | None = None,
+    store: StateStore | None = None,
     seed: int = 0,
     restart_every: int | None = None,
     rarely: random.Random | None = None,
@@ -127,7 +128,7 @@ def run(
 ) -> Pipeline:
     """Read logs to their ends; ``rarely`` says when to write, by default after every read."""
     source = MemorySource({TopicPartition("p", number): log for number, log in content.items()}, seed=seed)
-    kept = MemoryStore() if store is None else store
+    kept: StateStore = MemoryStore() if store is None else store
     pipeline = open_pipeline(config, source, base=folder, store=kept, fault=fault)
     ends = source.end_offsets(list(pipeline.positions()))
     steps = 0

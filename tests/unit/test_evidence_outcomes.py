@@ -213,14 +213,13 @@ def test_every_stream_comes_of_its_own_cells(tmp_path: Path) -> None:
 
 def test_learning_goes_on_until_there_is_enough_and_survives_its_bytes() -> None:
     learnt = Learnt("x", 3, BEGIN)
-    for _ in range(49):
+    ends = []
+    for _ in range(5 * 24):
         learnt.take(np.array([6, 2, 4]), DAY)
-        if learnt.end is not None:
-            break
-    assert not learnt.end, "288 rows after two days are not enough"
-    while learnt.to_bytes() and learnt.end is None:
-        learnt.take(np.array([6, 2, 4]), DAY)
-    assert (learnt.end - BEGIN) == 4 * DAY
+        ends.append(learnt.end)
+    assert set(ends[:95]) == {None}, "432 rows after three days are not enough"
+    assert ends[95] == BEGIN + 4 * DAY
+    learnt = Learnt("x", 3, BEGIN, ends[95], learnt.hours[:96])
     again = Learnt.from_bytes(learnt.to_bytes())
     assert (again.begin, again.end, again.identity) == (learnt.begin, learnt.end, "x")
     assert (again.table == learnt.table).all()

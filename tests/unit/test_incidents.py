@@ -17,6 +17,7 @@ from monitor.events import DAY, HOUR
 from monitor.evidence.incidents import find, incidents, meters
 from monitor.evidence.orders import Order, Orders
 from monitor.findings import Finding, WindowResult
+from monitor.pipeline import Pipeline
 from monitor.reference import Reference
 from monitor.store.rocks import RocksStore
 from monitor.views import EvidenceView
@@ -175,7 +176,7 @@ def test_outcomes_learn_anew_when_a_reference_is_promoted(tmp_path: Path) -> Non
 
     plain.assembly.history.close()
     (tmp_path / "state" / "history.sqlite").unlink()
-    orders, holder = Orders(tmp_path / "state"), []
+    orders, holder = Orders(tmp_path / "state"), list[Pipeline]()
     pipeline = evidence_labels.run(config, tmp_path, content, fault=late, opened=holder.append)
     starts = [result.start for result in evidence_labels.told(pipeline)]
     gap = [(one, other) for one, other in pairwise(starts) if other - one > HOUR]
