@@ -17,6 +17,7 @@ from dashboards.page import (
     frame,
     gathered,
     gathered_column,
+    gathered_outcomes,
     health,
     heat,
     judged,
@@ -102,7 +103,9 @@ PAGES: Final = {
     ),
     "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
-    "/evidence": Page("evidence", "Evidence", (promises, gathered), of_model=True, has=promises.has, charts=True),
+    "/evidence": Page(
+        "evidence", "Evidence", (promises, gathered, gathered_outcomes), of_model=True, has=promises.has, charts=True
+    ),
     "/pipeline": Page("pipeline", "Pipeline", (health,)),
 }
 """Path → page. Under ``/api/v1/NAME`` the same is found as JSON."""

@@ -75,6 +75,10 @@ def _summary(severity: str, found: list[Sight]) -> Iterator[str]:
     if missing:
         most = _percent(max(high for _, high in missing))
         yield f"{severity}: missing cells are tolerated up to {most} in the widest of {len(missing)} columns"
+    errors = [one for one in found if one.stream.kind == "performance" and one.tolerated is not None]
+    for one in errors[:_MOST_NAMED]:
+        low, high = one.tolerated or (0.0, 1.0)
+        yield f"{severity}: {one.stream.label} from {_percent(low)} to {_percent(high)} is tolerated"
     flagged = [one for one in found if one.stream.kind == "flagged_share" and one.tolerated is not None]
     for one in flagged:
         low, high = one.tolerated or (0.0, 1.0)
