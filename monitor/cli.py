@@ -260,6 +260,45 @@ def drill(
 
 
 @app.command()
+def incidents(
+    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Print how many incidents the budget promised, how many came, and what people said of them."""
+    from monitor.commands.incidents import show as command
+
+    raise typer.Exit(command(config, os.environ, model))
+
+
+@app.command()
+def mark(
+    target: Annotated[str, typer.Argument(help="MODEL.COLUMN of an alarm of the incident.")],
+    verdict: Annotated[str, typer.Argument(help="useful, expected or noise.")],
+    because: Annotated[str, typer.Option(help="Why.")] = "",
+    at: Annotated[str | None, typer.Option(help="A time in its window, RFC 3339; by default the newest.")] = None,
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Say what an incident turned out to be, so that promises can be held against it."""
+    from monitor.commands.incidents import mark as command
+
+    raise typer.Exit(command(config, os.environ, target, verdict, because, at))
+
+
+@app.command()
+def event(
+    words: Annotated[str, typer.Argument(help="What happened.")],
+    kind: Annotated[str, typer.Option(help="Such as deploy, flag or campaign.")] = "deploy",
+    model: Annotated[str | None, typer.Option(help="By default it concerns all models.")] = None,
+    at: Annotated[str | None, typer.Option(help="When, RFC 3339; by default now.")] = None,
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Tell of a deploy, a flag or a campaign; it is named beside the incidents that follow."""
+    from monitor.commands.incidents import event as command
+
+    raise typer.Exit(command(config, os.environ, words, kind=kind, model=model, at=at))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     from monitor.commands.schema import schema as command
@@ -321,6 +360,22 @@ def show_reference(path: Path) -> None:
     from monitor.commands.reference import show as command
 
     raise typer.Exit(command(path))
+
+
+@reference.command("promote")
+def promote_reference(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    since: Annotated[str, typer.Option(help="First event time of the rows, RFC 3339.")],
+    until: Annotated[str, typer.Option(help="The time after the last.")],
+    because: Annotated[str, typer.Option(help="Why, for whoever is on call next.")],
+    out: Annotated[Path | None, typer.Option(help="By default the file that the configuration names.")] = None,
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Make rows that the service counted the new reference."""
+    from monitor.commands.promote import Promotion
+    from monitor.commands.promote import promote as command
+
+    raise typer.Exit(command(config, os.environ, Promotion(model, since, until, because, out)))
 
 
 @reference.command("diff")

@@ -30,6 +30,7 @@ from monitor.new_columns import new_column_findings
 from monitor.panel import Figures, Panel
 from monitor.panes import PaneKey
 from monitor.partition import Partition
+from monitor.peers import peer_findings
 from monitor.slice_monitors import SliceCounts, slice_monitors
 from monitor.vanished import vanished_findings
 from monitor.views import WindowView
@@ -212,6 +213,7 @@ def findings_of(
     for detector, panel in zip(model.config.statistics, chosen, strict=True):
         if detector.window in {None, window.name}:
             findings.extend(_detect(panel, detector, window, counts))
+    findings.extend(peer_findings(model, version, window, counts))
     return tuple(findings)
 
 

@@ -15,8 +15,9 @@ from monitor.events import DAY, HOUR, IntArray
 from monitor.layout import Coder
 from monitor.learning import Learning
 from monitor.model import Model
+from monitor.panes import Shelf
 from monitor.partition import Partition
-from monitor.reference import bins_from_dict, fit_bins, reference_of_counts
+from monitor.reference import Reference, bins_from_dict, fit_bins, reference_of_counts
 from monitor.reference.parts import HOURS, hour_days
 from monitor.slices import Key
 from monitor.watermark import NEVER
@@ -74,13 +75,34 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
     start, end = learning.start, learning.end
     if start is None or end is None:
         return
+    shelves = [partition.shelf for partition in partitions]
+    reference = reference_between(model, shelves, start, end, f"learnt from the stream, {_text(start)} to {_text(end)}")
+    model.adopt(reference.to_json())
+    log.info("reference learnt", model=model.config.name, rows=reference.rows, days=len(reference.days))
+
+
+def reference_between(
+    model: Model, shelves: Iterable[Shelf], start: int, end: int, source: str, created: int | None = None
+) -> Reference:
+    """Return the reference that the rows with ``start <= event time < end`` make up, in the bins of the model.
+
+    Parameters
+    ----------
+    shelves
+        Panes of all partitions; of a coarse one, all rows count if it begins in the range.
+    source
+        Where the rows came from, for people.
+    created
+        When, if that should be told.
+    """
     coders = {name: coder for name, coder in model.layout.coders.items() if name != "latency" and not is_carried(name)}
     sums = _Sums(model, coders)
-    for partition in partitions:
-        sums.add(partition, start, end)
-    reference = reference_of_counts(
+    for shelf in shelves:
+        sums.add(shelf, start, end)
+    return reference_of_counts(
         model=model.config.name,
-        source=f"learnt from the stream, {_text(start)} to {_text(end)}",
+        source=source,
+        created=created,
         bins={name: coder for name, coder in coders.items() if isinstance(coder, NumericBins | CategoricalBins)},
         total=sums.split(sums.total),
         by_day={day: sums.split(counts) for day, counts in sums.days.items()},
@@ -93,8 +115,6 @@ def _complete(model: Model, learning: Learning, partitions: list[Partition]) -> 
         decision=model.decision,
         importance={name: feature.importance for name, feature in model.config.features.items()},
     )
-    model.adopt(reference.to_json())
-    log.info("reference learnt", model=model.config.name, rows=int(sums.total[0]), days=len(sums.days))
 
 
 @dataclass(slots=True)
@@ -118,13 +138,13 @@ class _Sums:
             first, last = self.model.layout.spans[name]
             self._coarse[first:last] = start + _groups(self.coders[name])
 
-    def add(self, partition: Partition, start: int, end: int) -> None:
+    def add(self, shelf: Shelf, start: int, end: int) -> None:
         """Add one partition's panes."""
         name = self.model.config.name
-        for version in partition.shelf.versions(name):
+        for version in shelf.versions(name):
             for level in range(len(self.model.windows.tiers.lengths)):
-                for key in partition.shelf.keys(name, version, level, start, end):
-                    pane = partition.shelf.find(key)
+                for key in shelf.keys(name, version, level, start, end):
+                    pane = shelf.find(key)
                     if pane is not None:
                         counts = pane.total()
                         self._add(counts, version, key.start)

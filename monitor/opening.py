@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ from monitor.dead_letters import build_sink
 from monitor.duel import CHAMPION
 from monitor.evaluate import Evaluator
 from monitor.evidence.keeper import Keeper
+from monitor.evidence.matured import Matured
+from monitor.evidence.stream import Source as Evidence
 from monitor.history import History
 from monitor.inputs import InputWatch
 from monitor.joining import Joining
@@ -112,7 +114,7 @@ def _restored(
         evaluator=Evaluator(partitions),
         joinings=joinings,
         evaluations={name: Evaluation(one) for name, one in outcomes.items()},
-        evidence=Keeper.open(config, models, partitions, opened),
+        evidence=Keeper.open(config, models, partitions, opened, _sources(outcomes, joinings)),
         outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
         watch=InputWatch(source, assembly.predictions()),
         published=PublishedFile(opened.directory),
@@ -164,6 +166,18 @@ def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOu
 
 def _champion(model: Model) -> str | None:
     return None if model.config.challenger_of is None else model.config.challenger_of.model
+
+
+def _sources(
+    outcomes: Mapping[str, ModelOutcomes], joinings: Mapping[str, Joining]
+) -> Callable[[Model], Sequence[Evidence]]:
+    """Return what evidence is gathered from besides inputs."""
+
+    def sources(model: Model) -> Sequence[Evidence]:
+        name = model.config.name
+        return [Matured(outcomes[name], lambda: joinings[name].join.watermark)] if name in outcomes else []
+
+    return sources
 
 
 def _hold_back(pipeline: Pipeline, commit: int, begun_anew: Iterable[TopicPartition]) -> dict[bytes, bytes]:

@@ -228,9 +228,11 @@ class Pipeline:
                 continue
             horizon = last + model.windows.longest + model.windows.lateness
             self._close(model, at=horizon)
-            self.evidence.finish(name, last)
         for joining in self.joinings.values():
             joining.finish()
+        for name, model in self.assembly.models.items():
+            if model.last_time is not None:
+                self.evidence.finish(name, model.last_time)
         self._write()
         self._publish()
         self._evaluate()
@@ -375,7 +377,8 @@ class Pipeline:
         evaluation = self.evaluations.get(name)
         if evaluation is None:
             return
-        evaluation.upkeep(self.joinings[name].join.watermark, self.assembly.config.state.history)
+        watermark, history = self.joinings[name].join.watermark, self.assembly.config.state.history
+        evaluation.upkeep(watermark, history, self.evidence.unread(name))
         results = evaluation.judge(self.closings[name].next_start, self.monotonic(), all_=all_)
         if results:
             self.assembly.history.upsert(results)

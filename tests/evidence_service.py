@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from monitor.config.load import load
-from monitor.config.model_checks import EVIDENCE
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, Batch, Records
+from monitor.evidence.windows import is_evidence
 from monitor.findings import Finding, WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline, no_fault
@@ -22,6 +22,7 @@ from monitor.reference.builder import BuildSettings, build_reference
 from monitor.sources.memory import PAUSE, Content, Item, MemorySource
 from monitor.sources.port import TopicPartition
 from monitor.store.memory import MemoryStore
+from monitor.store.port import StateStore
 
 BEGIN = 1_793_577_600_000_000
 """2026-11-02T00:00:00Z, a Monday."""
@@ -93,6 +94,7 @@ def configured(
     days: int = 8,
     per_hour: int = 30,
     seed: int = 99,
+    change: Change | None = None,
 ) -> Config:
     """Write a reference of the days before the stream and a configuration; return the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +102,7 @@ def configured(
     parts = {"folder": folder, "window": window, "alarms": alarms, "more": more}
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
-    values = [value for _, value in rows(BEGIN - days * DAY, BEGIN, per_hour, seed)]
+    values = [value for _, value in rows(BEGIN - days * DAY, BEGIN, per_hour, seed, change)]
 
     def batches() -> Iterator[Batch]:
         numbers = list(range(len(values)))
@@ -117,7 +119,7 @@ def run(
     folder: Path,
     content: Mapping[int, list[Content]],
     *,
-    store: MemoryStore | None = None,
+    store: StateStore | None = None,
     seed: int = 0,
     restart_every: int | None = None,
     rarely: random.Random | None = None,
@@ -126,7 +128,7 @@ def run(
 ) -> Pipeline:
     """Read logs to their ends; ``rarely`` says when to write, by default after every read."""
     source = MemorySource({TopicPartition("p", number): log for number, log in content.items()}, seed=seed)
-    kept = MemoryStore() if store is None else store
+    kept: StateStore = MemoryStore() if store is None else store
     pipeline = open_pipeline(config, source, base=folder, store=kept, fault=fault)
     ends = source.end_offsets(list(pipeline.positions()))
     steps = 0
@@ -146,7 +148,7 @@ def run(
 
 def told(pipeline: Pipeline) -> list[WindowResult]:
     """Return every evidence window in history, in order."""
-    return [result for result in pipeline.assembly.history.results(None, None) if result.window == EVIDENCE]
+    return [result for result in pipeline.assembly.history.results(None, None) if is_evidence(result.window)]
 
 
 def words(pipeline: Pipeline) -> list[str]:

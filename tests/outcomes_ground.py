@@ -177,7 +177,7 @@ class Life:
             for start in starts:
                 pane = self.outcomes.shelf.find(self.key(name, version, tier, start))
                 assert pane is not None
-                vector = pane.on_time.copy()
+                vector = pane.total().copy()
                 if self.outcomes.whole is not None and name == self.outcomes.whole.name:
                     vector[-1] = 0
                 if vector.any():

@@ -74,13 +74,13 @@ def show(found: Gathered, scene: Scene) -> Html:
     rest = f" The {_SHOWN} nearest of {found.total:,}." if found.total > _SHOWN else ""
     note = f"Natural logarithm of the evidence; from the threshold on it is an alarm.{rest}"
     first, others = found.monitors[:_AT_ONCE], found.monitors[_AT_ONCE:]
-    hidden = more(f"{len(others)} more", _table(others)) if others else None
-    return card("Evidence", drawn(found, scene, "gathered"), _table(first), hidden, id_="gathered", note=note)
+    hidden = more(f"{len(others)} more", monitors_table(others)) if others else None
+    return card("Evidence", drawn(found, scene, "gathered"), monitors_table(first), hidden, id_="gathered", note=note)
 
 
-def gathered(scene: Scene, chosen: Callable[[str], bool]) -> Gathered | None:
+def gathered(scene: Scene, chosen: Callable[[str], bool], windows: str = WINDOW) -> Gathered | None:
     """Return the monitors whose names are chosen, of the version that is looked at."""
-    window = latest(scene)
+    window = latest(scene, windows)
     if window is None:
         return None
     monitors = [
@@ -106,9 +106,9 @@ def _nearest(monitors: Sequence[Monitor]) -> list[Monitor]:
     return list(found.values())[:_DRAWN]
 
 
-def latest(scene: Scene) -> WindowView | None:
+def latest(scene: Scene, windows: str = WINDOW) -> WindowView | None:
     """Return the latest evidence window of the version that is looked at, otherwise of any."""
-    found = [window for window in scene.whole if window.result.window == WINDOW]
+    found = [window for window in scene.whole if window.result.window == windows]
     version = None if scene.chosen is None else scene.chosen.result.version
     own = [window for window in found if window.result.version == version]
     return max(own or found, key=lambda window: window.result.end, default=None)
@@ -133,7 +133,8 @@ def drawn(found: Gathered, scene: Scene, id_: str) -> Html | None:
     return series("Evidence over time", spec, rows, heads, f"{id_}-course")
 
 
-def _table(monitors: Sequence[Monitor]) -> Html:
+def monitors_table(monitors: Sequence[Monitor]) -> Html:
+    """Return one row a monitor."""
     heads = ("Monitor", "Alarm", "Status", "Evidence against its threshold", "in words")
     rows = [
         (
@@ -152,7 +153,7 @@ def _sheets(scene: Scene, window: WindowView) -> Sequence[Sheet]:
     first, last = scene.ask.range(result.end)
     limit = _WINDOWS if first is None and last is None else MOST_SHEETS
     last = result.start + 1 if last is None else last
-    return scene.past.sheets(result.model, result.version, WINDOW, first, last, limit=limit)
+    return scene.past.sheets(result.model, result.version, result.window, first, last, limit=limit)
 
 
 def _value(sheet: Sheet, monitor: Monitor, place: int = 0) -> float | None:

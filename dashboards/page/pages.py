@@ -20,6 +20,7 @@ from dashboards.page import (
     frame,
     gathered,
     gathered_column,
+    gathered_outcomes,
     health,
     heat,
     judged,
@@ -106,7 +107,9 @@ PAGES: Final = {
     ),
     "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
-    "/evidence": Page("evidence", "Evidence", (promises, gathered), of_model=True, has=promises.has, charts=True),
+    "/evidence": Page(
+        "evidence", "Evidence", (promises, gathered, gathered_outcomes), of_model=True, has=promises.has, charts=True
+    ),
     "/alerts": Page("alerts", "Alerts", (alerts, alert_timeline, silences, delivery)),
     "/pipeline": Page("pipeline", "Pipeline", (health,)),
 }

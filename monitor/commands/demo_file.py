@@ -117,7 +117,7 @@ class _Run:
         self._say(summary(tally, rows.timeline, len(reference.columns), title=title, wide=wide))
         for reason, count in sorted(play.rejected.items()):
             self._warn(f"{counted(count, 'row')} set aside by the service: {reason.replace('_', ' ')}")
-        if self.options.inject or (self.options.inject is None and not tally.sightings):
+        if self.options.inject or (self.options.inject is None and not tally.sightings and not tally.alarmed):
             self._inject(rows, reference, tally)
         seconds = time.monotonic() - began
         rate = f", {play.rate:,.0f} a second through the service" if play.records >= _MANY else ""

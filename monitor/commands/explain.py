@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from monitor.assembly import build_models
 from monitor.config.load import folder_of, load
-from monitor.config.model_checks import EVIDENCE
 from monitor.config.problem import did_you_mean
 from monitor.config.root import Config, LogConfig
 from monitor.evidence.explain import explained
 from monitor.evidence.keeper import Keeper
+from monitor.evidence.matured import Matured
+from monitor.evidence.stream import Source
+from monitor.evidence.windows import is_evidence
 from monitor.findings import WindowResult
 from monitor.history import History
+from monitor.join.clock import NEVER
 from monitor.logs import configure
 from monitor.model import Model
+from monitor.outcomes import outcomes_of
 from monitor.panes import Reader
 from monitor.progress import restore_model
 from monitor.store.memory import MemoryStore
@@ -68,10 +72,17 @@ def opened(config: Config, base: Path) -> tuple[dict[str, Model], Keeper]:
     """Return models and evidence as the state has them, or as they would begin without one."""
     models = build_models(config, base)
 
+    def sources_of(reader: Reader) -> Callable[[Model], list[Source]]:
+        def sources(model: Model) -> list[Source]:
+            shard = config.state.shards.index
+            return [Matured(outcomes_of(model, reader, shard), lambda: NEVER)] if model.config.is_labelled else []
+
+        return sources
+
     def read(reader: Reader) -> Keeper:
         for model in models.values():
             restore_model(model, reader)
-        return Keeper.open(config, models, {}, reader)
+        return Keeper.open(config, models, {}, reader, sources_of(reader))
 
     try:
         keeper = peek(Path(config.state.path) / "store" / LIVE, read)
@@ -91,7 +102,7 @@ def latest_of(config: Config, model: str) -> list[WindowResult]:
         return []
     history = History(path)
     try:
-        return [result for result in history.latest(model) if result.window == EVIDENCE]
+        return [result for result in history.latest(model) if is_evidence(result.window)]
     finally:
         history.close()
 

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from dashboards.report import Report
 from monitor.collector import collect_seldom
+from monitor.commands.burden import Burden
 from monitor.config.load import folder_of, load
 from monitor.config.model import ModelConfig
 from monitor.config.root import Config
@@ -73,6 +74,8 @@ def replay(config_path: Path, environ: Mapping[str, str], options: ReplayOptions
         finally:
             pipeline.close()
     report(results, options.json, console)
+    for line in Burden.of(results).lines(config.alarms):
+        console.print(line, highlight=False)
     worst = max((_ORDER[finding.status] for result in results for finding in result.findings), default=0)
     return FOUND if options.fail_on is not None and worst >= _ORDER[options.fail_on] else 0
 

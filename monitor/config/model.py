@@ -209,8 +209,9 @@ class ReferenceConfig(Section):
     """Learn from the live stream for so long; whole weeks see every weekday. Not together with ``source``."""
     bins: Annotated[int, Field(ge=16, le=4096)] = 256
     """Bins of a numeric column."""
-    season: Literal["auto", "none", "hour_of_day"] = "auto"
-    """Whether evidence compares each hour with the same hours of other days; ``auto``: where that sees more."""
+    season: Literal["auto", "none", "hour_of_day", "hour_of_week"] = "auto"
+    """Whether evidence compares each hour with the same hours of other days; ``auto``: where that sees more.
+    ``hour_of_week`` compares with the same hours of the same weekdays and needs two whole weeks, better eight."""
 
 
 class EvidenceConfig(Section):
@@ -500,6 +501,11 @@ class ModelConfig(Section):
     """Name → window; replaces the default windows."""
     detectors: Annotated[list[DetectorConfig], Field(min_length=1)] | None = None
     """Statistics to show; replaces the default ones."""
+    compat: list[Literal["evidently", "nannyml", "sagemaker", "vertex", "deepchecks", "alibi", "whylogs"]] = Field(
+        default_factory=list
+    )
+    """Monitors whose default verdict on every column is told beside ours, for who comes from there. River's detectors
+    are among ``detectors``, with River's defaults."""
     slices: list[SliceConfig] = Field(default_factory=list)
     """Parts of the traffic that are counted apart."""
     evidence: EvidenceConfig = EvidenceConfig()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from monitor.config.model_checks import EVIDENCE
 from monitor.demo.injections import Injection
 from monitor.evidence.findings import TOGETHER
+from monitor.evidence.windows import OF_OUTCOMES, is_evidence
 from monitor.findings import Finding, WindowResult
 from monitor.outcomes.told import OF_WINDOW
 
@@ -54,21 +54,24 @@ class Alarms:
     false: list[tuple[WindowResult, Finding]] = field(default_factory=list)
     windows: int = 0
 
-    def add(self, result: WindowResult, injections: Sequence[Injection]) -> None:
-        """Take in one evidence window."""
+    def add(self, result: WindowResult, injections: Sequence[Injection], at: int) -> None:
+        """Take in one evidence window, told of at ``at``."""
         self.windows += not result.slice
         for finding in result.findings:
             if finding.status == "drift":
-                self._alarm(result, finding, injections)
+                self._alarm(result, finding, injections, at)
 
-    def _alarm(self, result: WindowResult, finding: Finding, injections: Sequence[Injection]) -> None:
+    def _alarm(self, result: WindowResult, finding: Finding, injections: Sequence[Injection], at: int) -> None:
         moved = False
         for injection in injections:
             if not (result.end > injection.start and result.start < injection.end):
                 continue
-            if _is_of(finding, injection.column) and injection.name not in self.found:
-                self.found[injection.name] = Found(injection, result, finding, result.end)
-            moved = moved or finding.column == TOGETHER or any(_is_of(finding, column) for column in injection.moves)
+            labelled = result.window == OF_OUTCOMES
+            shows = injection.shown_by_labels if labelled else _is_of(finding, injection.column)
+            if shows and injection.name not in self.found:
+                self.found[injection.name] = Found(injection, result, finding, at)
+            touched = injection.judged if labelled else any(_is_of(finding, column) for column in injection.moves)
+            moved = moved or finding.column == TOGETHER or touched
         if not moved:
             self.false.append((result, finding))
 
@@ -107,8 +110,9 @@ class Ledger:
             How far the labels have come, where there are any.
         """
         for result in sorted(results, key=lambda result: result.end):
-            if result.window == EVIDENCE:
-                self.alarms.add(result, self.injections)
+            if is_evidence(result.window):
+                late = now if result.window == OF_OUTCOMES else None
+                self.alarms.add(result, self.injections, result.end if late is None else late)
                 continue
             labelled = result.window.endswith(OF_WINDOW)
             if (result.window, result.start) not in self._seen:

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.config.types import format_duration
-from monitor.demo.injections import Injection
 from monitor.demo.ledger import Found, Ledger, Naive
 from monitor.events import DAY, MINUTE
 from monitor.findings import Finding, WindowResult
@@ -90,7 +89,7 @@ def closing(ledger: Ledger) -> RenderableType:
             injection.name,
             injection.column,
             clock(injection.start),
-            *_by_evidence(injection, ledger.alarms.found.get(injection.name)),
+            *_by_evidence(ledger.alarms.found.get(injection.name)),
             *_by_threshold(ledger.found.get(injection.name)),
         )
     lines = [
@@ -101,10 +100,9 @@ def closing(ledger: Ledger) -> RenderableType:
     return Group(table, Panel("\n".join(lines), title="The same quiet days, by rule of thumb", title_align="left"))
 
 
-def _by_evidence(injection: Injection, found: Found | None) -> tuple[RenderableType, str]:
+def _by_evidence(found: Found | None) -> tuple[RenderableType, str]:
     if found is None:
-        only = "labels show it, not inputs" if injection.shown_by_labels else ""
-        return (Text(only, style="dim") if only else Text("not found", style="bold red")), ""
+        return Text("not found", style="bold red"), ""
     words = found.finding.explanation.partition(", since ")[0]
     return f"{found.finding.column} {words}", _after(found)
 

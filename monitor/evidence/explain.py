@@ -14,6 +14,7 @@ from monitor.evidence.watch import Watch
 from monitor.findings import Finding, WindowResult
 
 _DAY: Final = 86_400_000_000
+_HOURS: Final = 24
 _MOST_NAMED: Final = 5
 
 
@@ -74,6 +75,10 @@ def _summary(severity: str, found: list[Sight]) -> Iterator[str]:
     if missing:
         most = _percent(max(high for _, high in missing))
         yield f"{severity}: missing cells are tolerated up to {most} in the widest of {len(missing)} columns"
+    errors = [one for one in found if one.stream.kind == "performance" and one.tolerated is not None]
+    for one in errors[:_MOST_NAMED]:
+        low, high = one.tolerated or (0.0, 1.0)
+        yield f"{severity}: {one.stream.label} from {_percent(low)} to {_percent(high)} is tolerated"
     flagged = [one for one in found if one.stream.kind == "flagged_share" and one.tolerated is not None]
     for one in flagged:
         low, high = one.tolerated or (0.0, 1.0)
@@ -84,7 +89,8 @@ def _of(sight: Sight, watch: Watch, told: tuple[WindowResult, Finding] | None) -
     stream, terms = sight.stream, sight.terms
     rows = int(terms.reference.sum())
     yield f"{stream.label}, {sight.severity}"
-    cycle = ", each hour of the day by itself" if terms.seasonal else ""
+    slots = len(terms.reference)
+    cycle = f", each hour of the {'week' if slots > _HOURS else 'day'} by itself" if terms.seasonal else ""
     yield f"  windows    {format_duration(watch.length)} ({watch.why}), about {sight.rows:,.0f} rows{cycle}"
     days = (
         f"{terms.days} days, which differ {terms.dispersion:.2g} times as much as chance"

@@ -83,6 +83,12 @@ def describe(alarm: Alarm, stream: Stream, length: int) -> str:
     return f"{alarm.change}: {_clear(alarm, stream).describe(stream.names)}, since {moment(onset * length)}"
 
 
+def is_better(alarm: Alarm, stream: Stream) -> bool:
+    """Return whether a model errs less than its reference did."""
+    clear = _clear(alarm, stream)
+    return alarm.change == Change.DRIFT and stream.worse * (clear.now - clear.before) < 0
+
+
 def moment(micros: int) -> str:
     """Return a time to the minute.
 
@@ -114,7 +120,10 @@ def _status(
 ) -> tuple[str, str]:
     key = copy.streams[place].key
     if alarm is not None:
-        return "warn" if alarm.change == Change.EASING else "drift", copy.told[key][1]
+        words = copy.told[key][1]
+        if is_better(alarm, copy.streams[place]):
+            return "warn", f"better, {words}"
+        return "warn" if alarm.change == Change.EASING else "drift", words
     if report.suspects[place]:
         return "warn", f"one of {int(report.suspects.sum())} that drift together, though none alone"
     if report.mode[place] != Mode.WATCHING:

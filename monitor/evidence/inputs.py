@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -19,14 +20,12 @@ from monitor.config.root import Kind
 from monitor.events import IntArray
 from monitor.evidence.names import bin_names
 from monitor.evidence.stream import Past, Stream
+from monitor.evidence.table import Table
 from monitor.model import FLAGGED, Model
 from monitor.reference import Bins, Reference
 from monitor.reference.parts import coarse_size, kinds_beyond
 from monitor.slices import ROWS, Cross
 
-RARE: Final = 0.008
-"""Bins of a smaller share are rates. The outermost evidence bins hold a hundredth of the sample that made them, so they
-must be allowed a little less."""
 _OUTPUTS: Final[dict[str, Kind]] = {"score": "score", "prediction": "prediction"}
 _NOT_JUDGED: Final = frozenset({"latency"})
 _IN_SLICES: Final = ("missing", "bad")
@@ -40,57 +39,6 @@ def input_streams(model: Model, version: str) -> list[Stream]:
     if reference is None:
         return []
     return list(_Inputs(model, reference, version).streams())
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """One column's cells, or those that it has in one slice: bins, then what is wrong."""
-
-    stream: Stream
-    """What all streams of the table have in common; its counts are those of all cells."""
-    names: tuple[str, ...]
-    """Of the bins."""
-
-    def streams(self) -> Iterator[Stream]:
-        """Yield the vector of shares and the rates of rare bins."""
-        base, bins = self.stream, len(self.names)
-        counts = base.reference[:bins]
-        total = int(counts.sum())
-        rare = counts < RARE * total
-        kept = np.flatnonzero(~rare)
-        if len(kept) > 1:
-            groups = np.full(len(base.reference), -1, np.int64)
-            groups[kept] = np.arange(len(kept))
-            yield self._regrouped(groups, counts[kept], tuple(self.names[place] for place in kept.tolist()))
-        for place in np.flatnonzero(rare).tolist() if total else ():
-            groups = np.full(len(base.reference), -1, np.int64)
-            groups[:bins] = np.arange(bins) == place
-            yield self.rate(groups, np.array([total - counts[place], counts[place]]), self.names[place])
-
-    def quality(self, kind: str, place: int, reference: IntArray | None = None) -> Stream:
-        """Return the rate of what is wrong with cells."""
-        counts = self.stream.reference
-        known = np.array([counts.sum() - counts[place], counts[place]]) if reference is None else reference
-        found = self.rate((np.arange(len(counts)) == place).astype(np.int64), known, kind)
-        return found if self.stream.slice else replace(found, kind="quality")
-
-    def rate(self, groups: IntArray, reference: IntArray, name: str) -> Stream:
-        """Return the rate of some cells among others."""
-        found = self._regrouped(groups, reference, ("the rest", name))
-        return replace(found, part=name, is_rate=True)
-
-    def _regrouped(self, groups: IntArray, reference: IntArray, names: tuple[str, ...]) -> Stream:
-        base = self.stream
-        cells = groups[base.groups]
-        used = cells >= 0
-        return replace(
-            base,
-            reference=reference.astype(np.int64),
-            places=base.places[used],
-            groups=cells[used],
-            past=base.past.merged(groups),
-            names=names,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +80,7 @@ class _Inputs:
             ordered=isinstance(bins, NumericBins),
             importance=known.importance,
         )
-        table = _Table(whole, bin_names(bins))
+        table = Table(whole, bin_names(bins))
         yield from table.streams()
         for kind in kinds_beyond(bins):
             counts = self.reference.rate(name, self.version, kind)
@@ -191,7 +139,8 @@ class _Inputs:
         moved = name == FLAGGED and self.model.decision != self.reference.decision
         if known is None or moved or not known.by_day:
             return Past.none(cells)
-        return Past(np.stack(list(known.by_day.values())), known.by_hour)
+        weekdays = np.array([date.fromisoformat(day).weekday() for day in known.by_day], np.int64)
+        return Past(np.stack(list(known.by_day.values())), known.by_hour, weekdays)
 
     def _past_in_slices(self, cross: Cross) -> Past:
         """Return the past of the target over all slices: no reference knows the days of each."""
@@ -219,7 +168,7 @@ def _of_slice(whole: Stream, cross: Cross, coder: Any) -> Iterator[Stream]:
             )
         return
     bins = cross.compact - (coder.cells - coder.size)
-    table = _Table(whole, bin_names(coder, bins))
+    table = Table(whole, bin_names(coder, bins))
     yield from table.streams()
     for place, kind in enumerate(_IN_SLICES):
         yield table.quality(kind, bins + place)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from detectors.counts import CorruptCountsError
 from detectors.fleet.codec import CorruptEvidenceError
 from monitor.config.root import Config
 from monitor.evidence.budget import severities_of
 from monitor.evidence.orders import Orders
-from monitor.evidence.panes import inputs_of
+from monitor.evidence.panes import Inputs
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source
 from monitor.evidence.watch import Watch
@@ -26,6 +27,7 @@ from monitor.views import EvidenceView
 EVIDENCE: Final = b"V"
 _PROGRESS: Final = "progress"
 _STATE: Final = "state"
+_LEARNT: Final = "learnt"
 
 
 @dataclass(slots=True)
@@ -49,15 +51,17 @@ class Keeper:
         Parameters
         ----------
         sources
-            Model → where its monitors come from; by default its inputs alone.
+            Model → where else its monitors come from than its inputs.
 
         Raises
         ------
         CorruptStateError
             When what was written makes no sense.
         """
-        inputs = inputs_of(partitions)
-        chosen = {name: (inputs,) if sources is None else tuple(sources(model)) for name, model in models.items()}
+        chosen: dict[str, list[Source]] = {
+            name: [Inputs(partitions, model.windows.tiers.base), *(() if sources is None else sources(model))]
+            for name, model in models.items()
+        }
         share = 1 / max(sum(map(len, chosen.values())), 1)
         severities, calendar = severities_of(config.alarms), Calendar.of(config.calendar)
         keeper = cls(orders=Orders(Path(config.state.path)))
@@ -77,6 +81,11 @@ class Keeper:
             if self.orders is not None:
                 watch.hear(self.orders.after(watch.heard))
             watch.close(least)
+
+    def unread(self, model: str) -> int | None:
+        """Return the first hour of outcomes that must be kept as it is, ``None`` if there is none."""
+        known = [watch.unread for watch in self.watches.get(model, ()) if watch.source.fleet == "outcomes"]
+        return min(known, default=None)
 
     def finish(self, model: str, last: int) -> None:
         """Take a model's input as complete; ``last`` is the time of its last row."""
@@ -99,6 +108,8 @@ class Keeper:
         puts: dict[bytes, bytes] = {}
         for name in self.watches if models is None else models:
             for watch in self.watches[name]:
+                if (learnt := watch.source.changes()) is not None:
+                    puts[_key(watch, _LEARNT)] = learnt
                 if watch.moved:
                     puts[_key(watch, _PROGRESS)] = watch.progress()
                 if watch.stepped and watch.copies:
@@ -110,6 +121,7 @@ class Keeper:
         for watches in self.watches.values():
             for watch in watches:
                 watch.moved = watch.stepped = False
+                watch.source.written()
 
 
 def _key(watch: Watch, part: str) -> bytes:
@@ -118,12 +130,14 @@ def _key(watch: Watch, part: str) -> bytes:
 
 def _restore(watch: Watch, store: Reader) -> None:
     key = _key(watch, _PROGRESS)
-    progress = store.get(key)
-    if progress is None:
-        # A state from before there was evidence: its panes may be what the reference was learnt from.
-        watch.skips = watch.model.last_time is not None
-        return
+    progress, learnt = store.get(key), store.get(_key(watch, _LEARNT))
     try:
+        if learnt is not None:
+            watch.source.restore(learnt)
+        if progress is None:
+            # A state from before there was evidence: its panes may be what the reference was learnt from.
+            watch.skips = watch.source.fleet == "inputs" and watch.model.last_time is not None
+            return
         watch.restore(progress, store.get(_key(watch, _STATE)))
-    except CorruptEvidenceError as error:
+    except (CorruptEvidenceError, CorruptCountsError) as error:
         raise CorruptStateError(key, f"evidence of {watch.model.config.name}: {error}") from error

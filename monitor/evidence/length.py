@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from monitor.config.types import format_duration
-from monitor.events import DAY, HOUR
+from monitor.events import DAY, HOUR, IntArray
 from monitor.evidence.spans import LENGTHS, evidence_length, hours_of, slots_of
-from monitor.evidence.stream import Stream
+from monitor.evidence.stream import Source, Stream
 from monitor.evidence.terms import Asked, terms_of
 from monitor.model import Model
 
@@ -22,7 +22,7 @@ _DAY_ALPHA: Final = 1e-3
 _MOST_LOOKED_AT: Final = 64
 
 
-def choose_length(model: Model, streams: Sequence[Stream], offset: int) -> tuple[int, str]:
+def choose_length(model: Model, source: Source, streams: Sequence[Stream], offset: int) -> tuple[int, str]:
     """Return the length of a model's evidence windows and, in a sentence, why.
 
     ``auto`` is the shortest of 15 min, 1 h, 6 h and 1 day in which the reference has 500 rows in the median, and whose
@@ -31,13 +31,14 @@ def choose_length(model: Model, streams: Sequence[Stream], offset: int) -> tuple
     """
     configured = evidence_length(model.config)
     if configured is not None:
+        if configured % source.grain:
+            return source.grain, f"as configured, but no shorter than {format_duration(source.grain)}"
         return configured, "as configured"
-    base = model.windows.tiers.base
     why = "the reference knows no hours"
     for length in LENGTHS[:-1]:
-        if length % base:
+        if length % source.grain:
             continue
-        rows = median_rows(model, length)
+        rows = median_rows(source.rows_by_hour(model), length)
         if rows is None:
             break
         if rows < ENOUGH_ROWS:
@@ -50,12 +51,10 @@ def choose_length(model: Model, streams: Sequence[Stream], offset: int) -> tuple
     return DAY, why
 
 
-def median_rows(model: Model, length: int) -> float | None:
+def median_rows(hours: IntArray | None, length: int) -> float | None:
     """Return the rows of the reference's median window, ``None`` when it does not know hours."""
-    volume = None if model.reference is None else model.reference.volume
-    if volume is None or volume.by_hour is None or not len(volume.by_hour):
+    if hours is None or not len(hours):
         return None
-    hours = volume.by_hour
     span = hours_of(length)
     whole = hours[: len(hours) // span * span].reshape(-1, span).sum(axis=1) if len(hours) >= span else hours[:0]
     if not len(whole):
@@ -66,7 +65,8 @@ def median_rows(model: Model, length: int) -> float | None:
 def _is_calm(streams: Sequence[Stream], model: Model, length: int, offset: int) -> bool:
     season = "auto" if model.config.reference is None else model.config.reference.season
     asked = Asked(length, season, "auto", offset)
-    shapes = [stream for stream in streams if not stream.is_rate and not stream.slice and len(stream.past.days)]
+    known = [stream for stream in streams if not stream.slice and len(stream.past.days)]
+    shapes = [stream for stream in known if not stream.is_rate] or known
     if not shapes or (slots_of(length) > 1 and any(stream.past.hours is None for stream in shapes)):
         return False
     step = -(-len(shapes) // _MOST_LOOKED_AT)

@@ -1,4 +1,4 @@
-"""What operators ask for, in a file of its own that any process may add to: ``accept`` for now.
+"""What operators ask for and say, in a file of its own that any process may add to.
 
 The pipeline reads orders it has not seen and remembers, with its state, how far it read; so an order takes effect once,
 whatever crashes. Orders are never changed or dropped: they are the audit trail.
@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from monitor.store.port import StateUnavailableError
 
 FILE: Final = "orders.sqlite"
 _WAIT: Final = 10.0
+OrderKind: TypeAlias = Literal["accept", "useful", "expected", "noise", "event", "promote"]
+MARKS: Final[tuple[OrderKind, ...]] = ("useful", "expected", "noise")
+"""What an incident can turn out to have been."""
 _TABLE: Final = """
     CREATE TABLE IF NOT EXISTS orders (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,18 +36,20 @@ _TABLE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One wish of an operator."""
+    """One wish or word of an operator."""
 
     number: int
     at: int
     """Wall clock, microseconds."""
     who: str
-    kind: str
+    kind: OrderKind
     model: str
+    """Empty for an event that concerns all."""
     column: str
-    """A column, or one of its rates, such as ``age.missing``."""
+    """A column, or one of its rates, such as ``age.missing``; of an event, what kind it is."""
     until: int
-    """Event time, microseconds."""
+    """Event time, microseconds: the end of what is accepted, the start of the window of the alarm that is marked, the
+    time of the event, the end of the rows that were made a reference."""
     because: str
 
 
@@ -54,8 +59,10 @@ class Orders:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
-    def add(self, *, at: int, who: str, model: str, column: str, until: int, because: str) -> int:
-        """Add an ``accept``; return its number.
+    def add(
+        self, *, at: int, who: str, model: str, column: str, until: int, because: str, kind: OrderKind = "accept"
+    ) -> int:
+        """Add one; return its number.
 
         Raises
         ------
@@ -65,7 +72,7 @@ class Orders:
         statement = 'INSERT INTO orders (at, who, kind, model, "column", until, because) VALUES (?, ?, ?, ?, ?, ?, ?)'
         with self._open() as connection, connection:
             connection.execute(_TABLE)
-            cursor = connection.execute(statement, (at, who, "accept", model, column, until, because))
+            cursor = connection.execute(statement, (at, who, kind, model, column, until, because))
             return int(cursor.lastrowid or 0)
 
     def after(self, number: int) -> list[Order]:

@@ -18,8 +18,9 @@ from detectors.evidence.tolerance import day_alpha
 from detectors.fleet.monitor import Monitor, alpha_of_epoch
 from monitor.events import DAY, FloatArray
 from monitor.evidence.budget import ALPHA, Severity, weights_of
+from monitor.evidence.season import by_slot
 from monitor.evidence.stream import Stream
-from monitor.evidence.terms import Asked, Terms, by_slot, enough_days, terms_of
+from monitor.evidence.terms import Asked, Terms, enough_days, terms_of
 
 _FIELDS: Final = ("seasonal", "tolerance", "ratio", "floor", "dispersion", "directions", "days")
 _DIGEST: Final = 16

@@ -14,6 +14,7 @@ from monitor.events import DAY, HOUR, MINUTE
 
 LENGTHS: Final = (15 * MINUTE, HOUR, 6 * HOUR, DAY)
 """All divide the day, so that a window always stands for the same hours."""
+WEEKDAYS: Final = 7
 _HOURS: Final = 24
 
 
@@ -51,13 +52,17 @@ class Calendar:
         zone = None if config.timezone == "UTC" else ZoneInfo(config.timezone)
         return cls(zone, frozenset(config.holidays))
 
-    def slot(self, start: int, length: int) -> int:
-        """Return the slot of the window that begins at ``start``: its local hour in lengths.
+    def slot(self, start: int, length: int, *, weekly: bool = False) -> int:
+        """Return the slot of the window that begins at ``start``: its local hour, of day or week, in lengths.
 
         >>> Calendar().slot(13 * HOUR, 6 * HOUR), Calendar().slot(13 * HOUR, HOUR), Calendar().slot(0, DAY)
         (2, 13, 0)
+        >>> Calendar().slot(13 * HOUR, 6 * HOUR, weekly=True)  # a Thursday
+        14
         """
-        return self._local(start).hour // hours_of(length)
+        local = self._local(start)
+        hour = local.weekday() * _HOURS + local.hour if weekly else local.hour
+        return hour // hours_of(length)
 
     def offset(self, moment: int) -> int:
         """Return by how many hours local time is ahead, rounded down."""

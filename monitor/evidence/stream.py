@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,8 @@ class Past:
     """By day (UTC) and cell, ``[D, K]``."""
     hours: IntArray | None = None
     """Of the last days by hour (UTC) and cell, ``[D, 24, K]``."""
+    weekdays: IntArray | None = None
+    """Of each of ``days``, 0 for Monday."""
 
     @classmethod
     def none(cls, cells: int) -> Past:
@@ -34,7 +36,7 @@ class Past:
     def merged(self, groups: IntArray) -> Past:
         """Return the counts in other cells; a cell whose group is negative is left out."""
         member = (groups[:, np.newaxis] == np.arange(int(groups.max(initial=-1)) + 1)).astype(np.int64)
-        return Past(self.days @ member, None if self.hours is None else self.hours @ member)
+        return Past(self.days @ member, None if self.hours is None else self.hours @ member, self.weekdays)
 
     @property
     def whole_days(self) -> int:
@@ -64,6 +66,8 @@ class Stream:
         Whether the order of the cells means anything.
     importance
         Weight beside the others of its kind.
+    worse
+        Of a rate that is an error, 1; of one that is a merit, -1: a change the other way is told, but is no drift.
     """
 
     column: str
@@ -80,6 +84,7 @@ class Stream:
     ordered: bool = True
     names: tuple[str, ...] = ()
     importance: float = 1.0
+    worse: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -98,26 +103,92 @@ class Stream:
         return f"{self.name} ({place})" if place else self.name
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Where a fleet's monitors and counts come from.
+class Source(Protocol):
+    """Where the monitors and counts of one model's fleet come from.
 
-    Others than the one for inputs plug in here: a list of streams for each version that is seen, the counts of a
-    window by version, and up to when counts are final.
+    Counts are final, of rows in time only; every row is in one window.
     """
 
-    fleet: FleetKind
-    streams: Callable[[Model, str], Sequence[Stream]]
-    """All streams of one version of a model."""
-    counts: Callable[[Model, int, int], dict[str, IntArray]]
-    """Counts by version of the window ``first <= time < last``, final, on-time rows only; versions without rows are
-    left out."""
-    starts: Callable[[Model, int, int, int], Iterable[int]]
-    """(model, length, first, last) → starts of the windows in a range that may hold rows, in order."""
-    horizon: Callable[[Model, int], int]
-    """(model, least event time) → the time up to which counts are final."""
-    rows: int = 0
-    """Place of the number of rows in the vector of counts."""
+    @property
+    def fleet(self) -> FleetKind:
+        """Which fleet it feeds."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Place of the number of rows in the vector of counts."""
+        ...
+
+    @property
+    def grain(self) -> int:
+        """Evidence windows are multiples of it, in microseconds."""
+        ...
+
+    def basis(self, model: Model) -> str | None:
+        """Return the identity of what the monitors are made of; ``None`` while that is being learnt."""
+        ...
+
+    def begin(self, model: Model) -> int | None:
+        """Return where rows begin that the reference was not learnt from, ``None`` where it was learnt from none."""
+        ...
+
+    def newest(self, model: Model) -> int:
+        """Return a moment of the last day of the reference."""
+        ...
+
+    def rows_by_hour(self, model: Model) -> IntArray | None:
+        """Return the rows of each hour of the reference, ``None`` when it does not know hours."""
+        ...
+
+    def streams(self, model: Model, version: str) -> Sequence[Stream]:
+        """Return all streams of one version of a model."""
+        ...
+
+    def counts(self, model: Model, first: int, last: int) -> dict[str, IntArray]:
+        """Return counts by version of the window ``first <= time < last``; versions without rows are left out."""
+        ...
+
+    def starts(self, model: Model, length: int, first: int, last: int) -> Iterable[int]:
+        """Return the starts of the windows in a range that may hold rows, in order."""
+        ...
+
+    def reach(self, model: Model, least: int) -> int | None:
+        """Return up to when counts are final, ``None`` if not at all; learn from what became so.
+
+        ``least`` is the least event time of the model over its partitions.
+        """
+        ...
+
+    def relearn(self, begin: int | None) -> bool:
+        """Learn the reference anew, from rows from ``begin`` on; return whether it is one that is learnt here."""
+        ...
+
+    def last(self, model: Model, newest: int, length: int) -> int | None:
+        """Return up to when windows are over once the input is complete; ``newest`` is the time of its last row."""
+        ...
+
+    @property
+    def read(self) -> int | None:
+        """Where the first hour begins that must be kept for learning, ``None`` if there is none."""
+        ...
+
+    def changes(self) -> bytes | None:
+        """Return what it learnt, if that is to be written."""
+        ...
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        ...
+
+    def restore(self, data: bytes) -> None:
+        """Take over what ``changes`` returned last.
+
+        Raises
+        ------
+        CorruptCountsError
+            When it is damaged.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)

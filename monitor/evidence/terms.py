@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -14,8 +14,8 @@ from detectors.evidence.tolerance import FEWEST_DAYS, auto_ratio, auto_tolerance
 from detectors.evidence.wander import Wander
 from detectors.fleet.monitor import Monitor
 from monitor.events import FloatArray, IntArray
-from monitor.evidence.spans import hours_of, slots_of
-from monitor.evidence.stream import Past, Stream
+from monitor.evidence.season import Season, by_slot, cycle_of, windows_of
+from monitor.evidence.stream import Stream
 
 UNKNOWN_DAYS: Final = 0.01
 """Tolerance ``auto`` where the reference does not know how much its windows differ: anyone's guess."""
@@ -26,7 +26,6 @@ _CLEARLY: Final = 0.8
 _FLOOR_OF_INDEX: Final = 0.1
 """A rate may move by this part of the index that is of no interest, however rare it is."""
 
-Season = Literal["auto", "none", "hour_of_day"]
 Tolerance = float | Literal["auto"]
 
 
@@ -90,58 +89,13 @@ def terms_of(stream: Stream, asked: Asked, alpha: float, day_alpha: float) -> Te
         Probability that a day strays further than is tolerated.
     """
     whole = _judged(stream, asked, day_alpha, None)
-    cycle = None if asked.season == "none" or stream.past.whole_days < 2 else by_slot(stream, asked)
+    cycle = by_slot(stream, asked)
     if cycle is None:
         return whole
     seasonal = _judged(stream, asked, day_alpha, cycle)
-    if asked.season == "hour_of_day" or blindness(seasonal, stream, alpha) < _CLEARLY * blindness(whole, stream, alpha):
+    if asked.season != "auto" or blindness(seasonal, stream, alpha) < _CLEARLY * blindness(whole, stream, alpha):
         return seasonal
     return whole
-
-
-def by_slot(stream: Stream, asked: Asked) -> FloatArray | None:
-    """Return reference counts by slot of the day, ``[S, K]``; ``None`` where the reference does not know hours.
-
-    The hours are those of all versions and of both halves of the reference. So each slot's shares are taken in the
-    proportion in which this stream's shares differ from those, with as many rows as the scarcer of both has.
-    """
-    slots = slots_of(asked.length)
-    windows = windows_of(stream.past, asked.length)
-    if windows is None or slots < 2:
-        return None
-    counts = np.zeros((slots, len(stream.reference)))
-    np.add.at(counts, slot_order(asked), windows.sum(axis=0))
-    rows, total = counts.sum(axis=1), counts.sum()
-    if not rows.all():
-        return None
-    own = stream.reference / max(float(stream.reference.sum()), 1.0)
-    every = counts.sum(axis=0) / total
-    tilted = counts * np.divide(own, every, out=np.zeros_like(own), where=every > 0)
-    shares = tilted / np.maximum(tilted.sum(axis=1, keepdims=True), 1e-300)
-    size = min(float(stream.reference.sum()), total)
-    reference: FloatArray = shares * (rows / total * size)[:, np.newaxis]
-    return reference
-
-
-def windows_of(past: Past, length: int) -> IntArray | None:
-    """Return the counts of the reference's windows by day, window and cell, ``[D, W, K]``; ``None`` if unknown.
-
-    Windows within an hour are taken to be like the hour.
-    """
-    if slots_of(length) == 1:
-        return past.days[:, np.newaxis] if len(past.days) else None
-    if past.hours is None:
-        return None
-    days, hours, cells = past.hours.shape
-    span = hours_of(length)
-    windows: IntArray = past.hours.reshape(days, hours // span, span, cells).sum(axis=2)
-    return windows
-
-
-def slot_order(asked: Asked) -> IntArray:
-    """Return the slot of each window of the reference's day, ``[W]``."""
-    span, slots = hours_of(asked.length), slots_of(asked.length)
-    return (np.arange(slots) * span + asked.offset) % 24 // span
 
 
 def blindness(terms: Terms, stream: Stream, alpha: float) -> float:
@@ -175,16 +129,18 @@ def rate_ratio(rate: float, index: float) -> float:
 def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | None) -> Terms:
     past = stream.past
     windows, least = windows_of(past, asked.length), 0.0
-    days = past.whole_days
+    days, spent = past.whole_days, 0
     if windows is None or days < 2:
         windows, least = past.days[:, np.newaxis], UNKNOWN_DAYS
-    if cycle is not None:
-        slots = slot_order(asked)
+    known = None if cycle is None else cycle_of(past, asked)
+    if known is not None:
+        windows, slots, spent = known.windows, known.slots, known.spent
         spread = _dispersed(windows, slots)
+        days -= spent
     else:
         slots = np.zeros(windows.shape[1], np.int64)
         spread = Dispersion.of(windows.sum(axis=1, keepdims=True).astype(np.float64))
-    figure = _strayed(stream, windows, slots, day_alpha) if days >= 2 else 0.0
+    figure = _strayed(stream, windows, slots, day_alpha, spent) if days >= 2 else 0.0
     unstable = bool(np.isnan(figure))
     tolerance = least if stream.is_rate else max(figure, least)
     ratio = max(figure, RATIO) if stream.is_rate else RATIO
@@ -201,13 +157,14 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
     )
 
 
-def _strayed(stream: Stream, windows: IntArray, slots: IntArray, day_alpha: float) -> float:
+def _strayed(stream: Stream, windows: IntArray, slots: IntArray, day_alpha: float, spent: int = 0) -> float:
     """Return the tolerance of a shape, or the ratio of a rate, that the reference's windows need; NaN if too wide."""
     level, rate = np.array([day_alpha]), stream.reference[-1:] / max(int(stream.reference.sum()), 1)
     if stream.is_rate and not slots.any():
         windows = with_hits(windows, float(rate[0]))
         slots = np.zeros(windows.shape[1], np.int64)
     wander = Wander.of(windows[:, :, np.newaxis].astype(np.float64), slots)
+    wander = replace(wander, freedom=wander.freedom - spent)
     return float((auto_ratio(wander, rate, level) if stream.is_rate else auto_tolerance(wander, level))[0])
 
 

@@ -9,21 +9,20 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from monitor.config.model_checks import EVIDENCE
-from monitor.config.types import parse_moment
 from monitor.events import IntArray
 from monitor.evidence.budget import Severity
 from monitor.evidence.copy import Copy
 from monitor.evidence.findings import Told, moment, rows_of
 from monitor.evidence.length import choose_length
 from monitor.evidence.orders import Order
+from monitor.evidence.season import Season, too_short
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source, Stream
 from monitor.evidence.terms import Asked
+from monitor.evidence.windows import window_of
 from monitor.findings import WindowResult
 from monitor.model import Model
 from monitor.views import EvidenceView
-from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
 _FORMAT: Final = 1
@@ -63,15 +62,31 @@ class Watch:
     """Whether progress changed since the last write."""
     stepped: bool = False
     """Whether the state did."""
-    _known: tuple[str, str] | None = None
-    """Reference and layout that the monitors belong to."""
+    _known: str | None = None
+    """Identity of what the monitors were made of."""
+
+    @property
+    def window(self) -> str:
+        """Name of its windows in history."""
+        return window_of(self.source.fleet)
+
+    @property
+    def unread(self) -> int:
+        """Where the first window begins that was not stepped, or learnt from."""
+        learning = self.source.read
+        if learning is not None:
+            return learning
+        after = self.source.begin(self.model)
+        return max(-(1 << 62) if self.next is None else self.next, -(1 << 62) if after is None else after)
 
     def hear(self, orders: Iterable[Order]) -> None:
         """Take up orders; each is told of in the log once."""
         name = self.model.config.name
         for order in orders:
             self.heard, self.moved = order.number, True
-            if order.model == name:
+            if order.model == name and order.kind == "promote" and self.source.relearn(self.next):
+                self._say(f"evidence of {self.source.fleet} learns its reference anew: {order.because}")
+            elif order.model == name and order.kind == "accept":
                 self.orders = [*(one for one in self.orders if one.column != order.column), order]
                 log.info(
                     "drift accepted", model=name, column=order.column, until=moment(order.until), by=order.who,
@@ -80,17 +95,20 @@ class Watch:
 
     def close(self, least: int) -> None:
         """Note how far event time is; ``least`` is that of the slowest partition."""
-        learning = self.model.learning
-        if learning is not None or self.model.reference is None:
-            # Rows that the reference is learnt from are no evidence.
-            after = None if learning is None else learning.end
-            self.moved |= after != self.next
-            self.next, self.target, self.skips = after, None, False
+        final = self.source.reach(self.model, least)
+        if self.source.basis(self.model) is None:
+            self._wait()
             return
-        if least == NEVER:
+        if final is None:
             return
         self.prepare()
-        self.reach(self.source.horizon(self.model, least) // self.length * self.length)
+        self.reach(final // self.length * self.length)
+
+    def _wait(self) -> None:
+        """Begin behind the rows that the reference is learnt from: these are no evidence."""
+        after = self.source.begin(self.model)
+        self.moved |= after != self.next
+        self.next, self.target, self.skips = after, None, False
 
     def reach(self, end: int) -> None:
         """Take windows that end by ``end`` for over."""
@@ -101,17 +119,21 @@ class Watch:
             self.moved = True
 
     def finish(self, last: int) -> None:
-        """Take the input as complete: the window that holds its last row is over."""
-        if self.model.reference is not None and self.model.learning is None:
-            self.prepare()
-            self.reach(last // self.length * self.length + self.length)
+        """Take the input as complete: what nothing can change any more is over."""
+        if self.source.basis(self.model) is None:
+            return
+        self.prepare()
+        final = self.source.last(self.model, last, self.length)
+        if final is not None:
+            self.reach(final // self.length * self.length)
 
     def due(self) -> list[int]:
         """Return the starts of the windows that are over and not stepped, in order."""
-        if self.target is None or self.model.reference is None or self.model.learning is not None:
+        if self.target is None or self.source.basis(self.model) is None:
             return []
         self.prepare()
-        begin = -(1 << 62) if self.next is None else -(-self.next // self.length) * self.length
+        known = [moment for moment in (self.next, self.source.begin(self.model)) if moment is not None]
+        begin = -(-max(known) // self.length) * self.length if known else -(1 << 62)
         return list(self.source.starts(self.model, self.length, begin, self.target))
 
     def step(self, start: int) -> list[WindowResult]:
@@ -167,7 +189,7 @@ class Watch:
         marks = msgspec.msgpack.decode(progress)
         self.next, self.target, self.heard = marks["next"], marks["target"], marks["heard"]
         self.orders = [Order(*order) for order in marks["orders"]]
-        if state is None or self.model.reference is None:
+        if state is None or self.source.basis(self.model) is None:
             return
         body = msgspec.msgpack.decode(state)
         self.versions = dict(body["versions"])
@@ -177,28 +199,32 @@ class Watch:
 
     def prepare(self) -> None:
         """Bring monitors under the reference and the layout of the moment."""
-        reference = self.model.reference
-        if reference is not None and self._known != (reference.checksum, self.model.layout.identity):
+        basis = self.source.basis(self.model)
+        if basis is not None and self._known != basis:
             self._open({name: copy.dump() for name, copy in self.copies.items()})
 
     def _open(self, written: Mapping[str, Any]) -> None:
         """Make the copies of all severities from their written state, as far as their monitors are the same."""
-        reference = self.model.reference
-        if reference is None:
-            return
-        self._known = (reference.checksum, self.model.layout.identity)
+        self._known = self.source.basis(self.model)
         sample = self.source.streams(self.model, "")
-        offset = self.calendar.offset(_last_day(reference.days))
-        self.length, self.why = choose_length(self.model, sample, offset)
-        season = "auto" if self.model.config.reference is None else self.model.config.reference.season
+        offset = self.calendar.offset(self.source.newest(self.model))
+        self.length, self.why = choose_length(self.model, self.source, sample, offset)
         streams = self._streams()
         self.copies = {}
+        asked = Asked(self.length, self._season, "auto", offset)
+        if (short := too_short([stream.past for stream in sample], asked)) is not None:
+            self._say(short)
         for severity in self.severities:
-            copy = Copy(severity, Asked(self.length, season, severity.ignore_below, offset))
+            copy = Copy(severity, Asked(self.length, self._season, severity.ignore_below, offset))
             if severity.name in written:
                 copy.load(written[severity.name], streams)
             self.copies[severity.name] = copy
             self._fit(copy, streams)
+
+    @property
+    def _season(self) -> Season:
+        reference = self.model.config.reference
+        return "auto" if reference is None else reference.season
 
     def _fit(self, copy: Copy, streams: Mapping[str, list[Stream]]) -> None:
         copy.fit(streams, copy.severity.patience(self.length, self.share))
@@ -233,7 +259,7 @@ class Watch:
     def _judge(self, counts: Mapping[str, IntArray], start: int) -> Iterator[WindowResult]:
         told = Told.nothing()
         accepted = {order.column: order for order in self.orders if start < order.until}
-        slot = self.calendar.slot(start, self.length)
+        slot = self.calendar.slot(start, self.length, weekly=self._season == "hour_of_week")
         known = {version: vector for version, vector in counts.items() if version in self.versions}
         for copy in self.copies.values():
             patience = copy.severity.patience(self.length, self.share)
@@ -246,8 +272,4 @@ class Watch:
         for (version, piece), rows, findings in rows_of(told):
             if version in known:
                 name = self.model.config.name
-                yield WindowResult(name, version, piece, EVIDENCE, start, start + self.length, 0, rows, findings)
-
-
-def _last_day(days: tuple[str, ...]) -> int:
-    return parse_moment(f"{days[-1]}T12:00:00Z") if days else 0
+                yield WindowResult(name, version, piece, self.window, start, start + self.length, 0, rows, findings)

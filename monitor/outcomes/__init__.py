@@ -5,11 +5,11 @@
 
 from monitor.model import Model
 from monitor.outcomes.outcomes import ModelOutcomes
-from monitor.store.port import StateReader
+from monitor.panes import Reader
 
 __all__ = ["ModelOutcomes", "outcomes_of"]
 
 
-def outcomes_of(model: Model, store: StateReader, number: int = 0) -> ModelOutcomes:
+def outcomes_of(model: Model, store: Reader, number: int = 0) -> ModelOutcomes:
     """Return a model's outcomes as they were last written; ``number`` is the shard."""
     return ModelOutcomes.load(model, store, number)

@@ -20,7 +20,7 @@ from monitor.events import FloatArray, IntArray
 from monitor.join.output import Joined
 from monitor.join.payload import Payload, Rows, together
 from monitor.keys import compose, prefix
-from monitor.store.port import StateReader
+from monitor.panes import Reader
 
 JOURNAL: Final = b"Z"
 ENOUGH: Final = 400_000
@@ -102,7 +102,7 @@ class Deferred:
     _done: list[bytes] = field(default_factory=list)
     _sequence: int = 0
 
-    def load(self, store: StateReader) -> None:
+    def load(self, store: Reader) -> None:
         """Take up what the store holds."""
         for key, data in store.scan(prefix(JOURNAL, self.number, self.model)):
             self._stored.append(key)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from monitor.config.model import ModelConfig
 from monitor.events import DAY, HOUR
 from monitor.findings import WindowResult
 from monitor.outcomes.judging import Comparison, comparison_of, judge_windows
@@ -22,6 +23,13 @@ SETTLED_EVERY: Final = 300.0
 """Seconds of wall clock that labels may wait before slices show them."""
 _AT_ONCE: Final = 32
 """Windows whose figures are computed together."""
+
+
+def learning_period(config: ModelConfig) -> int:
+    """Return how long the first predictions are learnt from."""
+    if config.performance.learn is not None:
+        return config.performance.learn
+    return (config.reference.learn if config.reference is not None else None) or _LEARN
 
 
 @dataclass(slots=True)
@@ -67,7 +75,7 @@ class Evaluation:
         self.outcomes.due.done(self._judged)
         self._judged = []
 
-    def upkeep(self, watermark: int, history: int) -> None:
+    def upkeep(self, watermark: int, history: int, unread: int | None = None) -> None:
         """Learn baselines from what has matured, and roll up what nothing can change any more.
 
         Parameters
@@ -76,16 +84,15 @@ class Evaluation:
             No record has a join time before it that was not read yet.
         history
             How long counts are kept, microseconds.
+        unread
+            The first hour that evidence still needs as it is.
         """
         model = self.outcomes.model
         config, windows = model.config, model.windows
         matures = config.matures_after
-        period = config.performance.learn
-        if period is None:
-            period = (config.reference.learn if config.reference is not None else None) or _LEARN
-        learn_baselines(self.outcomes, watermark, period, matures + windows.lateness + HOUR)
+        learn_baselines(self.outcomes, watermark, learning_period(config), matures + windows.lateness + HOUR)
         keep = config.join.wait + windows.tiers.keep[-1] + config.skew + windows.longest
-        roll_up(self.outcomes, watermark, keep, history)
+        roll_up(self.outcomes, watermark, keep, history, unread)
 
     def _judge_some(
         self, window: Window, version: str, starts: list[int], against: Comparison

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from monitor.decoding.sampling import kept
 from monitor.events import DAY, HOUR, Batch, IntArray
-from monitor.join.output import ABSENT, UNLABELLED, Joined
+from monitor.join.output import ABSENT, MATURED, UNLABELLED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
@@ -30,9 +30,9 @@ from monitor.outcomes.due import Due
 from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for
 from monitor.outcomes.judges import Judge, judge_of
 from monitor.outcomes.parts import BLOCK, SlicedPart, WholePart, model_of, runs
-from monitor.panes import PaneKey, PaneLayout, Shelf
+from monitor.outcomes.timely import grace
+from monitor.panes import PaneKey, PaneLayout, Reader, Shelf
 from monitor.slices import ROWS
-from monitor.store.port import StateReader
 
 log = structlog.get_logger(__name__)
 OUTCOMES: Final = b"O"
@@ -81,7 +81,7 @@ class ModelOutcomes:
     _changed: bool = False
 
     @classmethod
-    def load(cls, model: Model, store: StateReader, number: int = 0, budget: int = 32 << 20) -> ModelOutcomes:
+    def load(cls, model: Model, store: Reader, number: int = 0, budget: int = 32 << 20) -> ModelOutcomes:
         """Return the outcomes as they were last written, or none.
 
         Raises
@@ -146,7 +146,11 @@ class ModelOutcomes:
             self._lose(int((~(good & coded)).sum()))
             joined, judged = joined.take(good & coded), judged[good & coded]
         if len(joined):
-            self._take_whole(joined, judged)
+            late = (joined.kinds == MATURED) & (joined.times - joined.payloads["time"] > grace(self.model))
+            for is_late in (False, True):
+                rows = late == is_late
+                if rows.any():
+                    self._take_whole(joined.take(rows), judged[rows], late=is_late)
             if self.sliced:
                 self.deferred.add(joined.take(judged))
                 if self.deferred.rows >= ENOUGH:
@@ -199,7 +203,8 @@ class ModelOutcomes:
         self.due.forget(limit)
         self._changed = True
 
-    def _take_whole(self, joined: Joined, judged: NDArray[np.bool_]) -> None:
+    def _take_whole(self, joined: Joined, judged: NDArray[np.bool_], *, late: bool) -> None:
+        """Count rows; ``late`` ones were predicted long before they reached the log and are no evidence."""
         part = self.whole
         if part is None:
             return
@@ -217,7 +222,7 @@ class ModelOutcomes:
             for cell, basis in ((0, UNLABELLED), (1, ABSENT)):
                 part.ends(vectors)[:, cell] = np.bincount(place[bases == basis], minlength=groups)
             part.ends(vectors)[:, 2] = np.bincount(place, minlength=groups)
-            self._add(part.name, found, vectors)
+            self._add(part.name, found, vectors, late=late)
             self.due.touch(self._hours(found))
 
     def _take_slices(self, pairs: Pairs, name: str, part: SlicedPart) -> None:
@@ -257,9 +262,9 @@ class ModelOutcomes:
                 sliced.said(vectors)[:] = sliced.judge.say(rows[chosen], group, groups)
                 self._add_blocks(sliced, found, vectors)
 
-    def _add(self, name: str, keys: IntArray, vectors: IntArray) -> None:
+    def _add(self, name: str, keys: IntArray, vectors: IntArray, *, late: bool = False) -> None:
         for (version, hour), vector in zip(self._hours(keys), vectors, strict=True):
-            self.shelf.add(self.place(name, version, hour), vector, late=False)
+            self.shelf.add(self.place(name, version, hour), vector, late=late)
 
     def _add_blocks(self, part: SlicedPart, keys: IntArray, vectors: IntArray) -> None:
         blocks = vectors.reshape(len(keys), part.size)

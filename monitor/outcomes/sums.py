@@ -25,7 +25,7 @@ def total(
     for key in keys:
         pane = shelf.find(key)
         if pane is not None:
-            vector += pane.on_time
+            vector += pane.total()
     return vector
 
 
@@ -109,9 +109,10 @@ def previous(outcomes: ModelOutcomes, version: str) -> str | None:
     return max(earlier)[1] if earlier else None
 
 
-def roll_up(outcomes: ModelOutcomes, watermark: int, keep: int, history: int) -> None:
+def roll_up(outcomes: ModelOutcomes, watermark: int, keep: int, history: int, unread: int | None = None) -> None:
     """Roll hours up into days that nothing can change any more, and drop days after ``history``."""
-    limit = (watermark - keep) // DAY * DAY
+    limit = watermark - keep if unread is None else min(watermark - keep, unread)
+    limit = limit // DAY * DAY
     if limit <= outcomes.rolled:
         return
     outcomes.set_rolled(limit)

@@ -18,12 +18,15 @@ from monitor.config.root import AlarmsConfig, CalendarConfig
 from monitor.events import DAY, HOUR, MINUTE, IntArray
 from monitor.evidence.budget import severities_of, weights_of
 from monitor.evidence.findings import describe
-from monitor.evidence.inputs import RARE, input_streams
+from monitor.evidence.inputs import input_streams
 from monitor.evidence.length import choose_length
+from monitor.evidence.panes import Inputs
 from monitor.evidence.roster import Roster
+from monitor.evidence.season import by_slot
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Gather, Past, Stream
-from monitor.evidence.terms import Asked, by_slot, rate_ratio, terms_of, with_hits
+from monitor.evidence.table import RARE
+from monitor.evidence.terms import Asked, rate_ratio, terms_of, with_hits
 from monitor.model import Model
 from tests.evidence_service import BEGIN, configured
 
@@ -183,7 +186,8 @@ def test_auto_takes_the_shortest_window_with_enough_rows(model: Model, tmp_path:
         volume = replace(known.volume, by_hour=(known.volume.by_hour * factor).astype(np.int64))
         found = replace(model, config=auto)
         found.watch(replace(known, volume=volume))
-        assert choose_length(found, input_streams(found, ""), 0)[0] == length, factor
+        source = Inputs({}, found.windows.tiers.base)
+        assert choose_length(found, source, input_streams(found, ""), 0)[0] == length, factor
 
 
 def test_alphas_add_up_whoever_comes_and_goes(model: Model) -> None:

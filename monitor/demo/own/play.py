@@ -13,7 +13,6 @@ import numpy as np
 
 from monitor.config.load import load
 from monitor.config.model import stream_name
-from monitor.config.model_checks import EVIDENCE
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
@@ -22,6 +21,7 @@ from monitor.demo.own.mapping import Choice
 from monitor.demo.own.spool import Spool, stamps_of
 from monitor.demo.own.timeline import Timeline
 from monitor.events import Batch, IntArray, Records
+from monitor.evidence.windows import is_evidence
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
@@ -150,8 +150,8 @@ class Play:
         pipeline.finish()
 
     def _note(self, results: list[WindowResult]) -> None:
-        whole = [result for result in results if result.window != EVIDENCE and self._is_whole(result)]
-        self.results(whole)
+        whole = [result for result in results if not is_evidence(result.window) and self._is_whole(result)]
+        self.results([*whole, *(result for result in results if is_evidence(result.window))])
         for result in whole:
             if result.n and (self.latest is None or result.end >= self.latest.end):
                 self.latest = result

@@ -24,6 +24,7 @@ _STYLES = {"drift": "bold red", "warn": "yellow", "ok": "green", "insufficient":
 _COLUMNS = 12
 _SIGHTINGS = 20
 _NAME = 26
+_PROMISE = "chance alone may alarm once a week"
 
 
 def understood(choice: Choice, spool: Spool, timeline: Timeline) -> RenderableType:
@@ -149,13 +150,29 @@ def summary(tally: Tally, timeline: Timeline, columns: int, *, title: str, wide:
     ):
         if chosen:
             parts += [_sightings(name, chosen, tally, timeline, wide=wide), Text()]
-    if not tally.sightings:
+    if tally.alarmed:
+        parts += [_alarmed(tally, timeline), Text()]
+    if not tally.sightings and not tally.alarmed:
         parts.append(Text("nothing: no column drifted", style="green"))
     moved = len(tally.columns)
     share = f"{moved} of {counted(columns, 'column')} drifted, in {tally.drifted:,} of {tally.judged:,} windows."
     small = f" {counted(tally.small, 'window')} had too few rows." if tally.small else ""
     parts += [Text(f"Driftline: {share}{small}"), *(Text(thumb(rule)) for rule in (tally.psi, tally.ks))]
+    alarms = counted(len(tally.alarmed), "monitor") if tally.alarmed else "no monitor"
+    parts.insert(-2, Text(f"Evidence: {alarms} alarmed, in {counted(tally.stepped, 'window')}; {_PROMISE}."))
     return Group(*parts)
+
+
+def _alarmed(tally: Tally, timeline: Timeline) -> RenderableType:
+    """Return the first alarms of evidence, the earliest first."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("evidence", "alarmed by the end of", "what"):
+        table.add_column(heading, max_width=40 if heading == "evidence" else None)
+    first = sorted(tally.alarmed.values(), key=lambda one: one[0].end)
+    for result, finding in first[:_SIGHTINGS]:
+        table.add_row(Text(printable(finding.column)), _window(timeline, result), Text(printable(finding.explanation)))
+    hidden = len(first) - _SIGHTINGS
+    return Group(table, Text(f"and {hidden} more", style="dim")) if hidden > 0 else table
 
 
 def _sightings(
@@ -202,17 +219,18 @@ def _what(finding: Finding) -> str:
 def injected(ledger: Ledger, timeline: Timeline) -> RenderableType:
     """Return the changes that were made, and how each was found."""
     table = Table(title="Changes made to a copy of your rows", title_justify="left", box=None, pad_edge=False)
-    for name in ("change", "column", "from", "found by", "after"):
+    for name in ("change", "column", "from", "found by", "after", "by evidence after"):
         table.add_column(name, max_width=20 if name == "column" else None)
     for change in ledger.injections:
-        found = ledger.found.get(change.name)
+        found, alarmed = ledger.found.get(change.name), ledger.alarms.found.get(change.name)
+        later = Text("not found", style="yellow") if alarmed is None else Text(timeline.lasts(alarmed.delay))
         made = Text(f"{change.name}: {change.description}")
         column = Text(printable(change.column))
         if found is None:
-            table.add_row(made, column, timeline.when(change.start), Text("not found", style="bold red"), "")
+            table.add_row(made, column, timeline.when(change.start), Text("not found", style="bold red"), "", later)
         else:
             table.add_row(
-                made, column, timeline.when(change.start), found.finding.detector, timeline.lasts(found.delay)
+                made, column, timeline.when(change.start), found.finding.detector, timeline.lasts(found.delay), later
             )
     return table
 

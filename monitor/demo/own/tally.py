@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from monitor.demo.ledger import Naive
 from monitor.demo.screen import ratio
+from monitor.evidence.windows import is_evidence
 from monitor.findings import Finding, WindowResult
 
 
@@ -43,6 +44,10 @@ class Tally:
     """Windows with rows, but not enough."""
     drifted: int = 0
     """Windows with any drift."""
+    alarmed: dict[tuple[str, str], tuple[WindowResult, Finding]] = field(default_factory=dict)
+    """Monitor and version → its first alarm by evidence."""
+    stepped: int = 0
+    """Evidence windows."""
     psi: Naive = field(default_factory=lambda: Naive("PSI > 0.2"))
     ks: Naive = field(default_factory=lambda: Naive("KS p < 0.05"))
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
@@ -59,6 +64,9 @@ class Tally:
     def add(self, results: Iterable[WindowResult]) -> None:
         """Take in windows as they are evaluated; a restated window counts once."""
         for result in sorted(results, key=lambda result: result.end):
+            if is_evidence(result.window):
+                self._evidence(result)
+                continue
             key = (result.window, result.version, result.start)
             if not result.n or key in self._seen:
                 continue
@@ -70,6 +78,12 @@ class Tally:
             for finding in result.findings:
                 if finding.status == "drift":
                     self._drift(result, finding)
+
+    def _evidence(self, result: WindowResult) -> None:
+        self.stepped += not result.slice
+        for finding in result.findings:
+            if finding.status == "drift":
+                self.alarmed.setdefault((finding.column, result.version), (result, finding))
 
     def _count(self, result: WindowResult) -> None:
         self.judged += 1

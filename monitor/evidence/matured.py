@@ -1,0 +1,161 @@
+"""Counts of evidence windows from predictions that were judged: each once, at its age, with the label known then."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.events import DAY, HOUR, IntArray
+from monitor.evidence.learnt import Learnt
+from monitor.evidence.outcome_streams import outcome_streams
+from monitor.evidence.readout import ROWS, Readout
+from monitor.evidence.stream import FleetKind, Stream
+from monitor.join.clock import NEVER
+from monitor.model import Model
+from monitor.outcomes.evaluation import learning_period
+from monitor.outcomes.outcomes import HOURLY, ModelOutcomes
+from monitor.outcomes.parts import MATURED
+from monitor.outcomes.timely import final_before
+from monitor.panes import PaneKey
+
+
+@dataclass(slots=True)
+class Matured:
+    """The source of what is known once labels have come, of one model.
+
+    Its reference is learnt from the first judged predictions, hour by hour, and then stays. Corrections that come after
+    a prediction was judged restate what is shown; here nothing is counted twice.
+    """
+
+    outcomes: ModelOutcomes
+    watermark: Callable[[], int]
+    """Up to when the join has judged."""
+    fleet: FleetKind = "outcomes"
+    rows: int = ROWS
+    grain: int = HOUR
+    _learnt: Learnt | None = None
+    _readout: Readout | None = None
+    _final: int = NEVER
+    _scanned: int = NEVER
+    """Up to where no hour has rows."""
+    _changed: bool = False
+
+    def basis(self, model: Model) -> str | None:  # noqa: ARG002
+        """Return the identity of the learnt hours."""
+        learnt = self._learnt
+        if learnt is None or learnt.end is None:
+            return None
+        digest = hashlib.blake2b(learnt.table.tobytes(), digest_size=8).hexdigest()
+        return f"{learnt.identity} {learnt.begin} {digest}"
+
+    def begin(self, model: Model) -> int | None:  # noqa: ARG002
+        """Return where learning ended."""
+        return None if self._learnt is None else self._learnt.end
+
+    def newest(self, model: Model) -> int:  # noqa: ARG002
+        """Return a moment of the last learnt day."""
+        return 0 if self._learnt is None or self._learnt.end is None else self._learnt.end - 1
+
+    @property
+    def read(self) -> int | None:
+        """Where the first hour begins that must be kept for learning, ``None`` once it is over."""
+        if self._learnt is None:
+            return self._final
+        return None if self._learnt.end is not None else self._final if self._learnt.at is None else self._learnt.at
+
+    def rows_by_hour(self, model: Model) -> IntArray | None:  # noqa: ARG002
+        """Return the judged rows of each learnt hour."""
+        return None if self._learnt is None else self._learnt.table[:, ROWS]
+
+    def streams(self, model: Model, version: str) -> Sequence[Stream]:  # noqa: ARG002
+        """Return all streams of one version; none while the reference is being learnt."""
+        if self._learnt is None or self._learnt.end is None or self._readout is None:
+            return []
+        return list(outcome_streams(self._readout, self._learnt, version))
+
+    def counts(self, model: Model, first: int, last: int) -> dict[str, IntArray]:  # noqa: ARG002
+        """Return what was judged of a window's predictions, by version."""
+        readout, whole = self._readout, self.outcomes.whole
+        if readout is None or whole is None:
+            return {}
+        found: dict[str, IntArray] = {}
+        for key in self._keys(first, last):
+            pane = self.outcomes.shelf.find(key)
+            if pane is None:
+                continue
+            vector = readout.read(whole.table(pane.on_time, MATURED))
+            if int(vector[ROWS]):
+                found[key.version] = found[key.version] + vector if key.version in found else vector
+        return found
+
+    def starts(self, model: Model, length: int, first: int, last: int) -> Iterable[int]:  # noqa: ARG002
+        """Return the starts of the windows that have panes."""
+        return sorted({key.start // length * length for key in self._keys(first, last)})
+
+    def reach(self, model: Model, least: int) -> int | None:  # noqa: ARG002
+        """Return up to when all predictions in time were judged; learn from hours before."""
+        whole, watermark = self.outcomes.whole, self.watermark()
+        if whole is None or watermark == NEVER:
+            return None
+        if self._readout is None or self._learnt is None or self._learnt.identity != whole.identity:
+            self._readout = Readout(whole.judge)
+            if self._learnt is None or self._learnt.identity != whole.identity:
+                self._learnt, self._changed = Learnt(whole.identity, self._readout.size), True
+        self._final = max(self._final, final_before(model, watermark) // HOUR * HOUR)
+        self._learn(model, self._learnt)
+        return self._final
+
+    def relearn(self, begin: int | None) -> bool:
+        """Forget what was learnt; hours from ``begin`` on, or from the first that is not final, make the reference."""
+        if self._learnt is None or self._learnt.end is None:
+            return False
+        start = self._final if begin is None else -(-begin // HOUR) * HOUR
+        self._learnt, self._changed = Learnt(self._learnt.identity, self._learnt.size, start), True
+        return True
+
+    def last(self, model: Model, newest: int, length: int) -> int | None:  # noqa: ARG002
+        """Return the same: what has not come of age stays open."""
+        return self.reach(model, newest)
+
+    def changes(self) -> bytes | None:
+        """Return the learnt hours, if there are new ones."""
+        return self._learnt.to_bytes() if self._changed and self._learnt is not None else None
+
+    def written(self) -> None:
+        """Note that they are in the store."""
+        self._changed = False
+
+    def restore(self, data: bytes) -> None:
+        """Take over the learnt hours, unless they are of other cells."""
+        learnt, whole = Learnt.from_bytes(data), self.outcomes.whole
+        if whole is not None and learnt.identity == whole.identity:
+            self._learnt, self._readout = learnt, Readout(whole.judge)
+
+    def _learn(self, model: Model, learnt: Learnt) -> None:
+        if learnt.end is not None:
+            return
+        if learnt.begin is None:
+            fresh = self.starts(model, HOUR, self._scanned, self._final)
+            learnt.begin = next((start for start in fresh if self._sum(model, start)[ROWS]), None)
+            self._scanned = self._final
+        period = max(-(-learning_period(model.config) // HOUR) * HOUR, DAY)
+        while learnt.at is not None and learnt.at < self._final and learnt.end is None:
+            learnt.take(self._sum(model, learnt.at), period)
+            self._changed = True
+
+    def _sum(self, model: Model, hour: int) -> IntArray:
+        size = 0 if self._readout is None else self._readout.size
+        total = np.zeros(size, np.int64)
+        for vector in self.counts(model, hour, hour + HOUR).values():
+            total += vector
+        return total
+
+    def _keys(self, first: int, last: int) -> Iterator[PaneKey]:
+        whole, shelf = self.outcomes.whole, self.outcomes.shelf
+        if whole is None:
+            return
+        for version in sorted(shelf.versions(whole.name) - {""}):
+            yield from shelf.keys(whole.name, version, HOURLY, first, last)

@@ -1,0 +1,80 @@
+"""What evidence reads of the table of judged predictions, whatever the task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Final
+
+import numpy as np
+
+from detectors.performance.layout import Layout
+from monitor.events import FloatArray, IntArray
+from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+
+ROWS: Final = 0
+"""Place of the number of judged rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Places in a table ``[size]``, block by block; a vector of counts has these cells in this order."""
+
+    judge: Judge
+    places: IntArray = field(init=False)
+    spans: dict[str, tuple[int, int]] = field(init=False)
+    """Block → where its cells begin and end."""
+
+    def __post_init__(self) -> None:
+        parts, spans, size = [np.zeros(1, np.int64)], {"rows": (0, 1)}, 1
+        for name, first, cells in _blocks(self.judge):
+            parts.append(np.arange(first, first + cells))
+            spans[name] = (size, size + cells)
+            size += cells
+        object.__setattr__(self, "places", np.concatenate(parts))
+        object.__setattr__(self, "spans", spans)
+
+    @property
+    def size(self) -> int:
+        """Cells of a vector."""
+        return len(self.places)
+
+    def read(self, tables: IntArray) -> IntArray:
+        """Return the vectors of tables ``[..., size]``."""
+        vectors: IntArray = tables[..., self.places]
+        return vectors
+
+    def block(self, name: str, *shape: int) -> IntArray:
+        """Return the places of a block's cells in a vector, in this shape."""
+        first, last = self.spans[name]
+        return np.arange(first, last).reshape(shape)
+
+    @property
+    def edges(self) -> FloatArray | None:
+        """Edges of the score's bins, where rows with a score are counted by bin."""
+        scores = _scores(self.judge)
+        return None if scores is None else scores.table.edges
+
+
+def _scores(judge: Judge) -> BinaryJudge | None:
+    if isinstance(judge, MulticlassJudge):
+        return judge.confidence
+    return judge if isinstance(judge, BinaryJudge) else None
+
+
+def _blocks(judge: Judge) -> list[tuple[str, int, int]]:
+    """Return name, first cell and cells of the blocks that are read."""
+    if isinstance(judge, BinaryJudge):
+        return [_block("confusion", judge.table.layout), _block("bins", judge.table.layout)]
+    if isinstance(judge, MulticlassJudge):
+        found = [_block("confusion", judge.table.layout)]
+        if judge.confidence is not None:
+            found.append(_block("bins", judge.confidence.table.layout, judge.table.size))
+        return found
+    if isinstance(judge, RegressionJudge):
+        return [_block("errors", judge.table.layout)]
+    raise TypeError(f"nothing to read of a {type(judge).__name__}")
+
+
+def _block(name: str, layout: Layout, offset: int = 0) -> tuple[str, int, int]:
+    return name, offset + layout.starts[name], prod(layout.blocks[name])
