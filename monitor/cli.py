@@ -26,11 +26,16 @@ reference = typer.Typer(help="Build, show and compare references.", no_args_is_h
 state = typer.Typer(help="Look into the state.", no_args_is_help=True)
 app.add_typer(reference, name="reference")
 app.add_typer(state, name="state")
+dashboards = typer.Typer(help="Grafana: dashboards as files or pushed, incidents as annotations.", no_args_is_help=True)
+app.add_typer(dashboards, name="dashboards")
 
 ConfigPath = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="DRIFTLINE_CONFIG", help="The configuration file or a directory of them."),
 ]
+
+GrafanaUrl = Annotated[str, typer.Option("--grafana", envvar="GRAFANA_URL", help="Such as https://grafana.example/.")]
+TokenFile = Annotated[Path | None, typer.Option(help="Holds the token; by default GRAFANA_TOKEN does.")]
 
 
 @app.command()
@@ -207,6 +212,58 @@ def inspect_state(
     from monitor.commands.inspect import inspect as command
 
     raise typer.Exit(command(path, as_json=json))
+
+
+@dashboards.command("render")
+def render_dashboards(
+    out: Annotated[Path, typer.Option(help="Gets dashboards/*.json and provisioning/.")] = Path("grafana"),
+    folder: Annotated[str, typer.Option(help="Title of the folder in Grafana.")] = "Driftline",
+    path: Annotated[str | None, typer.Option(help="Where Grafana finds the dashboards, if elsewhere.")] = None,
+    prometheus: Annotated[str | None, typer.Option(help="Provision this Prometheus as the data source.")] = None,
+) -> None:
+    """Write the dashboards as files for Grafana's provisioning."""
+    from monitor.commands.dashboards import render as command
+
+    raise typer.Exit(command(out, folder, path, prometheus))
+
+
+@dashboards.command("push")
+def push_dashboards(
+    grafana: GrafanaUrl,
+    token_file: TokenFile = None,
+    folder: Annotated[str, typer.Option(help="Title of the folder, if it is to be made.")] = "Driftline",
+) -> None:
+    """Bring the dashboards into Grafana. Needs the extra grafana."""
+    from monitor.commands.dashboards import Grafana
+    from monitor.commands.dashboards import push as command
+
+    raise typer.Exit(command(Grafana(grafana, token_file), os.environ, folder))
+
+
+@dashboards.command("diff")
+def diff_dashboards(grafana: GrafanaUrl, token_file: TokenFile = None) -> None:
+    """Say in what Grafana's dashboards differ from ours; exit 3 when they do. Needs the extra grafana."""
+    from monitor.commands.dashboards import Grafana
+    from monitor.commands.dashboards import diff as command
+
+    raise typer.Exit(command(Grafana(grafana, token_file), os.environ))
+
+
+@dashboards.command("annotate")
+def annotate_incidents(
+    grafana: GrafanaUrl,
+    token_file: TokenFile = None,
+    state: Annotated[Path, typer.Option(help="The folder of state.path; the service may be running.")] = Path(
+        "driftline-state"
+    ),
+    since: Annotated[str, typer.Option(help="How far back to look.")] = "30d",
+    every: Annotated[str | None, typer.Option(help="Go on, and look again so often.")] = None,
+) -> None:
+    """Write incidents of drift, drops of performance and new versions into Grafana. Needs the extra grafana."""
+    from monitor.commands.dashboards import Grafana
+    from monitor.commands.dashboards import annotate as command
+
+    raise typer.Exit(command(Grafana(grafana, token_file), os.environ, state, since, every))
 
 
 @app.command()
