@@ -291,8 +291,18 @@ def demo(
         bool | None, typer.Option(help="Keep the page up when the run is over; by default on a terminal.")
     ] = None,
     port: Annotated[int, typer.Option(help="Of the page; 0 takes any free one.")] = 0,
+    produce: Annotated[
+        Path | None, typer.Option(help="Only write the stream through --bootstrap; this folder gets a configuration.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long --produce takes over eight weeks.")] = 15.0,
 ) -> None:
     """Watch a loan model drift: a month of stream time in about a minute. With --from-file, a file of your own."""
+    if produce is not None:
+        from monitor.commands.demo_produce import demo_produce
+
+        if bootstrap is None:
+            raise typer.BadParameter("--produce needs --bootstrap")
+        raise typer.Exit(demo_produce(bootstrap=bootstrap, folder=produce, minutes=minutes, seed=seed))
     if from_file is None:
         from monitor.commands.demo import demo as command
 

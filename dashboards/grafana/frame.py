@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from grafana_foundation_sdk.builders.dashboard import (
     AnnotationQuery,
@@ -113,7 +113,7 @@ def _from_metrics(name: str, color: str, expr: str, title: str, text: str) -> An
 
 def _pushed(kind: str, color: str) -> AnnotationQuery:
     """Return what ``driftline dashboards annotate`` or a pipeline of yours wrote under these tags."""
-    target = AnnotationTarget().tags([TAG, kind]).type("tags").match_any(False).limit(100)
+    target: Any = AnnotationTarget().tags([TAG, kind]).type("tags").match_any(False).limit(100)
     return (
         AnnotationQuery().name(f"Noted: {kind.replace('_', ' ')}").datasource(_GRAFANA).enable(True)
         .icon_color(color).target(target)

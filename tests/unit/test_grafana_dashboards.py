@@ -53,7 +53,7 @@ def test_conventions(name: str) -> None:
     source = {"type": "prometheus", "uid": "${datasource}"}
     for variable in variables.values():
         assert variable["type"] == "datasource" or variable["datasource"] == source
-    seen = set()
+    seen: set[tuple[int, int]] = set()
     for panel in panels(board):
         assert panel["datasource"] == source, panel["title"]
         assert panel["description"], panel["title"]
