@@ -30,6 +30,8 @@ alerts = typer.Typer(help="Alerts: list, silence, try out.", no_args_is_help=Tru
 routes = typer.Typer(help="Who hears of what.", no_args_is_help=True)
 app.add_typer(alerts, name="alerts")
 app.add_typer(routes, name="routes")
+dashboards = typer.Typer(help="Grafana: dashboards as files or pushed, incidents as annotations.", no_args_is_help=True)
+app.add_typer(dashboards, name="dashboards")
 
 ConfigPath = Annotated[
     Path,
@@ -41,6 +43,8 @@ UrlOption = Annotated[
 ]
 TokenOption = Annotated[Path | None, typer.Option(help="A file with the token; by default DRIFTLINE_TOKEN.")]
 Because = Annotated[str, typer.Option(help="Why, for whoever is on call next.")]
+GrafanaUrl = Annotated[str, typer.Option("--grafana", envvar="GRAFANA_URL", help="Such as https://grafana.example/.")]
+TokenFile = Annotated[Path | None, typer.Option(help="Holds the token; by default GRAFANA_TOKEN does.")]
 
 
 @app.command()
@@ -401,6 +405,58 @@ def inspect_state(
     raise typer.Exit(command(path, as_json=json))
 
 
+@dashboards.command("render")
+def render_dashboards(
+    out: Annotated[Path, typer.Option(help="Gets dashboards/*.json and provisioning/.")] = Path("grafana"),
+    folder: Annotated[str, typer.Option(help="Title of the folder in Grafana.")] = "Driftline",
+    path: Annotated[str | None, typer.Option(help="Where Grafana finds the dashboards, if elsewhere.")] = None,
+    prometheus: Annotated[str | None, typer.Option(help="Provision this Prometheus as the data source.")] = None,
+) -> None:
+    """Write the dashboards as files for Grafana's provisioning."""
+    from monitor.commands.dashboards import render as command
+
+    raise typer.Exit(command(out, folder, path, prometheus))
+
+
+@dashboards.command("push")
+def push_dashboards(
+    grafana: GrafanaUrl,
+    token_file: TokenFile = None,
+    folder: Annotated[str, typer.Option(help="Title of the folder, if it is to be made.")] = "Driftline",
+) -> None:
+    """Bring the dashboards into Grafana. Needs the extra grafana."""
+    from monitor.commands.dashboards import Grafana
+    from monitor.commands.dashboards import push as command
+
+    raise typer.Exit(command(Grafana(grafana, token_file), os.environ, folder))
+
+
+@dashboards.command("diff")
+def diff_dashboards(grafana: GrafanaUrl, token_file: TokenFile = None) -> None:
+    """Say in what Grafana's dashboards differ from ours; exit 3 when they do. Needs the extra grafana."""
+    from monitor.commands.dashboards import Grafana
+    from monitor.commands.dashboards import diff as command
+
+    raise typer.Exit(command(Grafana(grafana, token_file), os.environ))
+
+
+@dashboards.command("annotate")
+def annotate_incidents(
+    grafana: GrafanaUrl,
+    token_file: TokenFile = None,
+    state: Annotated[Path, typer.Option(help="The folder of state.path; the service may be running.")] = Path(
+        "driftline-state"
+    ),
+    since: Annotated[str, typer.Option(help="How far back to look.")] = "30d",
+    every: Annotated[str | None, typer.Option(help="Go on, and look again so often.")] = None,
+) -> None:
+    """Write incidents of drift, drops of performance and new versions into Grafana. Needs the extra grafana."""
+    from monitor.commands.dashboards import Grafana
+    from monitor.commands.dashboards import annotate as command
+
+    raise typer.Exit(command(Grafana(grafana, token_file), os.environ, state, since, every))
+
+
 @app.command()
 def demo(
     bootstrap: Annotated[
@@ -426,8 +482,18 @@ def demo(
         bool | None, typer.Option(help="Keep the page up when the run is over; by default on a terminal.")
     ] = None,
     port: Annotated[int, typer.Option(help="Of the page; 0 takes any free one.")] = 0,
+    produce: Annotated[
+        Path | None, typer.Option(help="Only write the stream through --bootstrap; this folder gets a configuration.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long --produce takes over eight weeks.")] = 15.0,
 ) -> None:
     """Watch a loan model drift: a month of stream time in about a minute. With --from-file, a file of your own."""
+    if produce is not None:
+        from monitor.commands.demo_produce import demo_produce
+
+        if bootstrap is None:
+            raise typer.BadParameter("--produce needs --bootstrap")
+        raise typer.Exit(demo_produce(bootstrap=bootstrap, folder=produce, minutes=minutes, seed=seed))
     if from_file is None:
         from monitor.commands.demo import demo as command
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,14 +69,21 @@ class Prometheus:
     target: str
     interval: str = "250ms"
     url: str = ""
+    rules: Sequence[Path] = ()
+    evaluation_interval: str = "1m"
+    moment: float | None = None
+    """When set, queries are about this moment, whatever is scraped later or fails to be."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _client: httpx2.Client | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Start and wait until it answers."""
         program = find_tool("prometheus")
         config = self.folder / "prometheus.yml"
         config.write_text(
-            f"global: {{scrape_interval: {self.interval}, scrape_timeout: {self.interval}}}\n"
+            f"global: {{scrape_interval: {self.interval}, scrape_timeout: {self.interval}, "
+            f"evaluation_interval: {self.evaluation_interval}}}\n"
+            f"rule_files: [{', '.join(map(str, self.rules))}]\n"
             f"scrape_configs: [{{job_name: driftline, static_configs: [{{targets: ['{self.target}']}}]}}]\n"
         )
         port = free_port()
@@ -93,6 +100,8 @@ class Prometheus:
 
     def close(self) -> None:
         """Stop the server."""
+        if self._client is not None:
+            self._client.close()
         if self._process is not None:
             self._process.terminate()
             try:
@@ -103,13 +112,16 @@ class Prometheus:
 
     def api(self, path: str, **parameters: str) -> Any:
         """Return the ``data`` of an API call."""
-        answer = httpx2.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10)
+        if self._client is None:
+            self._client = httpx2.Client(timeout=30)
+        answer = self._client.get(f"{self.url}/api/v1/{path}", params=parameters)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return the series of an instant query: labels and value."""
-        found = self.api("query", query=expression)["result"]
+        when = {} if self.moment is None else {"time": f"{self.moment:.3f}"}
+        found = self.api("query", query=expression, **when)["result"]
         return [(series["metric"], float(series["value"][1])) for series in found]
 
     def _is_ready(self) -> bool:

@@ -71,7 +71,7 @@ models:
       - {{kind: ks, on: [numeric, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
       - {{kind: rate, on: [quality, flagged], warn: 0.01, alert: 0.02, alpha: 0.0001}}
 state: {{path: "{folder}/state", generation_every: 1h}}
-http: {{listen: "127.0.0.1:{port}"}}
+http: {{listen: "{host}:{port}"}}
 """
 
 
@@ -83,6 +83,7 @@ class Play:
     folder: Path
     frames: Callable[[Play], None]
     port: int = 0
+    host: str = "127.0.0.1"
     bootstrap: str = "localhost:9092"
     ending: Callable[[], None] = lambda: None
     """Called when all is read, before the windows are closed that are not full yet."""
@@ -104,7 +105,9 @@ class Play:
         """Write the configuration and the reference; return the configuration as it was read back."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "driftline.yaml"
-        text = CONFIG.format(topic=TOPIC, labels=LABELS, folder=self.folder, port=self.port, bootstrap=self.bootstrap)
+        text = CONFIG.format(
+            topic=TOPIC, labels=LABELS, folder=self.folder, host=self.host, port=self.port, bootstrap=self.bootstrap
+        )
         path.write_text(text, encoding="utf-8")
         config = load(path, {}, needs_references=False)
         model = config.models[0]

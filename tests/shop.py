@@ -1,0 +1,199 @@
+"""A shop with two models, a few days of their traffic, and the service's port over it: what dashboards are shown."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from monitor.config.load import load
+from monitor.config.root import Config
+from monitor.decoding.decoder import Decoder
+from monitor.decoding.schema import Schema
+from monitor.events import DAY, HOUR, MINUTE, Batch, Records
+from monitor.metrics import PipelineMetrics, make_registry
+from monitor.opening import open_pipeline
+from monitor.pipeline import Pipeline
+from monitor.reference.builder import BuildSettings, build_reference
+from monitor.server import Server
+from monitor.service import Health
+from monitor.snapshot import Snapshots
+from monitor.sources.memory import Item, MemorySource
+from monitor.sources.port import TopicPartition
+from monitor.views import ViewHolder
+
+BEGIN = 1_793_577_600_000_000
+"""2026-11-02T00:00:00Z, a Monday."""
+DAYS = 4
+BREAKS = BEGIN + 2 * DAY
+"""From here on baskets are larger, some amounts are missing, and both models are worse."""
+CONFIG = """\
+version: 1
+kafka: {{bootstrap_servers: ["unused:9092"], dead_letters: {{file: "{folder}/dead.jsonl"}}}}
+models:
+  - name: fraud
+    owner: payments
+    task: binary_classification
+    positive_class: 1
+    decision: "score >= 0.6"
+    predictions:
+      topic: fraud
+      time_format: epoch_us
+      map: {{id: value.id, time: value.at, version: value.v, features: value.f, score: value.s,
+            latency: value.ms, error: value.e}}
+    labels:
+      topic: chargebacks
+      time_format: epoch_us
+      matures_after: 12h
+      map: {{id: value.id, time: value.at, label: value.y}}
+    join: {{wait: 2d}}
+    reference: {{source: fraud.json}}
+    evidence: {{window: 6h}}
+    windows:
+      fast: {{size: 6h, lateness: 1m, min_samples: 20}}
+      daily: {{size: 1d, lateness: 1m}}
+    performance: {{window: daily, learn: 1d, min_labels: 50, cost: {{false_positive: 1, false_negative: 5}}}}
+    slices: [{{by: [country], min_samples: 20}}]
+    detectors:
+      - {{kind: psi, on: [features, score], warn: 0.1, alert: 0.25}}
+      - {{kind: ks, on: [numeric, score], warn: 0.1, alert: 0.2}}
+      - {{kind: jensen_shannon, on: [features]}}
+      - {{kind: wasserstein, on: [numeric]}}
+      - {{kind: rate, on: [quality, flagged, error, volume], warn: 0.01, alert: 0.05}}
+      - {{kind: adwin, delta: 0.01}}
+  - name: eta
+    owner: logistics
+    task: regression
+    predictions:
+      topic: eta
+      time_format: epoch_us
+      map: {{id: value.id, time: value.at, version: value.v, features: value.f, prediction: value.p}}
+    labels:
+      topic: arrivals
+      time_format: epoch_us
+      matures_after: 12h
+      map: {{id: value.id, time: value.at, label: value.y}}
+    join: {{wait: 2d}}
+    reference: {{source: eta.json}}
+    evidence: {{window: 6h}}
+    windows: {{fast: {{size: 6h, lateness: 1m, min_samples: 20}}}}
+    performance: {{window: fast, learn: 1d, min_labels: 20}}
+metrics: {{export: [ks, jensen_shannon, wasserstein, p_value, quality]}}
+http: {{listen: "127.0.0.1:0"}}
+state: {{path: "{folder}/state"}}
+"""
+PER_HOUR = {"fraud": 60, "eta": 30}
+LABELS = {"fraud": "chargebacks", "eta": "arrivals"}
+
+
+def rows(model: str, first: int, last: int, seed: int) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield (log time, topic, value) of predictions and, hours later, of labels; not in order."""
+    rng = np.random.default_rng([seed, len(model)])
+    number = PER_HOUR[model] * (last - first) // HOUR
+    times = np.sort(rng.integers(first, last, number)).tolist()
+    risk = rng.random(number)
+    countries = rng.choice(["de", "fr", "it"], number, p=[0.6, 0.3, 0.1]).tolist()
+    sizes = rng.lognormal(3, 1, number)
+    for n, at in enumerate(times):
+        broken = at >= BREAKS
+        amount = None if broken and rng.random() < 0.1 else round(float(sizes[n]) * (3 if broken else 1), 2)
+        value: dict[str, Any] = {"id": f"{model}{seed}-{n}", "at": at, "v": "2" if broken else "1"}
+        value["f"] = {"amount": amount, "country": countries[n], "age": int(18 + 60 * risk[n])}
+        noise = rng.random()
+        if model == "fraud":
+            score = round(float(risk[n]) ** 2, 4)
+            value |= {"s": score, "ms": round(float(rng.gamma(3, 5)), 2), "e": int(noise < 0.01)}
+            truth: float = int(noise < (0.3 if broken else score))
+        else:
+            value["p"] = round(10 + 5 * math.sin(at / DAY), 2)
+            truth = round(value["p"] + float(rng.normal(1 if broken else 0, 2)), 2)
+        yield at, model, value
+        if rng.random() < 0.9:
+            late = at + int(rng.exponential(2 * HOUR)) + MINUTE
+            yield late, LABELS[model], {"id": value["id"], "at": late, "y": truth}
+
+
+def configured(folder: Path, config: str = CONFIG) -> Config:
+    """Write the configuration and the references of the week before; return the configuration."""
+    path = folder / "driftline.yaml"
+    path.write_text(config.format(folder=folder))
+    draft = load(path, {}, needs_references=False)
+    for model in draft.models:
+        values = [
+            json.dumps(value).encode()
+            for _, topic, value in rows(model.name, BEGIN - 7 * DAY, BEGIN, 99)
+            if topic == model.name
+        ]
+
+        def batches(model: Any = model, values: list[bytes] = values) -> Iterator[Batch]:
+            numbers = list(range(len(values)))
+            records = Records(
+                model.name, 0, len(values), numbers, [0] * len(values), False, [None] * len(values), list(values)
+            )
+            yield from Decoder([Schema.of(model)], draft.limits).decode(records).batches
+
+        build_reference(BuildSettings.of(model), batches, source="the week before").save(folder / f"{model.name}.json")
+    return load(path, {})
+
+
+@dataclass
+class Shop:
+    """The service after its traffic, with its port."""
+
+    config: Config
+    pipeline: Pipeline
+    holder: ViewHolder
+    registry: CollectorRegistry
+    metrics: PipelineMetrics
+    server: Server
+
+    @property
+    def target(self) -> str:
+        """Where it is scraped."""
+        return f"127.0.0.1:{self.server.port}"
+
+    def close(self) -> None:
+        """Stop answering."""
+        self.server.stop()
+        self.pipeline.close()
+
+
+def opened(folder: Path) -> Shop:
+    """Play the traffic through the service's own code and open the port."""
+    config = configured(folder)
+    source = MemorySource()
+    for topic in (*LABELS, *LABELS.values()):
+        source.append(TopicPartition(topic, 0))
+    pipeline = open_pipeline(config, source, base=folder)
+    holder = ViewHolder()
+    registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
+    said = [row for model in LABELS for row in rows(model, BEGIN, BEGIN + DAYS * DAY, 1)]
+    said.sort(key=itemgetter(0))
+    day = 0
+    for number, (at, topic, value) in enumerate(said):
+        text = b"{broken" if number % 5000 == 4999 else json.dumps(value).encode()
+        source.append(TopicPartition(topic, 0), Item(text, log_time=at))
+        if at // DAY > day:
+            day = at // DAY
+            _read(pipeline, metrics)
+    _read(pipeline, metrics)
+    holder.swap(Snapshots(build="test", config_hash="shop").take(pipeline))
+    server = Server(config.http, registry, holder, Health(not_ready=None))
+    server.site.past = pipeline.assembly.history
+    server.start()
+    return Shop(config, pipeline, holder, registry, metrics, server)
+
+
+def _read(pipeline: Pipeline, metrics: PipelineMetrics) -> None:
+    while pipeline.step(0):
+        pass
+    pipeline.checkpoint()
+    pipeline.judge()
+    metrics.observe(pipeline.last)
