@@ -15,6 +15,9 @@ _LEAST: Final = 1e-3
 _MOST: Final = 1e5
 _THOUSAND: Final = 1e3
 _HUGE: Final = 1e10
+_HOUR_SECONDS: Final = 3600.0
+_DAY_SECONDS: Final = 86_400.0
+_LONG: Final = 100.0
 NONE: Final = "–"
 
 
@@ -74,6 +77,19 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value * 1000:.3g} ms" if value < 1 else f"{value:#.3g} s"
+
+
+def delay(value: float) -> str:
+    """Return a delay, which may be days.
+
+    >>> delay(2.5), delay(640.0), delay(7200.0), delay(900000.0)
+    ('2.50 s', '10.7 min', '2.0 h', '10.4 d')
+    """
+    if value >= 2 * _DAY_SECONDS:
+        return f"{value / _DAY_SECONDS:.1f} d"
+    if value >= _HOUR_SECONDS:
+        return f"{value / _HOUR_SECONDS:.1f} h"
+    return f"{value / 60:.1f} min" if value >= _LONG else seconds(value)
 
 
 def span(length: int) -> str:

@@ -79,6 +79,14 @@ class ReportLinks:
         del version, window
         return self._to(label(model), label(column))
 
+    def labels(self, model: str, version: str | None = None) -> str | None:
+        """Return the anchor of a model: what labels say stands there too."""
+        return self.model(model, version)
+
+    def alerts(self) -> str | None:
+        """Return nothing: alerts stand once, at the end."""
+        return None
+
     def here(self, ask: Ask, **changes: str | None) -> str | None:
         """Return nothing: a report cannot be asked for anything else."""
         del ask, changes

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from dashboards.figures import count, moment, seconds, share, span, when
+from dashboards.figures import count, delay, moment, share, span, when
 from dashboards.html import Html, join, name, tag
 from dashboards.page.parts import card, more, table, tiles
 from dashboards.page.scene import Scene
 from monitor.labels import label
-
-_HOUR: Final = 3600.0
-_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +62,11 @@ def show(found: Lateness, scene: Scene) -> Html:
     """Return tiles, coverage by age, and where every row went."""
     del scene
     half, most = found.delays_seconds.get("0.5"), found.delays_seconds.get("0.95")
-    beside = None if most is None else f"19 in 20 within {_long(most)}"
+    beside = None if most is None else f"19 in 20 within {delay(most)}"
     rows = {(one.side, one.outcome): one.rows for one in found.outcomes}
     head = tiles([
         ("Last label", when(found.last_label, age=True), None),
-        ("Label delay", "–" if half is None else _long(half), beside or "half of them"),
+        ("Label delay", "–" if half is None else delay(half), beside or "half of them"),
         ("Joined", count(rows.get(("prediction", "joined"), 0)), "predictions with a label"),
         ("Waiting", count(rows.get(("prediction", "pending"), 0)), "predictions without one yet"),
         ("Worked off to", when(found.watermark), "join time"),
@@ -95,16 +91,3 @@ def show(found: Lateness, scene: Scene) -> Html:
         tag("section", head, id="labels", aria_label="Labels"),
         card("How late labels come", body, id_="lateness", note="Of predictions that may still be joined."),
     )
-
-
-def _long(value: float) -> str:
-    """Return a delay, which may be days.
-
-    >>> _long(2.5), _long(640.0), _long(7200.0), _long(900000.0)
-    ('2.50 s', '10.7 min', '2.0 h', '10.4 d')
-    """
-    if value >= 2 * _DAY:
-        return f"{value / _DAY:.1f} d"
-    if value >= _HOUR:
-        return f"{value / _HOUR:.1f} h"
-    return f"{value / 60:.1f} min" if value >= 100 else seconds(value)

@@ -20,6 +20,14 @@ class Links(Protocol):
         """Return the address of a column of a model."""
         ...
 
+    def labels(self, model: str, version: str | None = None) -> str | None:
+        """Return the address of what labels say of a model."""
+        ...
+
+    def alerts(self) -> str | None:
+        """Return the address of the alerts."""
+        ...
+
     def here(self, ask: Ask, **changes: str | None) -> str | None:
         """Return the address of the same view, asked for differently."""
         ...
@@ -39,6 +47,14 @@ class PageLinks:
     def column(self, model: str, column: str, version: str | None = None, window: str | None = None) -> str:
         """Return the address of a column of a model."""
         return f"/feature{self._ask(model, version, window).query(column=label(column))}"
+
+    def labels(self, model: str, version: str | None = None) -> str:
+        """Return the address of what labels say of a model."""
+        return f"/performance{self._ask(model, version, None).query()}"
+
+    def alerts(self) -> str:
+        """Return the address of the alerts."""
+        return "/alerts"
 
     def here(self, ask: Ask, **changes: str | None) -> str:
         """Return the address of the same view, asked for differently."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from dashboards.charts.bars import meter
 from dashboards.charts.strips import statuses
-from dashboards.figures import count, figure, moment, share, when
+from dashboards.figures import count, delay, figure, moment, share, when
 from dashboards.html import Html, join, name, tag
 from dashboards.page.parts import badge, card, link, nothing, tiles
 from dashboards.page.scene import CONCEPT, OF_LABELS, Scene, current, findings_now, of_inputs, rank, ratio, status_of
@@ -61,6 +61,12 @@ class ModelRow:
     """Changes of the configuration since the state was last open."""
     late: float | None
     """Share of the rows that came late."""
+    labelled: float | None
+    """Share of the latest judged window's predictions that have a label."""
+    label_delay_seconds: float | None
+    """Half of the labels come within this."""
+    firing: int
+    """Alerts that fire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,20 @@ def _row(scene: Scene, model: ModelView) -> ModelRow:
         new_columns=len(model.strangers),
         changes=len(model.changes),
         late=late / (late + on_time) if late + on_time else None,
-    )
+        labelled=_labelled(model),
+        label_delay_seconds=None if model.join is None else model.join.delays.get(0.5),
+        firing=0 if scene.view.alerts is None else sum(
+            number for (_, _, of, phase), number in scene.view.alerts.counts.items()
+            if of == model.name and phase == "firing"
+        ),
+    )  # fmt: skip
+
+
+def _labelled(model: ModelView) -> float | None:
+    """Return the coverage of the latest window, of the longest kind, that was judged."""
+    whole = [view for view in model.performance if not view.result.slice and view.predictions]
+    newest = max(whole, key=lambda view: (view.result.end - view.result.start, view.result.end), default=None)
+    return None if newest is None else newest.labelled / newest.predictions
 
 
 def _shown(whole: list[WindowView]) -> WindowView | None:
@@ -165,9 +184,12 @@ def _card(row: ModelRow, scene: Scene) -> Html:
         f"{len(row.marks)} {row.window} windows" if row.marks else None,
         None if row.rows is None else f"{count(row.rows)} rows in the last",
         f"{share(row.late)} late" if row.late else None,
+        None if row.labelled is None else f"{share(row.labelled)} labelled",
+        None if row.label_delay_seconds is None else f"labels after {delay(row.label_delay_seconds)}",
         f"{row.new_columns} new field{'s' if row.new_columns != 1 else ''}" if row.new_columns else None,
         "configuration changed" if row.changes else None,
     ]
+    firing = f"{count(row.firing)} alert{'s' if row.firing != 1 else ''}" if row.firing else None
     return tag(
         "li",
         tag("div", badge(row.status), tag("h2", link(scene.links.model(row.name), name(row.name))), class_="title"),
@@ -178,7 +200,8 @@ def _card(row: ModelRow, scene: Scene) -> Html:
         _learning(row),
         _columns(row, scene),
         statuses(row.marks, _history(row.marks)) if row.marks else None,
-        tag("p", [tag("span", fact) for fact in facts if fact], class_="facts"),
+        tag("p", link(scene.links.alerts(), firing) if firing else None,
+            [tag("span", fact) for fact in facts if fact], class_="facts"),
         class_=f"model m-{row.status}",
     )  # fmt: skip
 
@@ -208,7 +231,9 @@ def _columns(row: ModelRow, scene: Scene) -> Html | None:
 def _address(row: ModelRow, moved: Moved, scene: Scene) -> str | None:
     labelled = moved.window == CONCEPT or moved.window.endswith(OF_LABELS)
     if not moved.column or labelled:
-        return scene.links.model(row.name) if labelled else scene.links.model(row.name, moved.version, moved.window)
+        if labelled:
+            return scene.links.labels(row.name, moved.version)
+        return scene.links.model(row.name, moved.version, moved.window)
     return scene.links.column(row.name, moved.column, moved.version, moved.window)
 
 
