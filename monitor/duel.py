@@ -27,7 +27,7 @@ from monitor.keys import compose, parse, prefix
 from monitor.store.port import StateReader
 from monitor.views import ChallengerView
 
-DUELS: Final = b"X"
+DUELS: Final = b"x"
 WITHIN: Final = DAY
 WINDOW: Final = "challenger"
 """The window under which history has the comparisons; it holds all rows up to its end."""

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
+from monitor.alerting.queue import SIGNALS
 from monitor.concept.keys import CONCEPT, STREAMS
 from monitor.duel import DUELS
+from monitor.evidence.keeper import EVIDENCE
 from monitor.join.agenda import AGENDA
 from monitor.join.entries import ENTRIES
 from monitor.join.join import JOINS
@@ -69,6 +71,8 @@ NAMES: Final[Mapping[bytes, str]] = {
     ENTITY_STATES: "entities",
     CONCEPT: "hours of concept detectors",
     STREAMS: "concept detectors",
+    EVIDENCE: "evidence",
+    SIGNALS: "signals that alerts have not taken",
     ring.RESERVED: "the store's own",
 }
 _SHOWN: Final = (CLOSING, MODELS, TOPICS)

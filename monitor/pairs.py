@@ -23,7 +23,7 @@ from monitor.events import Batch, Column, IntArray
 from monitor.keys import compose, parse, prefix
 from monitor.panes import Reader
 
-PAIRS: Final = b"Q"
+PAIRS: Final = b"q"
 OUTCOMES: Final = ("paired", "unpaired_request", "unpaired_response", "duplicate", "overflow")
 """What becomes of halves; those that wait are the rest of ``seen``."""
 SEEN: Final = "seen"

@@ -193,7 +193,7 @@ def _card(row: ModelRow, scene: Scene) -> Html:
     return tag(
         "li",
         tag("div", badge(row.status), tag("h2", link(scene.links.model(row.name), name(row.name))), class_="title"),
-        tag("p", tag("span", row.owner, class_="owner") if row.owner else None,
+        tag("p", tag("span", row.owner, " · ", class_="owner") if row.owner else None,
             tag("span", "version " if len(row.versions) == 1 else "versions "),
             [tag("span", name(version or "(none)"), class_="chip") for version in versions],
             f" and {rest} more" if rest else None, class_="who"),

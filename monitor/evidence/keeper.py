@@ -24,7 +24,7 @@ from monitor.partition import Partition
 from monitor.store.port import CorruptStateError
 from monitor.views import EvidenceView
 
-EVIDENCE: Final = b"V"
+EVIDENCE: Final = b"e"
 _PROGRESS: Final = "progress"
 _STATE: Final = "state"
 _LEARNT: Final = "learnt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import monitor
 from monitor.commands.inspect import STATE_ERROR, inspect
-from monitor.inspection import ClockState, inspect_state
+from monitor.inspection import NAMES, ClockState, inspect_state
 from monitor.keys import compose
 from monitor.store.rocks import RocksStore
 from monitor.watermark import NEVER
@@ -124,3 +126,17 @@ def test_what_was_put_aside_is_listed(running: RocksStore, capsys: pytest.Captur
         assert store.recovery is not None
         assert inspect(running.path, as_json=False) == 0
         assert f"put aside as damaged: {store.recovery.kept}" in capsys.readouterr().out
+
+
+def test_every_kind_of_key_has_a_letter_and_a_name_of_its_own() -> None:
+    found = {
+        f"{file.stem}.{name}": letter
+        for file in sorted(Path(monitor.__path__[0]).rglob("*.py"))
+        for name, letter in re.findall(
+            r'^([A-Z]+): Final = b"([A-Za-z])"$', file.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    assert len(found) > 25
+    shared = [place for place, letter in found.items() if list(found.values()).count(letter) > 1]
+    assert shared == []
+    assert {letter.encode() for letter in found.values()} <= NAMES.keys()
