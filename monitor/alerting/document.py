@@ -20,23 +20,21 @@ _HEAD: Final = """\
 
 Written by `python -m monitor.alerting.document` from the code; do not edit. How to use them: [alerts](../alerts.md).
 
-`page` wakes somebody, `warn` is for office hours, `info` for machines. A rule of one's own with the same name replaces a
-built-in one; `alerts.without` leaves it out.
+`page` wakes somebody, `warn` is for office hours, `info` for machines. A rule of one's own with the same name replaces
+a built-in one; `alerts.without` leaves it out.
 """
 _NAMED: Final = re.compile(r"\{(\w+)[^}]*\}")
 
 
 def render() -> str:
     """Return the page."""
-    parts = [_HEAD]
-    for rule in RULES:
-        parts.append("\n".join(_rule(rule)))
+    parts = [_HEAD, *("\n".join(_rule(rule)) for rule in RULES)]
     parts.append("\n".join(_inhibitions()))
     parts.append("\n".join(_kinds()))
     wait, news, again = (spoken(span) for span in (DEFAULT_WAIT, DEFAULT_INTERVAL, DEFAULT_REPEAT))
     parts.append(
-        f"Without a word on it, alerts are grouped by `{'` and `'.join(DEFAULT_GROUP_BY)}`; the first message of a group "
-        f"waits {wait} for more, news {news}, and what still fires is told again after {again}.\n"
+        f"Without a word on it, alerts are grouped by `{'` and `'.join(DEFAULT_GROUP_BY)}`; the first message of a "
+        f"group waits {wait} for more, news {news}, and what still fires is told again after {again}.\n"
     )
     return "\n".join(parts)
 
@@ -64,8 +62,8 @@ def _condition(condition: Condition) -> str:
         return f"when the {condition.figure} is {_side(condition)} {condition.value:g}{against}"
     if isinstance(condition, Silent):
         return (
-            f"when nothing came for {condition.factor:g} times as long as is usual at this hour of the week, never before "
-            f"{spoken(condition.floor)}; within {spoken(condition.unknown)} while little is known"
+            f"when nothing came for {condition.factor:g} times as long as is usual at this hour of the week, never "
+            f"before {spoken(condition.floor)}; within {spoken(condition.unknown)} while little is known"
         )
     return "always" if isinstance(condition, Always) else "when the finding is in drift"
 
