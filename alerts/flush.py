@@ -86,7 +86,7 @@ class Flusher:
         self, connection: sqlite3.Connection, context: Context, entries: tuple[Entry, ...], waiting: str | None
     ) -> bool:
         group = context.group
-        message = "msg_" + digest([group.key, context.told.messages, context.reason, context.news], 32)
+        message = "msg_" + digest(_identity(context, str(self.memory.meta.get("origin", ""))), 32)
         if waiting == message:
             return False
         if group.shadow:
@@ -110,6 +110,16 @@ class Flusher:
     def _alert(self, entry: Entry, context: Context) -> Alert:
         state: State = "resolved" if entry.fingerprint in context.gone else "firing"
         return to_alert(entry, self.rules.get(entry.rule), state, self.policy)
+
+
+def _identity(context: Context, origin: str) -> list[object]:
+    """Return what tells a message from all others, also from those about the same group after it was forgotten.
+
+    Firings are named by the signal that they began with, so they never come again within one sequence of signals. A
+    repetition brings no news, and is told from those of earlier firings by what it repeats.
+    """
+    told = context.told.messages
+    return [context.group.key, origin, told, context.reason, context.news, sorted(context.firing.items())]
 
 
 def _remember(connection: sqlite3.Connection, context: Context, entries: Iterable[Entry]) -> None:

@@ -70,9 +70,9 @@ def policy_from(alerts: AlertsConfig, models: Sequence[ModelConfig]) -> Policy:
         inhibitions=inhibitions_of(alerts),
         receivers={one.name: _limits(one, mode) for one in alerts.receivers},
         shadow=Shadow(
-            mode="shadow" if mode in {"shadow", "prometheus_only"} else "live",
-            trial=alerts.shadow_for,
-            trials=_trials(alerts, models),
+            mode="shadow" if mode == "shadow" else "live",
+            trial=0 if mode == "prometheus_only" else alerts.shadow_for,
+            trials={} if mode == "prometheus_only" else _trials(alerts, models),
             receiver=alerts.digest_to,
             digest_at=alerts.digest_at,
         ),

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from rich.live import Live
 
 from monitor.commands.run import fingerprint
 from monitor.config.root import Config, LogConfig
+from monitor.demo.epilogue import epilogue
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import create_topic
 from monitor.demo.play import LABELS, TOPIC, Play
@@ -28,7 +30,7 @@ from monitor.server import Server
 from monitor.snapshot import Snapshots
 from monitor.sources.build import build_source
 from monitor.sources.memory import MemorySource
-from monitor.views import ViewHolder
+from monitor.views import AlertsView, ViewHolder
 
 NOT_FOUND = 1
 _SECONDS_A_FRAME = 0.25
@@ -65,7 +67,7 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
             for topic in (TOPIC, LABELS):
                 create_topic([bootstrap], topic)
             pipeline = play.attach(config, build_source(config))
-        site = Site(config, pipeline)
+        site = Site(config, pipeline, lambda: None if play.desk is None else play.desk.view)
         console.print(f"Page: http://127.0.0.1:{site.server.port}/  metrics: /metrics", highlight=False)
         play.frames, play.ending = site.showing(screen), site.keep
         try:
@@ -75,6 +77,9 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
                 else:
                     play.through(pipeline)
             console.print(closing(play.ledger))
+            for part in () if play.desk is None else epilogue(play.desk):
+                console.print(part)
+            site.refresh_alerts()
             seconds = time.monotonic() - play.began
             console.print(f"{play.records:,} records in {seconds:.0f} s, {play.rate:,.0f} a second.")
             if sys.stdout.isatty() if serve is None else serve:
@@ -82,6 +87,7 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
                 site.stay()
         finally:
             site.server.stop()
+            play.close()
             pipeline.close()
     return verdict(play.ledger)
 
@@ -147,10 +153,11 @@ class Site:
     heartbeat = float("inf")
     not_ready: str | None = None
 
-    def __init__(self, config: Config, pipeline: Pipeline) -> None:
+    def __init__(self, config: Config, pipeline: Pipeline, alerts: Callable[[], AlertsView | None]) -> None:
         self._pipeline = pipeline
         self._holder = ViewHolder()
-        self._snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config))
+        self._snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=alerts)
+        self._alerts = alerts
         self._refreshed = 0.0
         registry, _ = make_registry(self._holder, config.limits.max_series, config.metrics.export)
         self.server = Server(config.http, registry, self._holder, self)
@@ -176,6 +183,12 @@ class Site:
     def refresh(self) -> None:
         """Show the pipeline as it is now."""
         self._holder.swap(self._snapshots.take(self._pipeline))
+
+    def refresh_alerts(self) -> None:
+        """Show the alerts as they are now, beside what is shown of the pipeline."""
+        shown = self._holder.current
+        if shown is not None:
+            self._holder.swap(replace(shown, alerts=self._alerts()))
 
     @staticmethod
     def stay() -> None:

@@ -12,6 +12,8 @@ from itertools import groupby, repeat
 from pathlib import Path
 from typing import Final
 
+from monitor.alerting.desk import Desk
+from monitor.alerting.opening import open_desk
 from monitor.config.load import load
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
@@ -70,6 +72,7 @@ models:
       - {{kind: psi, on: [features, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
       - {{kind: ks, on: [numeric, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
       - {{kind: rate, on: [quality, flagged], warn: 0.01, alert: 0.02, alpha: 0.0001}}
+alerts: {{mode: prometheus_only, late_delivery: 3650d}}
 state: {{path: "{folder}/state", generation_every: 1h}}
 http: {{listen: "{host}:{port}"}}
 """
@@ -88,6 +91,8 @@ class Play:
     ending: Callable[[], None] = lambda: None
     """Called when all is read, before the windows are closed that are not full yet."""
     ledger: Ledger = field(init=False)
+    desk: Desk | None = None
+    """The alerts, once there is a pipeline; their wall clock is the stream's time."""
     latest: WindowResult | None = None
     records: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -132,9 +137,24 @@ class Play:
 
     def attach(self, config: Config, source: Source) -> Pipeline:
         """Return a pipeline over a source, with this run as its listener."""
-        pipeline = open_pipeline(config, source, base=self.folder)
+        self.desk = open_desk(config, self.folder, clock=self.clock)
+        pipeline = open_pipeline(config, source, base=self.folder, alerts=self.desk, wall=self.clock)
         pipeline.results = partial(self.note, pipeline)
         return pipeline
+
+    def clock(self) -> int:
+        """Return how far the stream is, in microseconds; it stands still when the predictions have ended."""
+        return self.stream.start if self.latest is None else min(self.latest.end, self.stream.end)
+
+    def close(self) -> None:
+        """Let go of the alerts."""
+        if self.desk is not None:
+            self.desk.close()
+
+    def _judge(self) -> None:
+        """Let the alerts work."""
+        if self.desk is not None:
+            self.desk.turn()
 
     def note(self, pipeline: Pipeline, results: list[WindowResult]) -> None:
         """Take in evaluated windows."""
@@ -159,12 +179,14 @@ class Play:
             while pipeline.step(0):
                 pass
             pipeline.checkpoint()
+            self._judge()
             if number * _AT_ONCE > self.stream.end + DAY:
                 self._rest(pipeline)
             if number * _AT_ONCE % _JUDGED_EVERY == 0:
                 pipeline.judge()
         self.ending()
         pipeline.finish()
+        self._judge()
 
     def _rest(self, pipeline: Pipeline) -> None:
         """Hold up no label by predictions that have ended, as the service does after a minute without any."""
@@ -183,9 +205,11 @@ class Play:
                 self.records += pipeline.step(0.2)
                 if pipeline.due():
                     pipeline.checkpoint()
+                    self._judge()
         pipeline.checkpoint()
         self.ending()
         pipeline.finish()
+        self._judge()
 
 
 def _written(entry: tuple[str, DemoRecord]) -> int:

@@ -63,6 +63,20 @@ def test_it_is_repeated_while_it_fires(tmp_path: Path) -> None:
     assert len({each.group.key for each in told}) == 1
 
 
+def test_it_is_repeated_also_when_it_fires_again_after_its_group_was_forgotten(tmp_path: Path) -> None:
+    line = Timeline(
+        tmp_path, policy(route=Route("ops", group_wait=0, group_interval=SECOND, repeat_interval=10 * SECOND))
+    )
+    for begin in (1, 41):
+        line.at(begin).drift("age")
+        line.at(begin + 15).fine("age")
+        line.expect(between(begin, begin), firing="age", reason="new")
+        line.expect(between(begin + 10, begin + 11), firing="age", reason="repeat")
+        line.expect(between(begin + 15, begin + 16), resolved="age")
+    told = line.run(until=60)
+    assert len({one.group.message_id for one in told}) == 6
+
+
 def test_groups_are_formed_by_their_labels(tmp_path: Path) -> None:
     line = Timeline(tmp_path)
     line.at(1).drift("age", model="a")
