@@ -19,6 +19,7 @@ import structlog
 
 from alerts.backoff import pause
 from alerts.durations import MINUTE
+from alerts.memory import read_firing
 from alerts.notification import Deadline
 from alerts.receivers.times import rfc3339
 from alerts.retraining import ledger
@@ -26,6 +27,7 @@ from alerts.retraining.guardrails import REASONS, Situation, standing_blocks
 from alerts.retraining.policy import ModelPolicy, RetrainingPolicy
 from alerts.retraining.states import Proposal, State, move
 from alerts.retraining.targets.port import Answer, NotStarted, Order, Refused, Started, Target, Unknown
+from alerts.retraining.turn import open_faults
 from alerts.store import transacting
 
 log = structlog.get_logger(__name__)
@@ -115,6 +117,7 @@ class Requester:
         situation = Situation(
             now=now,
             pauses=tuple(f"by {each.author}: {each.because}" for each in pauses),
+            faults=open_faults(proposal.model, read_firing(connection)),
             fault_at=ledger.read_model(connection, proposal.model).fault_at,
         )
         found = standing_blocks(policy.guardrails, situation)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -421,7 +420,7 @@ def test_an_unknown_outcome_is_never_called_a_failure(tmp_path: Path) -> None:
 def test_given_up_after_hours(tmp_path: Path) -> None:
     answers: list[tuple[Answer, str]] = [(NotStarted("down"), "failed"), (Unknown("down"), "parked")]
     for answer, state in answers:
-        target = Pipeline(True, partial(_same, answer))
+        target = Pipeline(True, always(answer))
         ground = Ground(tmp_path / state, policy_of(replace(FREE, cooldown=DAY), give_up_after=HOUR), target)
         ground.tell("performance")
         for _ in range(90):
@@ -440,8 +439,8 @@ def finish(ground: Ground, version: str) -> None:
     assert "succeeded" not in ground.states()
 
 
-def _same(answer: Answer, key: str) -> Answer:  # noqa: ARG001 - the signature of all answers
-    return answer
+def always(answer: Answer) -> Callable[[str], Answer]:
+    return lambda _: answer
 
 
 def frozen(ground: Ground) -> list[str]:
