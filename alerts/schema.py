@@ -77,7 +77,8 @@ _RETRAINING: Final = """
     CREATE INDEX retraining_by_request ON retraining (model, requested_at);
     CREATE TABLE retraining_models (
         model TEXT PRIMARY KEY, episode TEXT NOT NULL, episode_since INTEGER NOT NULL, held TEXT NOT NULL,
-        fault_at INTEGER, version TEXT NOT NULL, version_at INTEGER NOT NULL, labels_before INTEGER NOT NULL
+        fault_at INTEGER, version TEXT NOT NULL, terms TEXT NOT NULL, changed_at INTEGER, changed TEXT NOT NULL,
+        labels_before INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE retraining_pauses (
         model TEXT PRIMARY KEY, at INTEGER NOT NULL, author TEXT NOT NULL, because TEXT NOT NULL

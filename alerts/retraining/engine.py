@@ -20,7 +20,7 @@ from alerts.labels import digest
 from alerts.memory import read_firing
 from alerts.retraining import ledger
 from alerts.retraining.evidence import bundle
-from alerts.retraining.facts import NOTHING_KNOWN, Facts
+from alerts.retraining.facts import NOTHING_KNOWN, Facts, OwnChange
 from alerts.retraining.guardrails import Block
 from alerts.retraining.ledger import SYSTEM, ModelState, Pause
 from alerts.retraining.policy import ModelPolicy, RetrainingPolicy
@@ -126,11 +126,15 @@ class Retraining:
     ) -> None:
         policy = self.policy.models.get(model)
         known = policy or ModelPolicy(model)
+        before = ledger.read_model(connection, model)
+        state = _changed(before, facts, now)
+        if state.changed_at is not None:
+            own = OwnChange(state.changed_at, state.changed)
+            facts = dataclasses.replace(facts, changes=(*facts.changes, own))
         support, blamed = support_of(known, facts, firing, silences)
         faults = open_faults(model, firing)
-        before = ledger.read_model(connection, model)
         held = tuple(pause for pause in pauses if pause.model in {"", model})
-        turn = Turn(connection, now, known, facts, before, support, blamed, faults, held)
+        turn = Turn(connection, now, known, facts, state, support, blamed, faults, held)
         turn.state = _seen(turn)
         if policy is None:
             opened = [_unconfigured(turn, proposal) for proposal in opened]
@@ -156,13 +160,25 @@ class Retraining:
             log.error("retraining is paused", because=because)
 
 
+def _changed(state: ModelState, facts: Facts, now: int) -> ModelState:
+    """Return what is remembered of a model, with what its operator changed since; what is seen first is no change."""
+    at = now if facts.at is None else facts.at
+    if facts.version and facts.version != state.version:
+        if state.version:
+            state = dataclasses.replace(state, changed_at=at, changed=f"version {facts.version} went live")
+        state = dataclasses.replace(state, version=facts.version)
+    if facts.terms and facts.terms != state.terms:
+        if state.terms:
+            state = dataclasses.replace(state, changed_at=at, changed="the model's settings were changed")
+        state = dataclasses.replace(state, terms=facts.terms)
+    return state
+
+
 def _seen(turn: Turn) -> ModelState:
     """Return what is remembered of a model, with what is seen now."""
-    state, facts, now = turn.state, turn.facts, turn.now
+    state, now = turn.state, turn.now
     if turn.faults:
         state = dataclasses.replace(state, fault_at=now)
-    if facts.version and facts.version != state.version:
-        state = dataclasses.replace(state, version=facts.version, version_at=now)
     if turn.support is None:
         return dataclasses.replace(state, episode="") if state.episode else state
     if state.episode:

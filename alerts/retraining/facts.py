@@ -32,8 +32,12 @@ class Facts:
         Share of the mature predictions that have a label, 0 to 1.
     references
         Version → identity of the reference that it is compared with.
+    at
+        The latest event time, microseconds.
+    terms
+        Identity of the operator's own settings of the model, such as the decision threshold.
     changes
-        What the operator changed lately.
+        What the operator changed lately, beside a new version or new settings, which are noticed here.
     shadow
         Whether the model's alerts are on trial; its proposals are then dry runs.
     """
@@ -43,6 +47,8 @@ class Facts:
     matured_labels: int | None = None
     coverage: float = math.nan
     references: Mapping[str, str] = field(default_factory=dict)
+    at: int | None = None
+    terms: str = ""
     changes: tuple[OwnChange, ...] = ()
     shadow: bool = False
 

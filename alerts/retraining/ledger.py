@@ -35,8 +35,10 @@ class ModelState:
         Why nothing happens in it, as it was audited last.
     fault_at
         When a fault of the data or the pipeline fired last.
-    version, version_at
-        The live version, and when it became that.
+    version, terms
+        The live version, and the identity of the operator's own settings, as they were seen last.
+    changed_at, changed
+        When one of these changed last, in event time, and what.
     labels_before
         Matured labels at the last request.
     """
@@ -47,7 +49,9 @@ class ModelState:
     held: str = ""
     fault_at: int | None = None
     version: str = ""
-    version_at: int = 0
+    terms: str = ""
+    changed_at: int | None = None
+    changed: str = ""
     labels_before: int = 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import structlog
@@ -27,9 +28,7 @@ def advance(turn: Turn, proposal: Proposal) -> Proposal:
         return _succeeded(turn, proposal)
     if proposal.state == "failed":
         return _cool(turn, proposal, "")
-    if proposal.state == "cooldown" and turn.now >= (proposal.until or 0):
-        return _to(turn, proposal, "done", "cooldown_over", "", until=None)
-    return proposal
+    return _cooling(turn, proposal) if proposal.state == "cooldown" else proposal
 
 
 def hold(turn: Turn, proposal: Proposal | str, found: tuple[Block, ...]) -> None:
@@ -113,18 +112,44 @@ def _succeeded(turn: Turn, proposal: Proposal) -> Proposal:
         if turn.now >= (proposal.until or 0):
             end_freeze(turn.connection, proposal, turn.now)
             limit = spoken(turn.policy.guardrails.adopted_within)
+            proposal = dataclasses.replace(proposal, freeze="")
             return _cool(turn, proposal, "not_adopted", "not_adopted", f"no new version came within {limit}")
         return proposal
     if proposal.adopted_at is None:
-        version = turn.facts.version
-        reference = turn.facts.references.get(version, "")
+        version, reference = turn.facts.version, _reference(turn)
         detail = f"version {version} is live" + (f", compared with reference {reference}" if reference else "")
         ledger.decide(turn.connection, turn.now, proposal, "adopted", detail)
         return _kept(turn, dataclasses.replace(proposal, adopted_at=turn.now, new_version=version))
     if turn.now - proposal.adopted_at < turn.policy.guardrails.settle:
         return proposal
-    end_freeze(turn.connection, proposal, turn.now)
-    return _cool(turn, proposal, "succeeded", "reference_holds", f"version {proposal.new_version} and its reference")
+    return _cooling(turn, _cool(turn, proposal, "succeeded"))
+
+
+def _cooling(turn: Turn, proposal: Proposal) -> Proposal:
+    """End the cooldown by time, and the freeze once the reference has switched or it was waited for long enough."""
+    if proposal.freeze:
+        waited = proposal.adopted_at is None or turn.now - proposal.adopted_at > turn.policy.guardrails.adopted_within
+        if not waited and not _has_switched(turn, proposal):
+            return proposal
+        end_freeze(turn.connection, proposal, turn.now)
+        decision = "reference_kept" if waited else "reference_holds"
+        detail = f"version {turn.facts.version} is compared with {_reference(turn) or 'no reference'}"
+        ledger.decide(turn.connection, turn.now, proposal, decision, detail)
+        proposal = _kept(turn, dataclasses.replace(proposal, freeze=""))
+    if turn.now >= (proposal.until or 0):
+        return _to(turn, proposal, "done", "cooldown_over", "", until=None)
+    return proposal
+
+
+def _has_switched(turn: Turn, proposal: Proposal) -> bool:
+    """Tell whether what is live is compared with another reference than the one that the proposal rests on."""
+    known: dict[str, str] = json.loads(proposal.evidence).get("references", {})
+    before = known.get(proposal.version, "")
+    return bool(_reference(turn)) and _reference(turn) != before
+
+
+def _reference(turn: Turn) -> str:
+    return turn.facts.references.get(turn.facts.version, "")
 
 
 def _has_come(turn: Turn, proposal: Proposal) -> bool:

@@ -15,10 +15,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from alerts.durations import DAY
+from alerts.notification import Deadline
 from alerts.retraining import ledger, requester, turn
-from alerts.retraining.guardrails import Block, Guardrails, Situation, blocks
+from alerts.retraining.guardrails import Block, Situation, blocks, standing_blocks
+from alerts.retraining.policy import Guardrails
 from alerts.retraining.states import Proposal
-from tests.property.retraining_machine import LIMITS, World, broken_promises, plan_of
+from alerts.retraining.targets.port import Answer
+from tests.property.retraining_machine import LIMITS, Trying, World, broken_promises, plan_of
 
 MUTANT_SEEDS = range(40)
 
@@ -69,10 +72,9 @@ def test_without_a_limit_its_promise_breaks(reason: str, broken: str, monkeypatc
         return tuple(block for block in blocks(limits, situation) if block.reason != reason)
 
     monkeypatch.setattr(turn, "blocks", all_but_one)
-    standing = requester.standing_blocks
 
     def standing_but_one(limits: Guardrails, situation: Situation) -> tuple[Block, ...]:
-        return tuple(block for block in standing(limits, situation) if block.reason != reason)
+        return tuple(block for block in standing_blocks(limits, situation) if block.reason != reason)
 
     monkeypatch.setattr(requester, "standing_blocks", standing_but_one)
     limits = dataclasses.replace(LIMITS, cooldown=2 * DAY) if reason == "cooldown" else LIMITS
@@ -104,22 +106,22 @@ def test_without_approval_its_promise_breaks() -> None:
     assert first_break(spoil=spoil) == "left without approval"
 
 
+class Lying(Trying):
+    """A target that starts a run for every request, though it claims to know keys."""
+
+    def send(self, key: str, body: bytes, deadline: Deadline) -> Answer:
+        self.idempotent = False
+        try:
+            return super().send(key, body, deadline)
+        finally:
+            self.idempotent = True
+
+
 def test_a_target_that_only_claims_to_know_keys_gets_two_requests() -> None:
     """The guarantee rests on asking no target twice whose outcome is unknown."""
 
-    class Liar:
-        def __get__(self, *_: object) -> bool:
-            return True
-
     def spoil(world: World) -> None:
-        world.trying.__class__ = type("Lying", (type(world.trying),), {"send": _always_anew})
-
-    def _always_anew(self: Any, key: str, body: bytes, deadline: Any) -> Any:
-        self.idempotent = False
-        try:
-            return type(self).__mro__[1].send(self, key, body, deadline)
-        finally:
-            self.idempotent = True
+        world.trying.__class__ = Lying
 
     assert "times" in first_break(idempotent=True, spoil=spoil)
 

@@ -468,6 +468,51 @@ def test_the_new_version_closes_the_loop_and_thaws_the_warnings(tmp_path: Path) 
     assert "reference def" in ground.audit()[-2][2]
 
 
+def test_the_freeze_lasts_until_the_reference_switches(tmp_path: Path) -> None:
+    ground = limited(tmp_path, cooldown=DAY, settle=HOUR, adopted_within=10 * DAY)
+    ground.know(references={"7": "abc", "8": "abc"})
+    ground.tell("performance")
+    ground.wait()
+    for _ in range(3):
+        ground.know(version="8")
+        ground.wait()
+        ground.wait(2 * HOUR)
+    assert ground.one().state == "cooldown"
+    ground.wait(3 * DAY)
+    assert len(frozen(ground)) == 1
+    ground.tell("performance", "ok")
+    ground.wait()
+    ground.tell("performance", version="8", column="precision")
+    ground.wait()
+    assert len(ground.target.runs) == 2, "a freeze holds nothing else back"
+    ground.know(references={"7": "abc", "8": "def"})
+    ground.wait()
+    assert (frozen(ground), ground.states()) == ([], ["done", "running"])
+    assert "reference_holds" in ground.decisions()
+
+
+def test_a_reference_that_never_switches_thaws_by_time(tmp_path: Path) -> None:
+    ground = limited(tmp_path, adopted_within=2 * DAY)
+    ground.know(references={"7": "abc", "8": "abc"})
+    ground.tell("performance")
+    ground.wait()
+    ground.know(version="8")
+    for _ in range(60):
+        ground.wait(HOUR)
+    assert (ground.one().state, frozen(ground)) == ("done", [])
+    assert "reference_kept" in ground.decisions()
+
+
+def test_new_settings_are_a_change_of_ones_own(ground: Ground) -> None:
+    ground.know(terms="score >= 0.9", at=ground.now)
+    ground.wait()
+    ground.know(terms="score >= 0.5", at=ground.now)
+    ground.tell("performance")
+    ground.wait()
+    assert (ground.all(), ground.decisions()) == ([], ["policy_change"])
+    assert "settings" in ground.audit()[-1][2]
+
+
 def test_only_warnings_about_features_are_frozen(ground: Ground) -> None:
     ground.tell("performance")
     ground.wait()
