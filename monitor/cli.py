@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli_retrain import app as retrain
 from monitor.config.load import ConfigError
 
 CONFIG_ERROR = 78
@@ -30,6 +31,7 @@ alerts = typer.Typer(help="Alerts: list, silence, try out.", no_args_is_help=Tru
 routes = typer.Typer(help="Who hears of what.", no_args_is_help=True)
 app.add_typer(alerts, name="alerts")
 app.add_typer(routes, name="routes")
+app.add_typer(retrain, name="retrain")
 
 ConfigPath = Annotated[
     Path,

@@ -25,6 +25,7 @@ from monitor.events import DAY, HOUR
 from monitor.join.tally import LABEL_OUTCOMES, MATURITY_OUTCOMES, PREDICTION_OUTCOMES
 from monitor.labels import label
 from monitor.outcome_series import outcome_series
+from monitor.retraining_series import add_retraining
 from monitor.series import SeriesSet, window_series
 from monitor.views import ConceptView, EvidenceView, JoinView, ModelView, PerformanceView, View, ViewHolder, WindowView
 
@@ -196,6 +197,8 @@ def _service_series(view: View) -> SeriesSet:
         series.add(metric, view.counters.get(("", name), 0))
     if view.alerts is not None:
         add_alerts(series, view.alerts)
+    if view.retraining is not None:
+        add_retraining(series, view.retraining)
     return series
 
 

@@ -133,6 +133,11 @@ class Desk:
         with self._store.reading() as connection:
             return ledger.read_counts(connection)
 
+    def decided(self) -> int:
+        """Return how many decisions were taken; what was read before it grew may be out of date."""
+        ((number,),) = self._store.look("SELECT ifnull(sum(decisions), 0) FROM retraining_counts")
+        return int(number)
+
     def find(self, name: str) -> Proposal:
         """Return one proposal by its id or the beginning of it.
 

@@ -30,6 +30,7 @@ from dashboards.page import (
     promises,
     reliability,
     restated,
+    retraining,
     silences,
     slices,
     summary,
@@ -108,6 +109,7 @@ PAGES: Final = {
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page("evidence", "Evidence", (promises, gathered), of_model=True, has=promises.has, charts=True),
     "/alerts": Page("alerts", "Alerts", (alerts, alert_timeline, silences, delivery)),
+    "/retraining": Page("retraining", "Retraining", (retraining,)),
     "/pipeline": Page("pipeline", "Pipeline", (health,)),
 }
 """Path → page. Under ``/api/v1/NAME`` the same is found as JSON."""

@@ -24,7 +24,7 @@ from alerts.receivers.settings import ReceiversError, ReceiverSettings
 from alerts.retraining.targets.aws import AwsSigner
 from alerts.retraining.targets.build import build_targets
 from alerts.retraining.targets.http import HttpTemplateError, check, fill
-from alerts.retraining.targets.port import NotStarted, Order, Refused, Started, Target, Unknown, answer_of
+from alerts.retraining.targets.port import Answer, NotStarted, Order, Refused, Started, Target, Unknown, answer_of
 from tests.receivers.orchestrators import CRONJOB, TOKEN, Orchestrators
 from tests.receivers.running import Running, here, within
 
@@ -63,7 +63,7 @@ def made(name: str, url: str, port: int, **changes: Any) -> Target:
     return build_targets([settings], Parts(policy=here(port)))["ci"]
 
 
-def send(target: Target, seconds: float = 5.0) -> Any:
+def send(target: Target, seconds: float = 5.0) -> Answer:
     return target.send(ORDER.key, target.body(ORDER), within(seconds))
 
 
@@ -110,9 +110,10 @@ def test_what_statuses_mean(name: str, status: int, kind: type, server: Orchestr
     server.fate = lambda _: status
     answer = send(made(name, server.url(), server.port))
     assert type(answer) is kind
+    assert not isinstance(answer, Started)
     assert str(status) in answer.reason
     if status == 429:
-        assert answer.after == 7.0
+        assert answer == NotStarted(answer.reason, 7.0)
     assert server.started == []
 
 

@@ -408,7 +408,7 @@ def test_a_parked_request_asks_a_person(say: str, tmp_path: Path) -> None:
 
 
 def test_an_unknown_outcome_is_never_called_a_failure(tmp_path: Path) -> None:
-    answers = iter([Unknown("hung up"), Refused("401")])
+    answers: Iterator[Answer] = iter([Unknown("hung up"), Refused("401")])
     target = Pipeline(True, lambda _: next(answers))
     ground = limited(tmp_path, target=target)
     ground.tell("performance")
