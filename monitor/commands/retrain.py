@@ -196,7 +196,10 @@ def _draw(proposals: Sequence[Mapping[str, Any]], pauses: Sequence[Mapping[str, 
     if not proposals:
         console.print("no proposals")
         return
-    table = Table("id", "model", "state", "since", "why", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("id", "model", "state", "since"):
+        table.add_column(head, no_wrap=True, overflow="fold")
+    table.add_column("why")
     for one in proposals:
         state = one["state"].replace("_", " ") + (", dry run" if one["dry_run"] else "")
         table.add_row(one["id"][:_SHORT], one["model"], state, one["since"][:16] + "Z", one["because"][:120])
