@@ -57,14 +57,17 @@ class Retraining:
         self._store = store
         self._clock = clock
         self._looked_at = 0
+        self._decided = 0
         self._prune_at = 0
 
     def tick(self, now: int, facts: Mapping[str, Facts]) -> bool:
         """Look at every model that is due; return whether something is to be requested.
 
-        Call it about once a second. Looks are two seconds apart, or follow at once when the clock was set back.
+        Call it about once a second. Looks are two seconds apart; one follows at once when a person decided something,
+        or the clock was set back.
         """
-        if 0 <= now - self._looked_at < _LOOKS:
+        ((decided,),) = self._store.look("SELECT ifnull(sum(decisions), 0) FROM retraining_counts")
+        if 0 <= now - self._looked_at < _LOOKS and decided == self._decided:
             return False
         with self._store.transaction() as connection:
             self._mistrust(connection, now)
@@ -79,6 +82,7 @@ class Retraining:
                 self._prune_at = now + _PRUNES
                 ledger.prune(connection, now)
             waiting = ledger.next_requested(connection, now) is not None
+            self._decided = sum(ledger.read_counts(connection).values())
         self._looked_at = now
         return waiting
 

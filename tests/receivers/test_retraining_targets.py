@@ -246,9 +246,24 @@ def test_signatures_of_amazon_equal_the_published_ones() -> None:
             "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
         ),
     ):
-        headers = signer(method, url, b"")
+        headers = signer(method, url, {}, b"")
         assert headers["X-Amz-Date"] == "20150830T123600Z"
         assert headers["Authorization"].endswith(f"Signature={signature}")
+
+
+def test_amazon_gets_what_names_it_signed(server: Orchestrators) -> None:
+    options = {
+        "url": server.url("/free"), "aws_region": "eu-west-1", "aws_access_key": "AK", "aws_secret_key": "SK",
+        "headers": {"X-Amz-Target": "SageMaker.StartPipelineExecution", "Content-Type": "application/x-amz-json-1.1"},
+        "body": {"id": "{id}", "Order": "{order} "},
+    }  # fmt: skip
+    settings = ReceiverSettings("ci", "http", options)
+    target = build_targets([settings], Parts(policy=here(server.port), clock=lambda: 1_440_938_160))["ci"]
+    assert isinstance(send(target), Started)
+    (request,) = server.seen
+    assert "SignedHeaders=content-type;host;x-amz-date;x-amz-target," in request.headers["authorization"]
+    assert request.headers["content-type"] == "application/x-amz-json-1.1"
+    assert json.loads(request.body["Order"]) == ORDER.document()
 
 
 def test_events_are_signed_and_carry_the_key(server: Orchestrators) -> None:

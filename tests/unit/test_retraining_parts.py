@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from alerts.durations import DAY, HOUR, MINUTE, SECOND
@@ -108,6 +109,7 @@ def test_what_is_no_condition(text: str, problem: str) -> None:
         parse_expression(text)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.text(alphabet='performancedrift ()orand.<>0.5-"[]é', max_size=60))
 def test_no_text_breaks_the_parser(text: str) -> None:
     try:
@@ -136,6 +138,7 @@ def truth(tree: Any, kinds: set[str]) -> bool:
     return all(held) if sign == " and " else any(held)
 
 
+@hypothesis_settings(deadline=None)
 @given(EXPRESSIONS, st.sets(st.sampled_from(sorted(KINDS))), st.integers(0, 100))
 def test_conditions_equal_the_truth_table(tree: object, kinds: set[str], at: int) -> None:
     entries = [entry(kind, at + place) for place, kind in enumerate(sorted(kinds))]

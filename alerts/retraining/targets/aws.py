@@ -42,21 +42,24 @@ class AwsSigner:
         self._session = session
         self._clock = clock
 
-    def __call__(self, method: str, url: str, body: bytes) -> Headers:
-        """Return ``Authorization`` and the headers that belong to it."""
+    def __call__(self, method: str, url: str, headers: Headers, body: bytes) -> Headers:
+        """Return ``Authorization`` and the headers that belong to it; what names AWS or the content is signed too."""
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
         own = {"X-Amz-Date": moment}
         if self._session is not None:
             own["X-Amz-Security-Token"] = self._session.reveal()
         parts = urlsplit(url)
-        signed = {"host": parts.netloc.lower()} | {name.lower(): value for name, value in own.items()}
+        sent = {name.lower(): value for name, value in (*headers.items(), *own.items())}
+        signed = {"host": parts.netloc.lower()} | {
+            name: value for name, value in sent.items() if name == "content-type" or name.startswith("x-amz-")
+        }
         names = ";".join(sorted(signed))
         canonical = "\n".join(
             (
                 method,
                 quote(unquote(parts.path) or "/", safe="/-_.~"),
                 _query(parts.query),
-                *(f"{name}:{signed[name].strip()}" for name in sorted(signed)),
+                *(f"{name}:{' '.join(signed[name].split())}" for name in sorted(signed)),
                 "",
                 names,
                 hashlib.sha256(body).hexdigest(),

@@ -23,8 +23,8 @@ from alerts.receivers.payload import to_json
 from alerts.retraining.targets.port import Answer, Order, Started, answer_of
 from alerts.retraining.targets.status import failure
 
-Sign: TypeAlias = Callable[[str, str, bytes], Headers]
-"""From method, address and body to further headers."""
+Sign: TypeAlias = Callable[[str, str, Headers, bytes], Headers]
+"""From method, address, headers and body to further headers."""
 NAMES: Final = (
     "id", "key", "model", "owner", "version", "trigger", "because", "callback", "created_at", "evidence", "order",
 )  # fmt: skip
@@ -155,9 +155,9 @@ class HttpTarget:
             envelope = json.loads(body)
             content, values = base64.b64decode(envelope["body"]), envelope["values"]
             url = str(fill(self._url.reveal(), values, lambda text: quote(text, safe="")))
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            headers |= {name: str(fill(text, values, _one_line)) for name, text in self._headers.items()}
-            headers |= self._sign(self._method, url, content)
+            headers = {"content-type": "application/json", "accept": "application/json"}
+            headers |= {name.lower(): str(fill(text, values, _one_line)) for name, text in self._headers.items()}
+            headers |= self._sign(self._method, url, headers, content)
             endpoint = Endpoint(Secret(url), self._guard, self._tls)
             reply = endpoint.request(self._method, content, headers, deadline, read=bool(self._run))
             if 200 <= reply.status < 300 or reply.status in self._known:
