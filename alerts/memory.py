@@ -165,6 +165,12 @@ def save_group(connection: sqlite3.Connection, state: GroupState) -> None:
     )
 
 
+def read_firing(connection: sqlite3.Connection) -> list[Entry]:
+    """Return the alerts that fire, as they stand in the store; a damaged one is left out, its owner begins it anew."""
+    rows = connection.execute("SELECT entry FROM alerts WHERE phase = 'firing' ORDER BY fingerprint")
+    return [entry for (data,) in rows if (entry := _entry(data)) is not None]
+
+
 def _entry(data: bytes) -> Entry | None:
     try:
         return _ENTRY.decode(unseal(data))

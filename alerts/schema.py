@@ -63,7 +63,33 @@ _COUNTED: Final = """
     ALTER TABLE receivers ADD COLUMN parkings INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: Final = (_FIRST, _COUNTED)
+_RETRAINING: Final = """
+    CREATE TABLE retraining (
+        id TEXT PRIMARY KEY, model TEXT NOT NULL, owner TEXT NOT NULL, version TEXT NOT NULL, episode TEXT NOT NULL,
+        "trigger" TEXT NOT NULL, because TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL,
+        created_at INTEGER NOT NULL, dry_run INTEGER NOT NULL, target TEXT NOT NULL, evidence TEXT NOT NULL,
+        approved_by TEXT NOT NULL, approved_at INTEGER, requested_at INTEGER, request BLOB,
+        attempts INTEGER NOT NULL, sending INTEGER NOT NULL, not_before INTEGER NOT NULL, run TEXT NOT NULL,
+        url TEXT NOT NULL, new_version TEXT NOT NULL, adopted_at INTEGER, freeze TEXT NOT NULL,
+        outcome TEXT NOT NULL, problem TEXT NOT NULL, cost REAL NOT NULL, until INTEGER, UNIQUE (model, episode)
+    ) WITHOUT ROWID;
+    CREATE INDEX retraining_by_state ON retraining (state, created_at);
+    CREATE INDEX retraining_by_request ON retraining (model, requested_at);
+    CREATE TABLE retraining_models (
+        model TEXT PRIMARY KEY, episode TEXT NOT NULL, episode_since INTEGER NOT NULL, held TEXT NOT NULL,
+        fault_at INTEGER, version TEXT NOT NULL, terms TEXT NOT NULL, changed_at INTEGER, changed TEXT NOT NULL,
+        labels_before INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE retraining_pauses (
+        model TEXT PRIMARY KEY, at INTEGER NOT NULL, author TEXT NOT NULL, because TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE retraining_callbacks (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE retraining_counts (
+        model TEXT NOT NULL, decision TEXT NOT NULL, decisions INTEGER NOT NULL, PRIMARY KEY (model, decision)
+    ) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_FIRST, _COUNTED, _RETRAINING)
 """Step n leads from version n to n + 1; a released step is never changed."""
 
 

@@ -70,11 +70,8 @@ class Silences:
         if ends_at <= max(now, begin):
             raise SilenceError("a silence must end after it begins, and in the future")
         silence = Silence(uuid.uuid4().hex[:12], parsed, begin, ends_at, author.strip(), comment.strip(), now)
-        text = ", ".join(map(str, parsed))
-        row = (silence.id, text, begin, ends_at, silence.author, silence.comment, now)
         with self._store.transaction() as connection:
-            connection.execute("INSERT INTO silences VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            note(connection, now, silence.author, "silence", silence.id, f"{text}: {silence.comment}")
+            write_silence(connection, silence)
         return silence
 
     def ensure(self, matchers: str, starts_at: int | None, ends_at: int, *, author: str, comment: str) -> str | None:
@@ -101,18 +98,30 @@ class Silences:
 
     def expire(self, silence: str, *, author: str) -> bool:
         """End a silence now; return whether there was one to end."""
-        now = self._clock()
-        statement = "UPDATE silences SET ends_at = ?1, starts_at = min(starts_at, ?1) WHERE id = ?2 AND ends_at > ?1"
         with self._store.transaction() as connection:
-            found = connection.execute(statement, (now, silence)).rowcount > 0
-            if found:
-                note(connection, now, author, "expire", silence, "")
-        return found
+            return end_silence(connection, silence, self._clock(), author)
 
     def list(self, *, over: bool = False) -> list[Silence]:
         """Return the silences that hold or will hold, and with ``over`` also those of the past; by their end."""
         with self._store.reading() as connection:
             return read_silences(connection, -1 if over else self._clock())
+
+
+def write_silence(connection: sqlite3.Connection, silence: Silence) -> None:
+    """Keep a new silence, with a line in the audit."""
+    text = ", ".join(map(str, silence.matchers))
+    row = (silence.id, text, silence.starts_at, silence.ends_at, silence.author, silence.comment, silence.created_at)
+    connection.execute("INSERT INTO silences VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    note(connection, silence.created_at, silence.author, "silence", silence.id, f"{text}: {silence.comment}")
+
+
+def end_silence(connection: sqlite3.Connection, silence: str, now: int, author: str) -> bool:
+    """End a silence, with a line in the audit; return whether there was one to end."""
+    statement = "UPDATE silences SET ends_at = ?1, starts_at = min(starts_at, ?1) WHERE id = ?2 AND ends_at > ?1"
+    found = connection.execute(statement, (now, silence)).rowcount > 0
+    if found:
+        note(connection, now, author, "expire", silence, "")
+    return found
 
 
 def read_silences(connection: sqlite3.Connection, now: int) -> list[Silence]:

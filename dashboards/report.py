@@ -36,6 +36,7 @@ from dashboards.page import (
     promises,
     reliability,
     restated,
+    retraining,
     silences,
     slices,
     summary,
@@ -140,6 +141,7 @@ class Report:
             _without_ids(overview.show(overview.read(self._scene(None, links)), self._scene(None, links))),
             (_model(replace(part, scene=_linked(part.scene, links)), links) for part in parts),
             _alerts(self._scene(None, links)),
+            _retraining(self._scene(None, links)),
             _pipeline(self._scene(None, links)),
         )
         return _document(f"Driftline report, {clock(moment(self.view.taken_at))} UTC", body)
@@ -156,6 +158,7 @@ class Report:
             "taken_at": moment(self.view.taken_at), "worst": self.worst(), "overview": overview.read(scene),
             "models": models, "pipeline": health.read(scene),
             "alerts": {section.__name__.rsplit(".", 1)[1]: section.read(scene) for section in _ALERTS},
+            "retraining": retraining.read(scene),
         }  # fmt: skip
         return msgspec.json.format(msgspec.json.encode(whole), indent=1)
 
@@ -294,6 +297,14 @@ def _alerts(scene: Scene) -> Html | None:
         _without_ids(section.show(found, scene)) for section in _ALERTS if (found := _read(section, scene)) is not None
     ]
     return tag("section", tag("h1", "Alerts"), shown, id="alerts", class_="part")
+
+
+def _retraining(scene: Scene) -> Html | None:
+    found = retraining.read(scene)
+    if found is None or not retraining.has(scene):
+        return None
+    shown = _without_ids(retraining.show(found, scene))
+    return tag("section", tag("h1", "Retraining"), shown, id="retraining", class_="part")
 
 
 def _read(section: ModuleType, scene: Scene) -> Any:

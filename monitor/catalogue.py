@@ -70,6 +70,23 @@ DEAD_LETTERS_OVERFLOW: Final = Metric(
     "driftline_dead_letters_overflow_total", "counter", "service",
     "Rejected records that were only counted, since `limits.max_dead_letters` were waiting.",
 )  # fmt: skip
+RETRAINING_DECISIONS: Final = Metric(
+    "driftline_retraining_decisions_total", "counter", "service",
+    "Decisions about retraining. `fired` and `dry_run` went through all limits; `cooldown`, `budget`, `labels`, "
+    "`coverage`, `fault`, `policy_change`, `blackout`, `in_flight`, `paused` and `too_short` were held back; `parked` "
+    "asks a person.",
+    ("model", "outcome"),
+)  # fmt: skip
+RETRAINING_PROPOSALS: Final = Metric(
+    "driftline_retraining_proposals", "gauge", "service", "Proposals to retrain that are not over.", ("model", "state")
+)
+RETRAINING_PAUSED: Final = Metric(
+    "driftline_retraining_paused", "gauge", "service", "1 for a model whose retraining is paused.", ("model",)
+)
+RETRAINING_REQUESTED: Final = Metric(
+    "driftline_retraining_last_request_timestamp_seconds", "gauge", "service",
+    "When a retraining was requested last; absent before the first. Dry runs do not count.", ("model",), "seconds",
+)  # fmt: skip
 ALERTS: Final = Metric(
     "driftline_alerts", "gauge", "service",
     "Alerts by name, severity, model and state, which is `pending` or `firing`. Those that are silenced or on trial "

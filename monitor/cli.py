@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli_retrain import app as retrain
 from monitor.config.load import ConfigError
 
 CONFIG_ERROR = 78
@@ -32,6 +33,7 @@ app.add_typer(alerts, name="alerts")
 app.add_typer(routes, name="routes")
 dashboards = typer.Typer(help="Grafana: dashboards as files or pushed, incidents as annotations.", no_args_is_help=True)
 app.add_typer(dashboards, name="dashboards")
+app.add_typer(retrain, name="retrain")
 
 ConfigPath = Annotated[
     Path,

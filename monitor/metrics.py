@@ -26,6 +26,7 @@ from monitor.labels import label
 from monitor.metric import Metric
 from monitor.outcome_series import outcome_series
 from monitor.pairs import COUNTER
+from monitor.retraining_series import add_retraining
 from monitor.series import SeriesSet, window_series
 from monitor.views import (
     ChallengerView,
@@ -207,6 +208,8 @@ def _service_series(view: View) -> SeriesSet:
         series.add(metric, view.counters.get(("", name), 0))
     if view.alerts is not None:
         add_alerts(series, view.alerts)
+    if view.retraining is not None:
+        add_retraining(series, view.retraining)
     return series
 
 

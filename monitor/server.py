@@ -30,6 +30,7 @@ from dashboards.page.site import Site as PageSite
 from monitor.access import Access
 from monitor.api.alerts import AlertsApi
 from monitor.api.endpoints import Endpoints
+from monitor.api.retraining import RetrainingApi
 from monitor.config.root import HttpConfig
 from monitor.pages import MetricsPage
 from monitor.status import summarise
@@ -104,6 +105,8 @@ class Server:
         """Who may change something."""
         self.api = AlertsApi(self.access, self._endpoints)
         """Changes of alerts; give it the alerts once they are open."""
+        self.retraining = RetrainingApi(self.access, self._endpoints)
+        """Proposals to retrain; give it what keeps them once that is open."""
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="http-render")
         self._pages = ThreadPoolExecutor(1, thread_name_prefix="http-pages")
         self._socket: socket.socket | None = None
@@ -150,6 +153,7 @@ class Server:
         for threads in (self._renderer, self._pages):
             threads.shutdown(wait=False, cancel_futures=True)
         self._endpoints.close()
+        self.retraining.close()
         if self._socket is not None:
             self._socket.close()
 
@@ -162,6 +166,7 @@ class Server:
                 Route("/api/v1/status", self._get_status),
                 Route("/static/{name}", self._get_file),
                 *self.api.routes(),
+                *self.retraining.routes(),
                 *(Route(path, self._get_page) for path in PageSite.paths()),
             ]
         )

@@ -19,6 +19,7 @@ from monitor.views import (
     LearningView,
     ModelView,
     PerformanceView,
+    RetrainingView,
     StrangerView,
     View,
     WindowView,
@@ -35,6 +36,8 @@ class Snapshots:
     now: Callable[[], float] = time.time
     alerts: Callable[[], AlertsView | None] = lambda: None
     """Returns the newest picture of the alerts."""
+    retraining: Callable[[], RetrainingView | None] = lambda: None
+    """Returns the newest picture of retraining."""
     started_at: int = field(init=False)
     _windows: dict[str, tuple[WindowView, ...]] = field(default_factory=dict)
     _performance: dict[str, tuple[PerformanceView, ...]] = field(default_factory=dict)
@@ -63,6 +66,7 @@ class Snapshots:
             counters=counters,
             dead_letters_pending=len(pipeline.outgoing),
             alerts=self._alerts(pipeline),
+            retraining=self.retraining(),
         )
 
     def _alerts(self, pipeline: Pipeline) -> AlertsView | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -438,6 +438,75 @@ class AlertsView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposalView:
+    """One proposal to retrain a model; times are wall clock."""
+
+    id: str
+    model: str
+    owner: str
+    version: str
+    """Live when it was proposed."""
+    trigger: str
+    """``condition``, ``schedule`` or ``manual``."""
+    because: str
+    state: str
+    since: int
+    """When it came into its state."""
+    created_at: int
+    dry_run: bool
+    target: str
+    evidence: Mapping[str, Any]
+    """The figures that it rests on, as JSON."""
+    approved_by: str = ""
+    requested_at: int | None = None
+    attempts: int = 0
+    run: str = ""
+    """What the target calls the run."""
+    url: str = ""
+    new_version: str = ""
+    outcome: str = ""
+    problem: str = ""
+    frozen: bool = False
+    """Whether warnings against the old reference are held back for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseView:
+    """Retraining is paused, of one model or of all (empty ``model``)."""
+
+    model: str
+    at: int
+    author: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainedModelView:
+    """A model whose retraining is configured."""
+
+    model: str
+    owner: str
+    condition: str
+    """Empty where only schedule and people ask."""
+    dry_run: bool
+    approval: bool
+    """Whether a person must approve."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingView:
+    """All that may be shown of retraining at one moment."""
+
+    taken_at: int
+    models: tuple[RetrainedModelView, ...] = ()
+    proposals: tuple[ProposalView, ...] = ()
+    """The latest, newest first."""
+    pauses: tuple[PauseView, ...] = ()
+    counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(model, decision) → how often it was taken since the store was made."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """All that may be shown of the service at one moment. Times are microseconds since the epoch, UTC."""
 
@@ -455,6 +524,8 @@ class View:
     dead_letters_pending: int = 0
     alerts: AlertsView | None = None
     """``None`` where nobody judges what is found."""
+    retraining: RetrainingView | None = None
+    """``None`` where no retraining is configured."""
 
 
 class ViewHolder:

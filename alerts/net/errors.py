@@ -18,12 +18,15 @@ class DeliveryError(Exception):
         exception, which may quote an address, a header or a reply.
     lasting
         Whether another attempt with the same configuration fails as well.
+    sent
+        Whether anything of the request had left, so that the other side may have acted on it.
     """
 
-    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+    def __init__(self, reason: str, *, lasting: bool = False, sent: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.lasting = lasting
+        self.sent = sent
 
 
 def seconds_left(deadline: Deadline) -> float:

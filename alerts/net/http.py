@@ -12,7 +12,7 @@ from alerts.net.errors import DeliveryError, seconds_left
 from alerts.net.guard import Guard
 from alerts.net.secret import Secret
 from alerts.net.status import outcome_of_status
-from alerts.net.stream import GuardedBackend
+from alerts.net.stream import GuardedBackend, Trace
 from alerts.net.target import Target, parse_target
 from alerts.net.tls import Tls
 from alerts.notification import Deadline, Outcome
@@ -77,10 +77,16 @@ class Endpoint:
         return target
 
     def post(self, body: bytes, headers: Headers, deadline: Deadline, *, read: bool = False) -> Reply:
-        """Send one POST request.
+        """Send one POST request; see ``request``."""
+        return self.request("POST", body, headers, deadline, read=read)
+
+    def request(self, method: str, body: bytes, headers: Headers, deadline: Deadline, *, read: bool = False) -> Reply:
+        """Send one request.
 
         Parameters
         ----------
+        method
+            ``POST``, ``PUT`` or ``GET``.
         body
             The bytes to send.
         headers
@@ -93,36 +99,39 @@ class Endpoint:
         Raises
         ------
         DeliveryError
-            If there is no answer.
+            If there is no answer; ``sent`` tells whether the request may have been heard all the same.
         """
         target = self.target()
         if seconds_left(deadline) <= 0:
             raise DeliveryError("no time was left")
         url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         request = httpcore2.Request(
-            "POST", url, headers=_fields(target, headers, len(body)), content=body,
+            method, url, headers=_fields(target, headers, len(body)), content=body,
             extensions={"sni_hostname": target.host.rstrip(".")},
         )  # fmt: skip
+        backend = GuardedBackend(self._guard, deadline)
         connection = httpcore2.HTTPConnection(
             url.origin,
             ssl_context=self._tls.context() if target.scheme == "https" else None,
-            network_backend=GuardedBackend(self._guard, deadline),
+            network_backend=backend,
         )
-        return _exchange(connection, request, target.origin, read=read)
+        return _exchange(connection, request, target.origin, backend.trace, read=read)
 
 
-def _exchange(connection: httpcore2.HTTPConnection, request: httpcore2.Request, origin: str, *, read: bool) -> Reply:
+def _exchange(
+    connection: httpcore2.HTTPConnection, request: httpcore2.Request, origin: str, trace: Trace, *, read: bool
+) -> Reply:
     try:
         response = connection.handle_request(request)
         wait = next((value for name, value in response.headers if name.lower() == b"retry-after"), None)
         body = _read(response) if read else b""
         return Reply(origin, response.status, wait.decode("latin-1") if wait is not None else None, body)
     except httpcore2.TimeoutException:
-        raise DeliveryError(f"{origin} did not answer in time") from None
+        raise DeliveryError(f"{origin} did not answer in time", sent=trace.sent) from None
     except httpcore2.NetworkError:
-        raise DeliveryError(f"the connection to {origin} broke") from None
+        raise DeliveryError(f"the connection to {origin} broke", sent=trace.sent) from None
     except httpcore2.RemoteProtocolError:
-        raise DeliveryError(f"{origin} hung up or does not speak HTTP/1.1") from None
+        raise DeliveryError(f"{origin} hung up or does not speak HTTP/1.1", sent=trace.sent) from None
     except (httpcore2.LocalProtocolError, ValueError):
         raise DeliveryError("the request cannot be written: a header holds what it may not", lasting=True) from None
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import httpcore2
 
@@ -13,15 +14,24 @@ from alerts.net.guard import Guard
 from alerts.notification import Deadline
 
 
+@dataclass(slots=True)
+class Trace:
+    """What an attempt left behind."""
+
+    sent: bool = False
+    """Whether anything of the request may have reached the other side."""
+
+
 class TimedStream(httpcore2.NetworkStream):
     """One connection whose every step gets only the time that is left for all of them.
 
     A time limit for each read is no limit at all against a receiver that sends a byte a second.
     """
 
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, connection: socket.socket, deadline: Deadline, trace: Trace) -> None:
         self._connection = connection
         self._deadline = deadline
+        self._trace = trace
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the deadline counts
         """Return what has come, waiting until the deadline at most."""
@@ -37,6 +47,7 @@ class TimedStream(httpcore2.NetworkStream):
         """Send everything, until the deadline at most."""
         try:
             self._arm()
+            self._trace.sent = True
             self._connection.sendall(buffer)
         except TimeoutError:
             raise httpcore2.WriteTimeout from None
@@ -63,7 +74,7 @@ class TimedStream(httpcore2.NetworkStream):
         except BaseException:
             self.close()
             raise
-        return TimedStream(wrapped, self._deadline)
+        return TimedStream(wrapped, self._deadline, self._trace)
 
     def get_extra_info(self, info: str) -> object:
         """Return what the HTTP layer asks about a connection."""
@@ -84,6 +95,8 @@ class GuardedBackend(httpcore2.NetworkBackend):
     def __init__(self, guard: Guard, deadline: Deadline) -> None:
         self._guard = guard
         self._deadline = deadline
+        self.trace = Trace()
+        """Of its connections."""
 
     def connect_tcp(
         self,
@@ -94,7 +107,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002 - the same
     ) -> httpcore2.NetworkStream:
         """Return a stream to an address that was checked."""
-        return TimedStream(self._guard.connect(host, port, self._deadline), self._deadline)
+        return TimedStream(self._guard.connect(host, port, self._deadline), self._deadline, self.trace)
 
 
 def shake_hands(connection: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:

@@ -44,13 +44,18 @@ class Options:
         self._problems = problems
         self._known: list[str] = []
 
+    @property
+    def faulty(self) -> bool:
+        """Whether anything was found to be wrong with it so far."""
+        return any(problem.index == self._index for problem in self._problems)
+
     def problem(self, key: str, message: str, hint: str = "") -> None:
         """Note a problem."""
         self._problems.append(Problem(self._index, key, message, hint))
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a text; without ``default`` it must be there."""
-        value = self._value(key)
+        value = self.value(key)
         if value is None:
             if default is None:
                 self.problem(key, "is missing")
@@ -64,7 +69,7 @@ class Options:
 
     def choice(self, key: str, among: Sequence[T]) -> T:
         """Return one of some words; the first when the key is not there."""
-        value = self._value(key)
+        value = self.value(key)
         found = next((word for word in among if word == value), None)
         if found is None and value is not None:
             self.problem(key, f"not one of: {', '.join(among)}", near(value, among) if isinstance(value, str) else "")
@@ -72,7 +77,7 @@ class Options:
 
     def flag(self, key: str) -> bool:
         """Return whether a key is ``true``; it need not be there."""
-        value = self._value(key)
+        value = self.value(key)
         if value is None or isinstance(value, bool):
             return bool(value)
         self.problem(key, "needs true or false")
@@ -80,7 +85,7 @@ class Options:
 
     def number(self, key: str, default: float, least: float, most: float) -> float:
         """Return a number within bounds."""
-        value = self._value(key)
+        value = self.value(key)
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -90,7 +95,7 @@ class Options:
 
     def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
         """Return a list of texts; one text alone is a list of it."""
-        value = self._value(key)
+        value = self.value(key)
         if value is None:
             if required:
                 self.problem(key, "is missing")
@@ -103,7 +108,7 @@ class Options:
 
     def secret(self, key: str, *, required: bool = False) -> Secret | None:
         """Return a secret, given by the key or by a file under the key with ``_file`` behind it."""
-        value, file = self._value(key), self._value(f"{key}_file")
+        value, file = self.value(key), self.value(f"{key}_file")
         if value is not None and file is not None:
             self.problem(key, "given twice", f"give {key} or {key}_file")
         elif isinstance(value, Secret):
@@ -120,7 +125,7 @@ class Options:
 
     def file(self, key: str) -> Path | None:
         """Return the path of a file; it need not be there."""
-        value = self._value(key)
+        value = self.value(key)
         if value is None or isinstance(value, Path):
             return value
         if isinstance(value, str) and value:
@@ -153,7 +158,7 @@ class Options:
         try:
             tls.context()
         except DeliveryError as error:
-            self.problem("ca_file" if self._value("cert_file") is None else "cert_file", error.reason)
+            self.problem("ca_file" if self.value("cert_file") is None else "cert_file", error.reason)
         return tls
 
     def credentials(self) -> Credentials:
@@ -186,7 +191,7 @@ class Options:
             self.problem(str(key), "unknown key", near(str(key), self._known))
 
     def _ports(self) -> frozenset[int]:
-        value = self._value("allow_ports")
+        value = self.value("allow_ports")
         if value is None:
             return frozenset()
         if isinstance(value, list | tuple | set | frozenset) and all(
@@ -196,7 +201,8 @@ class Options:
         self.problem("allow_ports", "needs a list of ports from 1 to 65535")
         return frozenset()
 
-    def _value(self, key: str) -> object:
+    def value(self, key: str) -> object:
+        """Return what stands under a key, as it is."""
         self._known.append(key)
         return self._options.get(key)
 

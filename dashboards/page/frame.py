@@ -10,7 +10,7 @@ from dashboards.page import assets
 
 REFRESH: Final = 5
 """Seconds between two looks for something new."""
-_TOP: Final = (("/", "Models"), ("/alerts", "Alerts"), ("/pipeline", "Pipeline"))
+_TOP: Final = (("/", "Models"), ("/alerts", "Alerts"), ("/retraining", "Retraining"), ("/pipeline", "Pipeline"))
 
 
 def document(title: str, place: Html, body: Child, *, path: str, live: bool = True, charts: bool = False) -> bytes:

@@ -31,6 +31,7 @@ from dashboards.page import (
     promises,
     reliability,
     restated,
+    retraining,
     silences,
     slices,
     summary,
@@ -111,6 +112,7 @@ PAGES: Final = {
         "evidence", "Evidence", (promises, gathered, gathered_outcomes), of_model=True, has=promises.has, charts=True
     ),
     "/alerts": Page("alerts", "Alerts", (alerts, alert_timeline, silences, delivery)),
+    "/retraining": Page("retraining", "Retraining", (retraining,)),
     "/pipeline": Page("pipeline", "Pipeline", (health,)),
 }
 """Path → page. Under ``/api/v1/NAME`` the same is found as JSON."""

@@ -41,6 +41,8 @@ class Desk:
         self.mode = mode
         self.view = AlertsView(mode, 0)
         """What may be shown; replaced as a whole."""
+        self.beside: list[Callable[[], None]] = []
+        """What has its turn after the alerts', in the same thread."""
         self._clock = clock or steady_clock()
         self._offered: deque[tuple[str, Sequence[Signal]]] = deque()
         self._awake = threading.Event()
@@ -87,6 +89,8 @@ class Desk:
             self.engine.apply(signals, self._clock(), origin)
             self._offered.popleft()
         self.engine.tick(self._clock())
+        for each in self.beside:
+            each()
         self._draw()
 
     def close(self) -> None:

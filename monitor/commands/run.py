@@ -5,29 +5,35 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from alerts.schema import StoreVersionError
 from alerts.store import StoreUnavailableError
+from dashboards.report import Report
 from monitor.alerting.desk import Desk
 from monitor.alerting.opening import open_desk
 from monitor.alerting.outlet import Taker
 from monitor.alerting.policy import mode_of
 from monitor.chores import start_chores
 from monitor.collector import collect_seldom
+from monitor.commands.report import CannotReportError, ReportOptions, write
 from monitor.config.load import folder_of, load
 from monitor.config.report import blind_spots
-from monitor.config.root import Config
+from monitor.config.root import Config, ReportConfig
 from monitor.config.types import format_duration
+from monitor.history_reader import HistoryReader
 from monitor.logs import configure
 from monitor.metrics import make_registry
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.positions import MissingTopicError, UnlikeTopicsError
+from monitor.retraining.keeper import RetrainingKeeper
 from monitor.server import ListenError, Server
 from monitor.service import Health, Service
 from monitor.snapshot import Snapshots
@@ -55,6 +61,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
     owners = {model.name: model.owner or "" for model in config.models}
     server = Server(config.http, registry, holder, health, owners=owners)
     desk: Desk | None = None
+    keeper: RetrainingKeeper | None = None
     try:
         server.start()
         desk = open_desk(config, folder_of(config_path))
@@ -63,10 +70,15 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
             return 0
         server.site.past = pipeline.assembly.history
         announce(config, pipeline)
+        keeper = RetrainingKeeper(config, folder_of(config_path), desk.engine.store, lambda: holder.current)
+        desk.beside.append(keeper.turn)
         desk.start()
         server.api.open(desk)
+        server.retraining.open(keeper)
         snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=lambda: desk.view)
-        return serve(config, Service(pipeline, snapshots.take, holder, metrics, health, stopping))
+        snapshots.retraining = lambda: keeper.picture
+        chores = partial(start_chores, config, pipeline.assembly.history, keeper, report_writer(config, holder))
+        return serve(chores, Service(pipeline, snapshots.take, holder, metrics, health, stopping))
     except (StoreUnavailableError, StoreVersionError) as error:
         log.error("alerts cannot be opened", problem=str(error))  # noqa: TRY400 - the sentence says it all
         return STATE_ERROR
@@ -81,6 +93,8 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         return CANNOT_READ
     finally:
         server.stop()
+        if keeper is not None:
+            keeper.close()
         if desk is not None:
             desk.close()
 
@@ -102,9 +116,32 @@ def open_when_there(
     return None
 
 
-def serve(config: Config, service: Service) -> int:
-    """Run the loop in this thread until it is stopped; return the exit status."""
-    chores = start_chores(config, service.pipeline.assembly.history)
+def report_writer(config: Config, holder: ViewHolder) -> Callable[[ReportConfig, Path], None]:
+    """Return what writes a report of the service as it is then."""
+
+    def write_one(report: ReportConfig, path: Path) -> None:
+        view = holder.current
+        if view is None:
+            raise CannotReportError("nothing was read yet")
+        past = HistoryReader(Path(config.state.path) / "history.sqlite")
+        found = Report(view, past, view.taken_at - report.covers, None)
+        options = {
+            "html": ReportOptions(html=path), "md": ReportOptions(md=path), "json": ReportOptions(json=path)
+        }  # fmt: skip
+        write(found, options[report.format])
+
+    return write_one
+
+
+def serve(start: Callable[[], Any], service: Service) -> int:
+    """Run the loop in this thread until it is stopped; return the exit status.
+
+    Parameters
+    ----------
+    start
+        Starts what runs by the wall clock.
+    """
+    chores = start()
     collect_seldom()
     try:
         service.run()

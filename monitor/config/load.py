@@ -28,6 +28,8 @@ from monitor.config.model_checks import check_defaults, check_model
 from monitor.config.problem import MISSING_KEY, NOT_FOUND, SYNTAX, UNREADABLE, ConfigError, Problem, Steps
 from monitor.config.read import read_tree, shown
 from monitor.config.resolve import resolve, resolve_model
+from monitor.config.retraining import RetrainingConfig
+from monitor.config.retraining_checks import check_reports, check_retraining
 from monitor.config.root import (
     AlarmsConfig,
     CalendarConfig,
@@ -36,6 +38,7 @@ from monitor.config.root import (
     HttpConfig,
     KafkaConfig,
     LimitsConfig,
+    ReportConfig,
     StateConfig,
 )
 from monitor.config.tree import Node
@@ -206,7 +209,8 @@ class _Checks:
         limits, defaults = self.sound(LimitsConfig, "limits"), self.sound(DefaultsConfig, "defaults")
         yield from _at("kafka", check_kafka(kafka, self.base))
         yield from _at("state", check_state(self.sound(StateConfig, "state")))
-        yield from _at("calendar", check_calendar(self.sound(CalendarConfig, "calendar")))
+        calendar = self.sound(CalendarConfig, "calendar")
+        yield from _at("calendar", check_calendar(calendar))
         yield from _at("alarms", check_alarms(self.sound(AlarmsConfig, "alarms")))
         http = self.sound(HttpConfig, "http")
         yield from _at("http", check_http(http))
@@ -219,10 +223,19 @@ class _Checks:
         yield from (((), complaint) for complaint in check_together(models, kafka))
         yield from _at("alerts", check_alerts(self.sound(AlertsConfig, "alerts"), models, self.base))
         yield from _at("http", check_tokens(http.tokens, models))
+        yield from check_retraining(self.sound(RetrainingConfig, "retraining"), models, calendar, self.base)
+        yield from check_reports(self.parts(ReportConfig, "reports"), calendar)
 
     def sound(self, kind: type[_Part], name: str) -> _Part:
         """Return a section of the root without those of its parts that are wrong."""
         return self.part(kind, (name,)) or kind()
+
+    def parts(self, kind: type[_Part], name: str) -> dict[int, _Part]:
+        """Return the items of a list of sections of which enough is sound."""
+        found = self.tree.find((name,))
+        items = found.value if found is not None and isinstance(found.value, list) else []
+        made = {place: self.part(kind, (name, place)) for place, _ in enumerate(items)}
+        return {place: part for place, part in made.items() if part is not None}
 
     def models(self) -> dict[int, ModelConfig]:
         """Return the models of which enough is sound; one without a usable name gets one of its own."""

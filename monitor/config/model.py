@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from monitor.config.types import Duration, admits_bool
-from monitor.redaction import redact
+from monitor.config.retraining import ModelRetrainingConfig
+from monitor.config.section import Section as Section  # noqa: PLC0414 - who reads sections finds it here
+from monitor.config.types import Duration
 
 TimeFormat = Literal["rfc3339", "epoch_s", "epoch_ms", "epoch_us"]
 FieldDecoding = Literal["json", "csv", "base64"]
-
-
-class Section(BaseModel):
-    """A strict section: unknown keys are errors; neither errors nor ``repr`` show secrets."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_bool_as_number(cls, value: object, info: ValidationInfo) -> object:
-        field = cls.model_fields.get(info.field_name or "")
-        if isinstance(value, bool) and field is not None and not admits_bool(field.annotation):
-            raise ValueError("true and false are of no use here; put it in quotes if it is meant as a text")
-        return value
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        return ((name, _redacted(value)) for name, value in super().__repr_args__())
-
-
-def _redacted(value: object) -> object:
-    """Mask what looks like a secret in texts, also inside lists and mappings."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [_redacted(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
-    return value
 
 
 class MapConfig(Section):
@@ -512,6 +482,8 @@ class ModelConfig(Section):
     """How evidence of drift is gathered."""
     alerts: ModelAlertsConfig | None = None
     """Whether its alerts are told."""
+    retraining: ModelRetrainingConfig | None = None
+    """When to retrain it, by whom, and within which limits. Without it nothing is ever requested."""
     skew: Duration = 3_600_000_000
     """How far an event time may run ahead before it needs confirmation."""
     idle_timeout: Duration = 60_000_000

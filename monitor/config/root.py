@@ -15,6 +15,7 @@ from monitor.config.model import (
     Section,
     WindowConfig,
 )
+from monitor.config.retraining import RetrainingConfig
 from monitor.config.types import Budget, Duration, Moment, Size
 
 
@@ -174,6 +175,21 @@ class HttpConfig(Section):
     """Who may change something."""
 
 
+class ReportConfig(Section):
+    """One report, such as for every Monday."""
+
+    schedule: str
+    """Five fields of cron, such as ``0 8 * * mon``, in ``calendar.timezone``."""
+    folder: str
+    """Where it is written to, as ``driftline-2026-11-23.html``."""
+    format: Literal["html", "md", "json"] = "html"
+    """What is written."""
+    covers: Duration = 7 * 86_400_000_000
+    """How far back it looks."""
+    keep: Annotated[int, Field(ge=1)] = 100
+    """How many are kept."""
+
+
 class MetricsConfig(Section):
     """What is exported beside the defaults."""
 
@@ -233,6 +249,10 @@ class Config(Section):
     """Budgets of false alarms."""
     alerts: AlertsConfig = AlertsConfig()
     """Who hears of what."""
+    retraining: RetrainingConfig = RetrainingConfig()
+    """What the retraining of all models has in common."""
+    reports: list[ReportConfig] = Field(default_factory=list)
+    """Reports that are written by the calendar."""
     state: StateConfig = StateConfig()
     """Where the state lives."""
     http: HttpConfig = HttpConfig()

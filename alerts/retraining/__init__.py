@@ -1,0 +1,1 @@
+"""Retraining that starts safely: with evidence, within limits, at most once for each episode, and with an audit."""

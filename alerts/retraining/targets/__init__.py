@@ -1,0 +1,1 @@
+"""Where retraining is requested."""
