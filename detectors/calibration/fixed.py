@@ -31,7 +31,8 @@ def narrow(values: FloatArray, unit: int = UNIT) -> IntArray:
     >>> narrow(np.array([0.5])) == UNIT // 2
     array([ True])
     """
-    return Fixed(bits=unit.bit_length() - 1, limbs=1).split(values)[0]
+    (steps,) = Fixed(bits=unit.bit_length() - 1, limbs=1).split(values)
+    return np.asarray(steps, np.int64)
 
 
 def widen(values: FloatArray) -> tuple[IntArray, IntArray]:

@@ -58,7 +58,8 @@ def truth(tree: Any, row: Mapping[str, Any]) -> bool | None:
 def spelled(tree: Any) -> str:
     kind, *parts = tree
     if kind == "leaf":
-        return LEAVES[parts[0]][0]
+        text, _, _ = LEAVES[parts[0]]
+        return text
     if kind == "not":
         return f"not ({spelled(parts[0])})"
     return f" {kind} ".join(f"({spelled(part)})" for part in parts)
