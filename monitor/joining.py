@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 import numpy as np
 
+from monitor.concept.keys import CONCEPT, STREAMS
 from monitor.concept.watched import PayloadReader
 from monitor.config.model import ModelConfig
 from monitor.decoding.sampling import kept
@@ -23,7 +24,7 @@ from monitor.join.output import COMPLETED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
 from monitor.join.tally import quantiles_of
-from monitor.keys import compose
+from monitor.keys import compose, prefix
 from monitor.matching import matching_of
 from monitor.sources.port import UNKNOWN_TIME, TopicPartition
 from monitor.store.port import StateReader, StateStore
@@ -104,6 +105,8 @@ class Joining:
     _key: bytes = b""
     _record_times: IntArray | None = None
     _changed: bool = False
+    _stale: list[bytes] = field(default_factory=list)
+    """What detectors of concept drift left behind that are configured no more."""
 
     @classmethod
     def load(
@@ -171,6 +174,8 @@ class Joining:
 
             joining.concept, afresh = ConceptStreams.load(store, number, config, carried)
             changes += afresh
+        elif not config.concept:
+            joining._stale = [key for space in (CONCEPT, STREAMS) for key, _ in store.scan(prefix(space, number, name))]
         return joining, changes
 
     def begin(self, records: Records) -> None:
@@ -313,6 +318,7 @@ class Joining:
         deletes = deletes + dropped
         if self._changed:
             puts[self._key] = msgspec.msgpack.encode(self._state())
+        deletes = deletes + self._stale
         for part in (self.concept, self.entities, self.duel):
             if part is not None:
                 more, gone = part.changes()
@@ -327,6 +333,7 @@ class Joining:
         for part in (self.concept, self.entities, self.duel):
             if part is not None:
                 part.written()
+        self._stale = []
         self._changed = False
 
     def _state(self) -> dict[str, Any]:

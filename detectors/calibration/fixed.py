@@ -1,7 +1,7 @@
-"""Sums in fixed point: integers, so that order and grouping never matter and a row can be taken out again.
+"""The two kinds of fixed point that sums of calibration are kept in, and what they hold.
 
-Numbers in [0, 1] are narrow: one integer in steps of 2⁻³¹. Numbers up to 2²² are wide: two integers, together in steps
-of 2⁻⁴⁰. Sums of either hold 2³¹ rows. What overflows on the way, as in ``a + b - b``, is right again at the end, since
+Numbers in [0, 1] are narrow: one integer in steps of 2⁻³¹. Numbers up to 2²² are wide: two limbs, together in steps of
+2⁻⁴⁰. Sums of either hold 2³¹ rows. What overflows on the way, as in ``a + b - b``, is right again at the end, since
 integers wrap; only a table that still stands for more rows is wrong, and refused.
 """
 
@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.fixed import Fixed
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -20,17 +22,17 @@ UNIT: Final = 1 << 31
 MOST_ROWS: Final = 1 << 31
 WIDEST: Final = float(1 << 22) - 1.0
 """Largest wide number."""
-_FINE: Final = 1 << 40
-_SPLIT: Final = 31
+_WIDE: Final = Fixed(bits=40, limbs=2)
 
 
 def narrow(values: FloatArray, unit: int = UNIT) -> IntArray:
-    """Return numbers in steps of 1 / unit, rounded to the nearest.
+    """Return numbers in steps of 1 / unit, a power of two, rounded to the nearest.
 
     >>> narrow(np.array([0.5])) == UNIT // 2
     array([ True])
     """
-    return np.rint(values * unit).astype(np.int64)
+    (steps,) = Fixed(bits=unit.bit_length() - 1, limbs=1).split(values)
+    return np.asarray(steps, np.int64)
 
 
 def widen(values: FloatArray) -> tuple[IntArray, IntArray]:
@@ -40,14 +42,13 @@ def widen(values: FloatArray) -> tuple[IntArray, IntArray]:
     >>> float(from_wide(high.sum(), low.sum())) == 3.25 + round(1e-9 * 2**40) / 2**40
     True
     """
-    steps = np.rint(values * _FINE).astype(np.int64)
-    return steps >> _SPLIT, steps & ((1 << _SPLIT) - 1)
+    low, high = _WIDE.split(values)
+    return high, low
 
 
 def from_wide(high: IntArray, low: IntArray) -> FloatArray:
     """Return the number of which these are the parts."""
-    whole: FloatArray = high.astype(np.float64) * (2.0**_SPLIT / _FINE) + low.astype(np.float64) / _FINE
-    return whole
+    return _WIDE.value(np.stack([low, high], axis=-1))
 
 
 def checked(rows: IntArray) -> IntArray:

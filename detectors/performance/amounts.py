@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.fixed import Fixed
 from detectors.performance.estimate import Estimate, estimate
-from detectors.performance.fixed import Fixed
 from detectors.performance.intervals import bounded, normal, ratio
 from detectors.performance.layout import Rows
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.fixed import Fixed
 from detectors.lookup import Lookup
 from detectors.performance.amounts import (
     Costs,
@@ -23,7 +24,6 @@ from detectors.performance.amounts import (
 from detectors.performance.confusion import decision_figures
 from detectors.performance.curves import Curve, gini, lift
 from detectors.performance.estimate import Estimate
-from detectors.performance.fixed import Fixed
 from detectors.performance.intervals import proportion
 from detectors.performance.layout import Layout, Rows, check_length, parts
 from detectors.performance.losses import BRIER_BLOCKS, LOG_LOSS_BLOCKS, add_brier, add_log_loss, brier, log_loss

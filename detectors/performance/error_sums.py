@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.performance.fixed import ExactArray, Fixed
+from detectors.fixed import ExactArray, Fixed
 from detectors.performance.layout import Rows
 
 FloatArray = NDArray[np.float64]

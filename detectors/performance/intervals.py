@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from detectors.fixed import ExactArray, Fixed, deviations, floats
 from detectors.performance.estimate import Estimate, estimate
-from detectors.performance.fixed import ExactArray, Fixed, deviations, floats
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

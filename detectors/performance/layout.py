@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.performance.fixed import MOST_ROWS
+from detectors.fixed import MOST_ROWS
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.fixed import Fixed
 from detectors.performance.estimate import Estimate, estimate
-from detectors.performance.fixed import Fixed
 from detectors.performance.intervals import log_normal, mean_of
 from detectors.performance.layout import Rows
 from detectors.performance.logarithm import natural_log

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.fixed import Fixed
 from detectors.performance.estimate import Estimate, estimate
-from detectors.performance.fixed import Fixed
 from detectors.performance.intervals import bounded, mean_of
 from detectors.performance.layout import Layout, Rows, check_length, parts
 from detectors.performance.lists import Lists

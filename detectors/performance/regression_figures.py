@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.fixed import deviations
 from detectors.performance.error_sums import UNITS, Sums
 from detectors.performance.estimate import Estimate, estimate
-from detectors.performance.fixed import deviations
 from detectors.performance.intervals import Interval, log_normal, mean_of, normal, of_range, ratio
 
 FloatArray = NDArray[np.float64]

@@ -232,6 +232,9 @@ class ConceptStreams:
         stream.thinning.restore(state["thinning"])
         stored = {(name, kind): data for name, kind, data in state["states"]}
         last = {(name, kind): Heard(*heard) for name, kind, heard in state["last"]}
+        if stored.keys() - self.detectors.keys():  # written anew without them
+            self._dirty.add(state["version"])
+            self._changed = True
         for watch, detector in self.detectors.items():
             try:
                 stream.states[watch] = detector.unpack(stored[watch])

@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.performance.layout import Layout
 from monitor.events import FloatArray, IntArray
-from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RegressionJudge
+from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 
 ROWS: Final = 0
 """Place of the number of judged rows."""
@@ -73,6 +73,8 @@ def _blocks(judge: Judge) -> list[tuple[str, int, int]]:
         return found
     if isinstance(judge, RegressionJudge):
         return [_block("errors", judge.table.layout)]
+    if isinstance(judge, RankingJudge):
+        return []  # figures of lists are no rates; they are judged as windows are
     raise TypeError(f"nothing to read of a {type(judge).__name__}")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from monitor.concept.hours import Hour
+from monitor.concept.keys import CONCEPT, STREAMS
 from monitor.concept.streams import ConceptStreams
 from monitor.concept.thinning import Thinning
 from monitor.concept.watched import watched
@@ -73,7 +74,7 @@ class Scores:
 def config(*detectors: DetectorConfig) -> ModelConfig:
     return ModelConfig(
         name="m", positive_class=1, predictions=StreamConfig(topic="p"), labels=LabelsConfig(topic="l"),
-        detectors=list(detectors),
+        detectors=list(detectors) or None,
     )  # fmt: skip
 
 
@@ -122,6 +123,23 @@ def flip(joining: Joining) -> None:
 def save(joining: Joining, store: MemoryStore) -> None:
     store.write(*joining.changes(), sync=False)
     joining.written()
+
+
+def test_what_detectors_knew_leaves_the_state_with_them() -> None:
+    store = MemoryStore()
+    joining, _, _ = opened(store, config(ADWIN, DetectorConfig(kind="ddm", on=["error"])))
+    flip(joining)
+    save(joining, store)
+    stored = {key: store.get(key) for space in (CONCEPT, STREAMS) for key, _ in store.scan(space)}
+    assert len(stored) == 2
+    fewer, _, _ = opened(store, config(ADWIN))
+    save(fewer, store)
+    (key,) = [key for key, _ in store.scan(STREAMS)]
+    assert b"ddm" in (stored[key] or b"")
+    assert b"ddm" not in (store.get(key) or b"")
+    none, _, _ = opened(store, config())
+    save(none, store)
+    assert not [key for space in (CONCEPT, STREAMS) for key, _ in store.scan(space)]
 
 
 def test_a_change_is_found_minutes_after_its_labels_and_history_hears_of_it(tmp_path: Path) -> None:

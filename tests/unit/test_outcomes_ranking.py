@@ -11,12 +11,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
+from detectors.performance import RankingTable
 from monitor.config.model import ModelConfig
 from monitor.config.root import LimitsConfig
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import MOST_LISTED, Schema, item_column, relevance_column
 from monitor.events import HOUR, MINUTE, Records
+from monitor.evidence.learnt import Learnt
+from monitor.evidence.outcome_streams import outcome_streams
+from monitor.evidence.readout import Readout
 from monitor.outcomes.evaluation import Evaluation
+from monitor.outcomes.judges import RankingJudge
 from monitor.truth import Truth, relevance_of
 from monitor.views import PerformanceView
 from tests.config_files import examined, minimal
@@ -132,6 +137,12 @@ def test_an_item_that_was_chosen_counts_where_it_stands_in_the_list() -> None:
     assert view.running["recall_at_3"].value == pytest.approx((found & (place < 3)).mean(), abs=1e-9)
     gain = np.where(found & (place < 5), 1 / np.log2(np.maximum(place, 0) + 2), 0)
     assert view.running["ndcg_at_5"].value == pytest.approx(gain.mean(), abs=1e-9)
+
+
+def test_evidence_has_nothing_to_gather_of_lists() -> None:
+    readout = Readout(RankingJudge(RankingTable()))
+    assert readout.size == 1
+    assert list(outcome_streams(readout, Learnt("x", readout.size), "1")) == []
 
 
 def test_relevance_survives_packing() -> None:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from detectors.fixed import Fixed, deviations
 from detectors.performance.averages import _each, _slopes, _weights
 from detectors.performance.confusion import _kappa, _matthews
 from detectors.performance.curves import Curve
 from detectors.performance.estimate import Estimate, compare
-from detectors.performance.fixed import Fixed, deviations
 from detectors.performance.intervals import bounded, log_normal, normal, proportion, score_interval, wilson, z_of
 from detectors.performance.logarithm import natural_log
 from detectors.rate import newcombe

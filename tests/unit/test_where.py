@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from sklearn import metrics as oracle
 
 from monitor.config.model import SliceConfig
 from monitor.config.where import Where, WhereError
-from monitor.events import HOUR, Batch
+from monitor.events import HOUR, Batch, Column
 from monitor.outcomes.evaluation import Evaluation
 from monitor.reference.builder import BuildSettings, build_reference
 from tests.config_files import examined, minimal
@@ -22,34 +24,42 @@ from tests.outcomes_ground import BEGIN, Life, config_of, logs_of
 VALUES = [-1.0, 0.0, 1.5, float("nan")]
 TEXTS = ["de", "fr", "1", None]
 ROWS = list(itertools.product(VALUES, TEXTS))
-COLUMNS = {"a": np.array([value for value, _ in ROWS]), "c": [text for _, text in ROWS]}
-LEAVES = [
-    ("a > 0", lambda a, c: a > 0), ("a <= 1.5", lambda a, c: a <= 1.5), ("0 < a", lambda a, c: a > 0),
-    ("-1 <= a < 1", lambda a, c: -1 <= a < 1), ("a == 1.5", lambda a, c: a == 1.5), ("a in [0, -1]", lambda a, c: a <= 0),
-    ('c == "de"', lambda a, c: c == "de"), ('c != "de"', lambda a, c: c != "de"), ("c == 1", lambda a, c: c == "1"),
-    ('c in ["de", "fr"]', lambda a, c: c in {"de", "fr"}), ('c not in ("de",)', lambda a, c: c != "de"),
-]  # fmt: skip
+COLUMNS: dict[str, Column] = {"a": np.array([value for value, _ in ROWS]), "c": [text for _, text in ROWS]}
+LEAVES: list[tuple[str, str, Callable[[Any], bool]]] = [
+    ("a > 0", "a", lambda x: x > 0),
+    ("a <= 1.5", "a", lambda x: x <= 1.5),
+    ("0 < a", "a", lambda x: x > 0),
+    ("-1 <= a < 1", "a", lambda x: -1 <= x < 1),
+    ("a == 1.5", "a", lambda x: x == 1.5),
+    ("a in [0, -1]", "a", lambda x: x <= 0),
+    ('c == "de"', "c", lambda x: x == "de"),
+    ('c != "de"', "c", lambda x: x != "de"),
+    ("c == 1", "c", lambda x: x == "1"),
+    ('c in ["de", "fr"]', "c", lambda x: x in {"de", "fr"}),
+    ('c not in ("de",)', "c", lambda x: x != "de"),
+]
+"""Text, the column it looks at, and what it says of a cell that is there."""
 
 
-def truth(tree: object, a: float, c: str | None) -> bool | None:
-    """Return Kleene's truth of a tree of leaves for one row."""
-    kind, *parts = tree  # type: ignore[misc]  # a tuple
+def truth(tree: Any, row: Mapping[str, Any]) -> bool | None:
+    """Return Kleene's truth of a tree of leaves for one row; ``None`` where it is not known."""
+    kind, *parts = tree
     if kind == "leaf":
-        text, test = LEAVES[parts[0]]
-        missing = c is None if text.startswith("c") else np.isnan(a)
-        return None if missing else bool(test(a, c))
-    found = [truth(part, a, c) for part in parts]
+        _, name, test = LEAVES[parts[0]]
+        missing = row[name] is None or row[name] != row[name]
+        return None if missing else test(row[name])
+    found = [truth(part, row) for part in parts]
     if kind == "not":
         return None if found[0] is None else not found[0]
-    if kind == "and":
-        return False if False in found else None if None in found else True
-    return True if True in found else None if None in found else False
+    decisive = kind == "or"
+    return decisive if decisive in found else None if None in found else not decisive
 
 
-def spelled(tree: object) -> str:
-    kind, *parts = tree  # type: ignore[misc]  # a tuple
+def spelled(tree: Any) -> str:
+    kind, *parts = tree
     if kind == "leaf":
-        return LEAVES[parts[0]][0]
+        text, _, _ = LEAVES[parts[0]]
+        return text
     if kind == "not":
         return f"not ({spelled(parts[0])})"
     return f" {kind} ".join(f"({spelled(part)})" for part in parts)
@@ -64,17 +74,17 @@ TREES = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(TREES)
-def test_an_expression_means_what_each_row_says(tree: object) -> None:
+def test_an_expression_means_what_each_row_says(tree: Any) -> None:
     found = Where.parse(spelled(tree)).of(COLUMNS, {}, len(ROWS)).tolist()
     for (a, c), said in zip(ROWS, found, strict=True):
-        expected = truth(tree, a, c)
+        expected = truth(tree, {"a": a, "c": c})
         assert np.isnan(said) if expected is None else said == float(expected), (spelled(tree), a, c)
 
 
 def test_odd_names_stand_in_backticks_and_types_that_do_not_fit_are_unknown() -> None:
     where = Where.parse("`total amount` > 3 and flag == true")
     assert where.names == ("total amount", "flag")
-    columns = {"total amount": np.array([4.0, 4.0, 2.0]), "flag": ["true", "false", None]}
+    columns: dict[str, Column] = {"total amount": np.array([4.0, 4.0, 2.0]), "flag": ["true", "false", None]}
     assert where.of(columns, {}, 3).tolist() == [1.0, 0.0, 0.0]
     for text in ("c > 3", 'a == "x" and b > 1', "z < 1"):
         assert not (Where.parse(text).of(COLUMNS, {}, len(ROWS)) == 1).any()
@@ -83,7 +93,7 @@ def test_odd_names_stand_in_backticks_and_types_that_do_not_fit_are_unknown() ->
 @pytest.mark.parametrize(
     "text",
     [
-        "", "a", "a >", "a > b", "1 < 2", "a + 1 > 2", "f(a) > 1", "a.b > 1", "a[0] > 1", "__import__('os')", "a > 1e999",
+        "", "a", "a >", "a > b", "1 < 2", "a + 1 > 2", "f(a) > 1", "a.b > 1", "a[0] > 1", "open(1)", "a > 1e999",
         "a is 1", "a in 3", "a in [b]", 'a > "x"', "a > None", "`a > 1", "a > 1; b", "lambda: 1", "a := 3", "not a",
         "a if b else c", " and ".join(["a > 1"] * 300), "(" * 500 + "a > 1" + ")" * 500,
     ],
@@ -126,8 +136,7 @@ def test_a_reference_counts_the_part_and_has_no_column_of_it() -> None:
         "m", "prediction", [f"i{n}" for n in range(rows)], [""] * rows, times, times, np.arange(rows), columns
     )
     slices = (SliceConfig(name="high", where="amount > 1000", min_samples=10),)
-    settings = BuildSettings(model="m", slices=slices)
-    reference = build_reference(settings, lambda: [batch], source="test")
+    reference = build_reference(BuildSettings(model="m", slices=slices), lambda: [batch], source="test")
     assert set(reference.columns) == {"amount", "score"}
     (key,) = [key for key in reference.crosses if key[1] == ""]
     assert key[0] == ("where:high",)
