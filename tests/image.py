@@ -86,7 +86,7 @@ def try_out(folder: Path) -> None:
                     ["driftline", "dashboards", "render", "--out", "grafana"]):  # fmt: skip
         done = subprocess.run(command, cwd=work, env=environ, capture_output=True, text=True, check=True)
         sys.stdout.write(f"$ {' '.join(command)}: {len(done.stdout)} characters\n")
-    listing = [folder / "opt/bin/python", "-m", "pip", "list", "--format", "freeze"]
+    listing: list[str | Path] = [folder / "opt/bin/python", "-m", "pip", "list", "--format", "freeze"]
     packages = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
     size = sum(file.stat().st_size for file in (folder / "opt").rglob("*") if file.is_file() and not file.is_symlink())
     sys.stdout.write(f"{len(packages)} packages, {size >> 20} MiB\n")

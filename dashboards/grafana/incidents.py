@@ -36,8 +36,8 @@ class Incident:
 def incidents(results: Iterable[WindowResult]) -> list[Incident]:
     """Return the incidents in evaluated windows, by start.
 
-    Windows that follow one another and are in drift make one incident, whatever columns are in it. The last window
-    being in drift, the incident lasts.
+    An incident begins with a window in drift and ends with the first that neither drifts nor warns; whatever columns
+    drift meanwhile belong to it. Evidence says ``drift`` once, and warns until the monitor has recovered.
     """
     whole = [result for result in results if not result.slice]
     found = [
@@ -72,11 +72,12 @@ def _runs(
         start: int | None = None
         columns: dict[str, None] = {}
         for result in sorted(track, key=lambda one: one.start):
-            drifted = [one.column for one in result.findings if counts(one) and one.status == "drift"]
+            told = [one for one in result.findings if counts(one)]
+            drifted = [one.column for one in told if one.status == "drift"]
             if drifted and start is None:
                 start, columns = result.start, {}
             columns.update(dict.fromkeys(drifted))
-            if not drifted and start is not None:
+            if start is not None and not any(one.status in {"drift", "warn"} for one in told):
                 found.append(Incident(kind, model, version, start, result.start, _text(head, model, version, columns)))
                 start = None
         if start is not None:

@@ -37,5 +37,5 @@ def vertex(column: Column) -> Verdict:
     used = np.flatnonzero(column.reference + column.window)
     edges = np.linspace(column.values[used[0]], column.values[used[-1]], 11)
     groups = np.clip(np.searchsorted(edges, column.values, side="right") - 1, 0, 9)
-    p, q = (np.bincount(groups, part, 10) for part in column.shares)
+    p, q = (np.bincount(groups, part, 10).astype(np.float64) for part in column.shares)
     return by_distance("jensen_shannon_divergence", jensen_shannon(p, q, 2.0), _VERTEX, reached=False)

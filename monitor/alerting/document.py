@@ -1,4 +1,4 @@
-"""``docs/reference/alerts.md``, written from the built-in rules so that it cannot go stale."""
+"""``docs/reference/alert-rules.md``, written from the built-in rules so that it cannot go stale."""
 
 from __future__ import annotations
 

@@ -47,8 +47,10 @@ class DeskError(Exception):
 class AlertDesk(Protocol):
     """What commands can ask for."""
 
-    where: str
-    """For people: the address, or the folder of the state."""
+    @property
+    def where(self) -> str:
+        """For people: the address, or the folder of the state."""
+        ...
 
     def alerts(self) -> dict[str, Any]:
         """Return what fires, as the API has it."""

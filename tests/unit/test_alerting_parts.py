@@ -301,4 +301,4 @@ def test_what_is_wrong_with_a_receiver_is_told_by_its_key() -> None:
 
 
 def test_the_reference_of_alerts_is_up_to_date() -> None:
-    assert (ROOT / "docs/reference/alerts.md").read_text(encoding="utf-8") == document.render()
+    assert (ROOT / "docs/reference/alert-rules.md").read_text(encoding="utf-8") == document.render()

@@ -12,15 +12,14 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from typer.main import get_command
 
 from dashboards.grafana.committed import FOLDER
 from dashboards.grafana.render import render
-from monitor.cli import app
 from monitor.config.load import load
 from tests.image import instructions
 from tests.json_schema import errors
 from tests.prometheus import find_tool
+from tests.shown import is_command, yaml
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -29,23 +28,11 @@ RULES = DEPLOY / "prometheus/rules/driftline.yaml"
 DOCKERFILE = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8")
 
 
-def yaml(path: Path) -> Any:
-    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-
-
 def loads(config: Any, folder: Path) -> None:
     """Check a configuration as the service would."""
     file = folder / "driftline.yaml"
     YAML().dump(config, file)
     load(file, {"KAFKA": "kafka:9092"}, needs_references=False)
-
-
-def is_command(words: list[str]) -> None:
-    """Check that the command line takes these words."""
-    command = get_command(app)
-    context = command.make_context("driftline", list(words), resilient_parsing=True)
-    name, found, rest = command.resolve_command(context, list(words))  # type: ignore[attr-defined]
-    found.make_context(name, rest, parent=context)
 
 
 def test_the_chart_carries_the_rules_and_the_dashboards() -> None:
@@ -101,7 +88,7 @@ def test_helm_renders_what_kubernetes_would_take(tmp_path: Path) -> None:
 
 def _rendered(helm: str) -> list[Any]:
     switches = "serviceMonitor.enabled=true,prometheusRule.enabled=true,dashboards.enabled=true,secrets={kafka}"
-    command = [helm, "template", "x", CHART, "--kube-version", "1.32.0", "--set", switches]
+    command: list[str | Path] = [helm, "template", "x", CHART, "--kube-version", "1.32.0", "--set", switches]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [document for document in YAML(typ="safe").load_all(done.stdout) if document]
 
@@ -161,9 +148,11 @@ def test_compose_provisions_what_the_command_renders(tmp_path: Path) -> None:
 def test_prometheus_and_alertmanager_take_their_files(promtool: str, tmp_path: Path) -> None:
     config = (DEPLOY / "compose/prometheus.yml").read_text()
     (tmp_path / "prometheus.yml").write_text(config.replace("/etc/prometheus/rules", str(RULES.parent)))
-    for command in ([promtool, "check", "config", tmp_path / "prometheus.yml"],
-                    [find_tool("amtool", "prometheus-alertmanager"), "check-config",
-                     DEPLOY / "compose/alertmanager.yml"]):  # fmt: skip
+    commands: tuple[list[str | Path], ...] = (
+        [promtool, "check", "config", tmp_path / "prometheus.yml"],
+        [find_tool("amtool", "prometheus-alertmanager"), "check-config", DEPLOY / "compose/alertmanager.yml"],
+    )
+    for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     alerts = {rule["alert"] for group in yaml(RULES)["groups"] for rule in group["rules"] if "alert" in rule}

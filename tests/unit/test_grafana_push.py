@@ -151,8 +151,9 @@ def test_windows_in_a_row_are_one_incident() -> None:
     quiet, drifted = finding("a", "evidence"), finding("a", "evidence", "drift")
     other = finding("b.missing", "evidence_page", "drift")
     changed = finding("accuracy", "performance_change", "drift")
+    warns = finding("a", "evidence", "warn")
     found = incidents([
-        result(0, quiet), result(1, drifted), result(2, drifted, other), result(3, quiet), result(4, drifted),
+        result(0, warns), result(1, drifted), result(2, warns, other), result(3, quiet), result(4, drifted),
         result(1, finding("a", "psi", "drift"), window="fast"), result(2, changed, window="daily:outcomes"),
         result(6, quiet, version="2"),
     ])  # fmt: skip

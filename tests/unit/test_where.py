@@ -59,7 +59,7 @@ def spelled(tree: Any) -> str:
     kind, *parts = tree
     if kind == "leaf":
         text, _, _ = LEAVES[parts[0]]
-        return text
+        return str(text)
     if kind == "not":
         return f"not ({spelled(parts[0])})"
     return f" {kind} ".join(f"({spelled(part)})" for part in parts)
