@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import alarms, counting, end_to_end, footprint
+from benchmarks import alarms, alerting, counting, end_to_end, footprint
 from benchmarks.report import RESULTS, Section, write
 
 SECTIONS: Final[dict[str, Callable[[], Section]]] = {
@@ -14,6 +14,7 @@ SECTIONS: Final[dict[str, Callable[[], Section]]] = {
     "b": end_to_end.run,
     "c": footprint.run,
     "d": alarms.run,
+    "e": alerting.run,
 }
 
 
