@@ -70,6 +70,7 @@ class Alerting:
         """Read once, write, judge, let the alerts work, and let time pass."""
         self.pipeline.step(0)
         self.pipeline.checkpoint()
+        self.desk.touch()
         self.desk.turn()
         self.clock.wind(seconds)
 

@@ -101,5 +101,5 @@ def _audit(found: Delivery) -> Html | None:
         for one in found.audit[:_LINES]
     ]  # fmt: skip
     heads = ("When (UTC)", "Who", "What", "Of", "Detail")
-    return card("Audit", more(f"The latest {count(len(rows))} changes", table(heads, rows, caption="Audit")),
+    return card("Audit", more(f"The latest ({count(len(rows))})", table(heads, rows, caption="Audit")),
                 id_="audit", note="Whoever changed something, and what the service changed by itself.")  # fmt: skip

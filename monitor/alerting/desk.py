@@ -6,6 +6,7 @@ The pipeline never waits for it. Receivers have threads of their own below it, s
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -20,8 +21,8 @@ from monitor.views import AlertsView
 
 log = structlog.get_logger(__name__)
 _TURN: Final = 1.0
-_DRAWN_EVERY: Final = 1_000_000
-"""Microseconds between two pictures, however much happens."""
+_DRAWN_EVERY: Final = 1.0
+"""Seconds between two pictures, however much happens."""
 _PATIENCE: Final = 20.0
 
 
@@ -49,6 +50,7 @@ class Desk:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._drawn = -1
+        self._drawn_at = float("-inf")
         self._troubled = False
 
     @property
@@ -73,7 +75,7 @@ class Desk:
 
     def touch(self) -> None:
         """Draw the picture anew at the next turn: somebody changed something from elsewhere."""
-        self._drawn = -1
+        self._drawn, self._drawn_at = -1, float("-inf")
         self._awake.set()
 
     def turn(self) -> None:
@@ -120,7 +122,7 @@ class Desk:
                 self._stopping.wait(0.05)
 
     def _draw(self) -> None:
-        now, changes = self._clock(), self.engine.changes
-        if changes != self._drawn and not 0 <= now - self.view.taken_at < _DRAWN_EVERY:
-            self._drawn = changes
-            self.view = alerts_view(self.engine, self.mode, now)
+        now, changes = time.monotonic(), self.engine.changes
+        if changes != self._drawn and now - self._drawn_at >= _DRAWN_EVERY:
+            self._drawn, self._drawn_at = changes, now
+            self.view = alerts_view(self.engine, self.mode, self._clock())

@@ -186,6 +186,8 @@ class Play:
                 pipeline.judge()
         self.ending()
         pipeline.finish()
+        if self.desk is not None:
+            self.desk.touch()
         self._judge()
 
     def _rest(self, pipeline: Pipeline) -> None:
@@ -209,6 +211,8 @@ class Play:
         pipeline.checkpoint()
         self.ending()
         pipeline.finish()
+        if self.desk is not None:
+            self.desk.touch()
         self._judge()
 
 

@@ -29,7 +29,7 @@ from monitor.views import (
     WindowView,
 )
 from tests.browser import labelled
-from tests.example_view import NOW, UGLY
+from tests.example_view import NOW, UGLY, alerts
 
 DETECTORS = ("psi", "ks", "missing_rate", "unseen_rate")
 HOSTILE = (
@@ -165,7 +165,8 @@ def crowd(
         if number == 0:
             known = _judged(name, versions[-1], names, latest, past)
         shown.append(model(name, latest, versions if number == 0 else versions[:1], **known))
-    return view(shown), past
+    told = alerts("PerformanceDrop", "EvidenceAlarm", "FeatureDrift", "ScoreDrift", "LabelsStopped")
+    return replace(view(shown), alerts=told), past
 
 
 def _judged(
@@ -245,4 +246,5 @@ def hostile() -> tuple[View, list[WindowResult]]:
     seen = view(shown)
     inputs = tuple(InputView(text, 0, 1, 2) for text in texts)
     counters = {(text, f"rejected:{text}"): 1 for text in texts}
-    return View(seen.taken_at, seen.started_at, "<b>", "<i>", seen.models, inputs, counters, 1), past
+    told = alerts(*texts)
+    return View(seen.taken_at, seen.started_at, "<b>", "<i>", seen.models, inputs, counters, 1, told), past
