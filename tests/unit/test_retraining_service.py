@@ -340,7 +340,11 @@ def test_reports_are_whole_and_bounded(tmp_path: Path) -> None:
     report = ReportConfig(schedule="0 8 * * mon", folder=str(tmp_path), format="md", keep=2)
     for day in range(5):
         (tmp_path / f"driftline-2026-01-0{day + 1}T0800Z.md").write_text("old")
-    made = write_report(report, lambda _, path: path.write_text("new") and None)
+
+    def writes(_: ReportConfig, path: Path) -> None:
+        path.write_text("new")
+
+    made = write_report(report, writes)
     assert made is not None
     assert [path.read_text() for path in sorted(tmp_path.glob("*.md"))] == ["old", "new"]
 
