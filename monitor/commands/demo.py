@@ -14,9 +14,10 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
+from monitor.commands.retrain import Place, decide
 from monitor.commands.run import fingerprint
 from monitor.config.root import Config, LogConfig
-from monitor.demo.epilogue import epilogue
+from monitor.demo.epilogue import epilogue, latest_proposal, proposal
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import create_topic
 from monitor.demo.play import LABELS, TOPIC, Play
@@ -26,11 +27,12 @@ from monitor.events import DAY
 from monitor.logs import configure
 from monitor.metrics import make_registry
 from monitor.pipeline import Pipeline
+from monitor.retraining.keeper import RetrainingKeeper
 from monitor.server import Server
 from monitor.snapshot import Snapshots
 from monitor.sources.build import build_source
 from monitor.sources.memory import MemorySource
-from monitor.views import AlertsView, ViewHolder
+from monitor.views import AlertsView, View, ViewHolder
 
 NOT_FOUND = 1
 _SECONDS_A_FRAME = 0.25
@@ -68,6 +70,11 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
                 create_topic([bootstrap], topic)
             pipeline = play.attach(config, build_source(config))
         site = Site(config, pipeline, lambda: None if play.desk is None else play.desk.view)
+        if play.desk is not None:
+            site.keep_proposals(
+                RetrainingKeeper(config, play.folder, play.desk.engine.store, site.view, clock=play.clock)
+            )
+            play.desk.beside.append(site.turn)
         console.print(f"Page: http://127.0.0.1:{site.server.port}/  metrics: /metrics", highlight=False)
         play.frames, play.ending = site.showing(screen), site.keep
         try:
@@ -79,14 +86,15 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
             console.print(closing(play.ledger))
             for part in () if play.desk is None else epilogue(play.desk):
                 console.print(part)
-            site.refresh_alerts()
+            waits = sys.stdout.isatty() if serve is None else serve
+            site.conclude(console, play, approve=not waits)
             seconds = time.monotonic() - play.began
             console.print(f"{play.records:,} records in {seconds:.0f} s, {play.rate:,.0f} a second.")
-            if sys.stdout.isatty() if serve is None else serve:
+            if waits:
                 console.print(f"Look at http://127.0.0.1:{site.server.port}/ – Ctrl-C ends it.", highlight=False)
-                site.stay()
+                site.stay(play)
         finally:
-            site.server.stop()
+            site.close()
             play.close()
             pipeline.close()
     return verdict(play.ledger)
@@ -158,6 +166,7 @@ class Site:
         self._holder = ViewHolder()
         self._snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=alerts)
         self._alerts = alerts
+        self._keeper: RetrainingKeeper | None = None
         self._refreshed = 0.0
         registry, _ = make_registry(self._holder, config.limits.max_series, config.metrics.export)
         self.server = Server(config.http, registry, self._holder, self)
@@ -185,16 +194,51 @@ class Site:
         self._holder.swap(self._snapshots.take(self._pipeline))
 
     def refresh_alerts(self) -> None:
-        """Show the alerts as they are now, beside what is shown of the pipeline."""
+        """Show the alerts and proposals as they are now, beside what is shown of the pipeline."""
         shown = self._holder.current
         if shown is not None:
-            self._holder.swap(replace(shown, alerts=self._alerts()))
+            retraining = None if self._keeper is None else self._keeper.picture
+            self._holder.swap(replace(shown, alerts=self._alerts(), retraining=retraining))
 
-    @staticmethod
-    def stay() -> None:
-        """Wait for Ctrl-C."""
+    def view(self) -> View | None:
+        """Return what is shown now."""
+        return self._holder.current
+
+    def keep_proposals(self, keeper: RetrainingKeeper) -> None:
+        """Show proposals to retrain, and let them be decided on over HTTP."""
+        self._keeper = keeper
+        self._snapshots.retraining = lambda: keeper.picture
+        self.server.retraining.open(keeper)
+
+    def turn(self) -> None:
+        """Let proposals have their turn."""
+        if self._keeper is not None:
+            self._keeper.turn()
+
+    def conclude(self, console: Console, play: Play, *, approve: bool) -> None:
+        """Print the proposal that the alerts led to; have it approved as by the command line if nobody else will."""
+        state = play.folder / "state"
+        found = None if self._keeper is None else latest_proposal(self._keeper)
+        if found is not None:
+            for part in proposal(found, state):
+                console.print(part, highlight=False, soft_wrap=True)
+            if approve and found.state == "awaiting_approval":
+                decide(Place(play.folder / "driftline.yaml", {}, state), "approve", found.id, "the demo is over")
+                play.judge()
+        self.refresh_alerts()
+
+    def stay(self, play: Play) -> None:
+        """Wait for Ctrl-C; meanwhile proposals may be decided on."""
         try:
             while True:
                 time.sleep(1)
+                play.judge()
+                self.refresh_alerts()
         except KeyboardInterrupt:
             return
+
+    def close(self) -> None:
+        """Let go of the port and of what requests."""
+        self.server.stop()
+        if self._keeper is not None:
+            self._keeper.close()

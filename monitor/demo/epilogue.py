@@ -1,19 +1,25 @@
-"""What the demo ends with: its alerts, in the order in which they came."""
+"""What the demo ends with: its alerts, in the order in which they came, and the retraining that they led to."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from alerts.retraining.states import Proposal
 from monitor.alerting.desk import Desk
 from monitor.demo.screen import clock
+from monitor.retraining.keeper import RetrainingKeeper
 from monitor.views import AlertChangeView
 
 _SHOWN = 24
+_ALERTS = 4
+_SHORT = 12
 _RANKS = {"page": 0, "warn": 1, "info": 2}
 _STYLES = {"page": "bold red", "warn": "yellow", "info": "dim"}
 
@@ -21,6 +27,27 @@ _STYLES = {"page": "bold red", "warn": "yellow", "info": "dim"}
 def epilogue(desk: Desk) -> Iterator[RenderableType]:
     """Yield what is printed after the closing table."""
     yield timeline(desk.view.changes)
+
+
+def latest_proposal(keeper: RetrainingKeeper) -> Proposal | None:
+    """Return the proposal that waits for a person, otherwise the latest; ``None`` when there is none."""
+    found = keeper.desk.proposals()
+    return next((one for one in found if one.state == "awaiting_approval"), found[0] if found else None)
+
+
+def proposal(one: Proposal, state: Path) -> Iterator[RenderableType]:
+    """Yield what was proposed, what it rests on, and how it is approved."""
+    evidence = json.loads(one.evidence)
+    labels, alerts = evidence.get("labels", {}), evidence.get("alerts", [])
+    yield Text(f"Proposed on {clock(one.created_at)}, as a dry run: retrain {one.model}.", style="bold")
+    for alert in alerts[:_ALERTS]:
+        yield Text(f"  {alert['rule']}: {alert.get('explanation') or alert.get('column', '')}")
+    if labels.get("matured") is not None:
+        yield Text(f"  {labels['matured']:,} labels have matured; all limits are met.")
+    if one.state == "awaiting_approval":
+        yield Text(f"  driftline retrain approve {one.id[:_SHORT]} --state {state}")
+    else:
+        yield Text(f"  It is {one.state.replace('_', ' ')}{f': {one.outcome}' if one.outcome else ''}.")
 
 
 @dataclass(slots=True)

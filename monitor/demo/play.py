@@ -72,6 +72,10 @@ models:
       - {{kind: psi, on: [features, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
       - {{kind: ks, on: [numeric, score], warn: 0.05, alert: 0.1, alpha: 0.0001}}
       - {{kind: rate, on: [quality, flagged], warn: 0.01, alert: 0.02, alpha: 0.0001}}
+    retraining:
+      when: "performance drop or calibration"
+      target: {{kind: webhook, url: "https://pipelines.example/retrain"}}
+      guardrails: {{lapses_after: 365d}}
 alerts: {{mode: prometheus_only, late_delivery: 3650d}}
 state: {{path: "{folder}/state", generation_every: 1h}}
 http: {{listen: "{host}:{port}"}}
@@ -151,7 +155,7 @@ class Play:
         if self.desk is not None:
             self.desk.close()
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
         """Let the alerts work."""
         if self.desk is not None:
             self.desk.turn()
@@ -179,7 +183,7 @@ class Play:
             while pipeline.step(0):
                 pass
             pipeline.checkpoint()
-            self._judge()
+            self.judge()
             if number * _AT_ONCE > self.stream.end + DAY:
                 self._rest(pipeline)
             if number * _AT_ONCE % _JUDGED_EVERY == 0:
@@ -188,7 +192,7 @@ class Play:
         pipeline.finish()
         if self.desk is not None:
             self.desk.touch()
-        self._judge()
+        self.judge()
 
     def _rest(self, pipeline: Pipeline) -> None:
         """Hold up no label by predictions that have ended, as the service does after a minute without any."""
@@ -207,13 +211,13 @@ class Play:
                 self.records += pipeline.step(0.2)
                 if pipeline.due():
                     pipeline.checkpoint()
-                    self._judge()
+                    self.judge()
         pipeline.checkpoint()
         self.ending()
         pipeline.finish()
         if self.desk is not None:
             self.desk.touch()
-        self._judge()
+        self.judge()
 
 
 def _written(entry: tuple[str, DemoRecord]) -> int:

@@ -341,10 +341,10 @@ def test_reports_are_whole_and_bounded(tmp_path: Path) -> None:
     for day in range(5):
         (tmp_path / f"driftline-2026-01-0{day + 1}T0800Z.md").write_text("old")
 
-    def write(_: ReportConfig, path: Path) -> None:
+    def writes(_: ReportConfig, path: Path) -> None:
         path.write_text("new")
 
-    made = write_report(report, write)
+    made = write_report(report, writes)
     assert made is not None
     assert [path.read_text() for path in sorted(tmp_path.glob("*.md"))] == ["old", "new"]
 
