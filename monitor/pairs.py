@@ -97,8 +97,10 @@ class Pairs:
 
     def take(self, batches: Sequence[Batch]) -> Batch | None:
         """Return the predictions that these halves complete; all are of one run of records."""
+        if not batches:
+            return None
         completed: list[tuple[_Half, _Half]] = []
-        self._changed = self._changed or bool(batches)
+        self._changed = True
         for half in _in_order(batches):
             self.counters[SEEN] += 1
             self._newest = max(self._newest, half.time)

@@ -126,6 +126,7 @@ def view(*models: ModelView, **fields: Any) -> View:
     counters = {
         ("", "records"): 1010, ("", "unmatched"): 4, ("fraud", "on_time"): 990, ("fraud", "late"): 10,
         ("fraud", "rejected:too_late"): 2, ("fraud", "rejected:future_time"): 3, ("", "rejected:not_json"): 1,
+        ("fraud", "pair:paired"): 8,
         ("", "lost_records"): 7, ("", "gaps"): 1, ("fraud", "decode_fallback"): 5,
     }  # fmt: skip
     plain = View(

@@ -134,6 +134,12 @@ def test_the_same_pairs_whatever_the_batches_checkpoints_and_crashes(log: list[H
     assert counts["seen"] == sum(counts[name] for name in OUTCOMES) + pairs.waiting
 
 
+def test_a_run_without_halves_changes_nothing() -> None:
+    pairs, _ = Pairs.load(CONFIG, 0, MemoryStore())
+    assert pairs.take([]) is None
+    assert pairs.changes() == ({}, [])
+
+
 def test_halves_of_another_mapping_are_left_behind() -> None:
     store = MemoryStore()
     pairs, lost = Pairs.load(CONFIG, 0, store)
