@@ -22,7 +22,8 @@ def change(
 def test_alerts_of_one_name_and_column_are_one_line() -> None:
     past = [
         change(1, "firing"), change(2, "firing", window="daily"), change(3, "resolved"),
-        change(4, "firing", column="car"), change(5, "resolved", window="daily"), change(6, "resolved", column="car"), change(7, "firing", column="car"),
+        change(4, "firing", column="car"), change(5, "resolved", window="daily"),
+        change(6, "resolved", column="car"), change(7, "firing", column="car"),
     ]  # fmt: skip
     age, car = lines(past[::-1])
     assert (age.column, age.began, age.ended, age.times) == ("age", HOUR, 5 * HOUR, 2)
