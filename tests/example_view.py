@@ -23,8 +23,12 @@ from monitor.views import (
     JoinView,
     LearningView,
     ModelView,
+    PauseView,
     PerformanceView,
+    ProposalView,
     ReceiverView,
+    RetrainedModelView,
+    RetrainingView,
     SilenceView,
     StrangerView,
     View,
@@ -168,6 +172,22 @@ def alerts(*names: str, **fields: Any) -> AlertsView:
     return replace(plain, **fields)
 
 
+def retraining(*texts: str) -> RetrainingView:
+    """Return a model that is proposed for retraining, and one that was retrained, for each text."""
+    proposals = tuple(
+        ProposalView(
+            f"p{n}", "fraud", "payments", text, "condition", text, state, NOW - HOUR, NOW - 2 * HOUR, False, "webhook",
+            {"alerts": [text]}, requested_at=NOW - HOUR, run=text, outcome=text, problem=text,
+        )
+        for n, text in enumerate(texts)
+        for state in ("awaiting_approval", "done")
+    )  # fmt: skip
+    return RetrainingView(
+        NOW, (RetrainedModelView("fraud", "payments", "performance drop", dry_run=False, approval=True),), proposals,
+        (PauseView("fraud", NOW, "ada", "a holiday"),), {("fraud", "proposed"): 1},
+    )  # fmt: skip
+
+
 def full_view() -> View:
     """Return a view that has every kind of series, ugly labels among them."""
     findings = tuple(
@@ -200,4 +220,4 @@ def full_view() -> View:
     )
     shown = model(whole, gathered, *slices, performance=outcomes, evidence=fleets)
     told = alerts("FeatureDrift", *UGLY)
-    return view(shown, learning, ugly, dead_letters_pending=2, alerts=told)
+    return view(shown, learning, ugly, dead_letters_pending=2, alerts=told, retraining=retraining(*UGLY))

@@ -69,7 +69,7 @@ models:
         "driftline.yaml:7:5: models[0].name: is missing [E105]",
         "driftline.yaml:7:5: models[0].nmae: unknown key; did you mean name? [E104]",
         (
-            "driftline.yaml:8:11: models[0].task: not one of: binary_classification, multiclass, regression; "
+            "driftline.yaml:8:11: models[0].task: not one of: binary_classification, multiclass, regression, ranking; "
             "did you mean binary_classification? [E106]"
         ),
         (
