@@ -30,6 +30,7 @@ _MOST_OF_PAIR: Final = 50
 _WEEK: Final = 7 * DAY
 _HUGE: Final = 31 * DAY
 _CONCEPT: Final = "concept"
+_CHALLENGER: Final = "challenger"
 _MOST_PANES: Final = 20_000
 
 
@@ -197,6 +198,8 @@ def check_windows(windows: Mapping[str, WindowConfig]) -> Iterator[Complaint]:
     for name, window in windows.items():
         if name == _CONCEPT:
             yield Complaint((name,), "is the name of the hours of concept detectors", "choose another", WRONG_VALUE)
+        if name == _CHALLENGER:
+            yield Complaint((name,), "is the name of comparisons with a champion", "choose another", WRONG_VALUE)
         if name == EVIDENCE:
             yield Complaint((name,), "is the name of evidence windows", "choose another", WRONG_VALUE)
         found = tuple(_check_lengths(window))
