@@ -31,7 +31,6 @@ MODEL = {"name": "m", "predictions": {"topic": "p", "map": {"features": "value.f
 LABELLED = MODEL | {
     "positive_class": 1, "predictions": {"topic": "p", "map": {
         "id": "value.id", "time": "value.ts", "features": "value.f", "score": "value.s"}},
-    "decision": "score >= 0.5",
     "labels": {"topic": "l", "matures_after": "1d", "map": {"id": "value.id", "time": "value.at", "label": "value.y"}},
 }  # fmt: skip
 SIGNING = "whsec_" + b64encode(bytes(range(32))).decode()
