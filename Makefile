@@ -54,6 +54,7 @@ check: lint types contracts test ## all that must be green
 
 bench: $(VENV)/.dev ## speed and memory beside the peers; rewrites benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m monitor.commands.manual sizing > docs/sizing.md
 
 soak: $(VENV)/.dev ## the crash test over two million records
 	SOAK=1 $(BIN)/python -m pytest -q -s tests/crash/test_kill.py

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from monitor.alerting.desk import Desk
+from monitor.alerting.opening import open_desk
 from monitor.config.load import load
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
@@ -28,6 +30,7 @@ from monitor.snapshot import Snapshots
 from monitor.sources.memory import Item, MemorySource
 from monitor.sources.port import TopicPartition
 from monitor.views import ViewHolder
+from tests.prometheus import eventually
 
 BEGIN = 1_793_577_600_000_000
 """2026-11-02T00:00:00Z, a Monday."""
@@ -85,6 +88,12 @@ models:
     evidence: {{window: 6h}}
     windows: {{fast: {{size: 6h, lateness: 1m, min_samples: 20}}}}
     performance: {{window: fast, learn: 1d, min_labels: 20}}
+alerts:
+  mode: builtin
+  shadow_for: 0s
+  receivers: [{{name: ops, kind: webhook, url: "http://127.0.0.1:9/", allow: [127.0.0.1/32], allow_http: true,
+               allow_ports: [9]}}]
+  route: {{receiver: ops, group_wait: 0s}}
 metrics: {{export: [ks, jensen_shannon, wasserstein, p_value, quality]}}
 http: {{listen: "127.0.0.1:0"}}
 state: {{path: "{folder}/state"}}
@@ -149,6 +158,7 @@ class Shop:
 
     config: Config
     pipeline: Pipeline
+    desk: Desk
     holder: ViewHolder
     registry: CollectorRegistry
     metrics: PipelineMetrics
@@ -162,6 +172,7 @@ class Shop:
     def close(self) -> None:
         """Stop answering."""
         self.server.stop()
+        self.desk.close()
         self.pipeline.close()
 
 
@@ -171,7 +182,8 @@ def opened(folder: Path) -> Shop:
     source = MemorySource()
     for topic in (*LABELS, *LABELS.values()):
         source.append(TopicPartition(topic, 0))
-    pipeline = open_pipeline(config, source, base=folder)
+    desk = open_desk(config, folder)
+    pipeline = open_pipeline(config, source, base=folder, alerts=desk)
     holder = ViewHolder()
     registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
     said = [row for model in LABELS for row in rows(model, BEGIN, BEGIN + DAYS * DAY, 1)]
@@ -182,18 +194,28 @@ def opened(folder: Path) -> Shop:
         source.append(TopicPartition(topic, 0), Item(text, log_time=at))
         if at // DAY > day:
             day = at // DAY
-            _read(pipeline, metrics)
-    _read(pipeline, metrics)
-    holder.swap(Snapshots(build="test", config_hash="shop").take(pipeline))
+            _read(pipeline, desk, metrics)
+    for _ in range(2):
+        _read(pipeline, desk, metrics)
+    eventually("the receiver's failure is seen", lambda: _drawn(desk))
+    holder.swap(Snapshots(build="test", config_hash="shop", alerts=lambda: desk.view).take(pipeline))
     server = Server(config.http, registry, holder, Health(not_ready=None))
     server.site.past = pipeline.assembly.history
     server.start()
-    return Shop(config, pipeline, holder, registry, metrics, server)
+    return Shop(config, pipeline, desk, holder, registry, metrics, server)
 
 
-def _read(pipeline: Pipeline, metrics: PipelineMetrics) -> None:
+def _drawn(desk: Desk) -> bool:
+    """Draw the alerts anew; return whether a message waits for the receiver that is not there."""
+    desk.touch()
+    desk.turn()
+    return any(one.waiting and one.retries for one in desk.view.receivers)
+
+
+def _read(pipeline: Pipeline, desk: Desk, metrics: PipelineMetrics) -> None:
     while pipeline.step(0):
         pass
     pipeline.checkpoint()
     pipeline.judge()
+    desk.turn()
     metrics.observe(pipeline.last)

@@ -47,6 +47,10 @@ def overview() -> Dashboard:
                    "dateTimeFromNow"),
         ], about="A ratio of 1 is the threshold. Cells stay empty where there is nothing to say.",
             links=[("model", "Model", _TO_MODEL)]))
+        .with_panel(lines("Alerts of Driftline's own that fire",
+                          Query('sum by (alertname, model) (driftline_alerts{state="firing"})',
+                                "{{alertname}} {{model}}"), low=0, width=24,
+                          about="Silenced ones, and those of models on trial, count too."))
         .with_row(Row("Drift"))
         .with_panel(lines("Columns that moved most",
                           Query('topk(10, max by (model, feature, window)'

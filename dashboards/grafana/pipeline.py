@@ -12,8 +12,8 @@ _RATE = "[$__rate_interval]"
 
 def pipeline() -> Dashboard:
     """Return the dashboard of the service."""
-    return _cost(_aside(_flow(_head(board("pipeline", "Driftline / Pipeline", "Health of Driftline itself.",
-                                          span="now-6h")))))  # fmt: skip
+    return _cost(_told(_aside(_flow(_head(board("pipeline", "Driftline / Pipeline", "Health of Driftline itself.",
+                                          span="now-6h"))))))  # fmt: skip
 
 
 def _head(made: Dashboard) -> Dashboard:
@@ -77,6 +77,22 @@ def _aside(made: Dashboard) -> Dashboard:
                           Query("sum(driftline_dead_letters_overflow_total)", "only counted"),
                           Query("sum(driftline_log_gaps_total)", "gaps in the log"), low=0, width=THIRD,
                           about="Overflow means that the sink of dead letters is slower than what is rejected."))
+    )  # fmt: skip
+
+
+def _told(made: Dashboard) -> Dashboard:
+    return (
+        made
+        .with_row(Row("Driftline's own alerts"))
+        .with_panel(lines("Alerts", Query("sum by (alertname, state) (driftline_alerts)", "{{alertname}} {{state}}"),
+                          low=0, width=THIRD, about="Silenced ones, and those of models on trial, count too."))
+        .with_panel(lines("Deliveries", Query("sum by (receiver, outcome) (increase(driftline_alert_deliveries_total"
+                                              "[$__rate_interval]))", "{{receiver}} {{outcome}}"),
+                          low=0, width=THIRD, about="`parked` was given up; somebody must look."))
+        .with_panel(lines("Waiting",
+                          Query("sum by (receiver) (driftline_alert_messages_pending)", "messages for {{receiver}}"),
+                          Query("sum(driftline_alert_signals_pending)", "signals"), low=0, width=THIRD,
+                          about="Messages for receivers, and signals that the alerts have not applied yet."))
     )  # fmt: skip
 
 

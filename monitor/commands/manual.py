@@ -1,4 +1,4 @@
-"""Reference pages written from the code: ``python -m monitor.commands.manual cli|alerts|detectors > PAGE``."""
+"""Reference pages written from the code: ``python -m monitor.commands.manual cli|alerts|detectors|sizing > PAGE``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from detectors.cards import CARDS as WINDOW_CARDS
 from detectors.concept.cards import CARDS as CONCEPT_CARDS
 from detectors.registry import STATISTICS
 from monitor.cli import app
+from monitor.commands.manual_sizing import sizing
 from monitor.config.resolve import DETECTORS
 from monitor.config.types import format_duration
 
@@ -188,8 +189,14 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"alerts": alerts, "cli": cli, "detectors": detectors}
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "reference/alerts": alerts,
+    "reference/cli": cli,
+    "reference/detectors": detectors,
+    "sizing": sizing,
+}
+"""Page, below ``docs`` → what writes it."""
 
 
 if __name__ == "__main__":
-    sys.stdout.write(PAGES[sys.argv[1]]())
+    sys.stdout.write(next(write for page, write in PAGES.items() if page.rpartition("/")[2] == sys.argv[1])())

@@ -144,7 +144,7 @@ def test_every_rule_finds_its_series(scraped: Prometheus, rule: dict[str, Any]) 
 
 def test_what_broke_in_the_shop_alarms(scraped: Prometheus) -> None:
     found = {(labels["alertname"], labels.get("model", "")) for labels, _ in scraped.query("ALERTS")}
-    assert {("EvidenceAlarm", "fraud"), ("EvidencePage", "fraud"), ("FeatureDrift", "fraud"), ("Watchdog", ""),
+    assert {("EvidenceAlarm", "fraud"), ("FeatureDrift", "fraud"), ("Watchdog", ""),
             ("QualityProblem", "fraud"), ("PerformanceDrop", "fraud"), ("PerformanceDrop", "eta")} <= found  # fmt: skip
     assert not {name for name, _ in found} & {"DriftlineDown", "ConsumerLagHigh", "RecordsLost", "SeriesDropped"}
 
