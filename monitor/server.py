@@ -30,6 +30,7 @@ from dashboards.page.site import Site as PageSite
 from monitor.access import Access
 from monitor.api.alerts import AlertsApi
 from monitor.api.endpoints import Endpoints
+from monitor.api.evidence import EvidenceApi
 from monitor.api.retraining import RetrainingApi
 from monitor.config.root import HttpConfig
 from monitor.pages import MetricsPage
@@ -107,6 +108,8 @@ class Server:
         """Changes of alerts; give it the alerts once they are open."""
         self.retraining = RetrainingApi(self.access, self._endpoints)
         """Proposals to retrain; give it what keeps them once that is open."""
+        self.evidence = EvidenceApi(self.access, self._endpoints)
+        """Incidents; give it the configuration and the alerts' store once these are open."""
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="http-render")
         self._pages = ThreadPoolExecutor(1, thread_name_prefix="http-pages")
         self._socket: socket.socket | None = None
@@ -167,6 +170,7 @@ class Server:
                 Route("/static/{name}", self._get_file),
                 *self.api.routes(),
                 *self.retraining.routes(),
+                *self.evidence.routes(),
                 *(Route(path, self._get_page) for path in PageSite.paths()),
             ]
         )

@@ -15,9 +15,9 @@ from monitor.config.problem import did_you_mean
 from monitor.config.root import Config, LogConfig
 from monitor.config.types import parse_moment
 from monitor.evidence.findings import moment
-from monitor.evidence.incidents import Incident, Meter, find, incidents, meters
+from monitor.evidence.incidents import Incident, Meter, find, meters
+from monitor.evidence.known import known_incidents
 from monitor.evidence.orders import MARKS, OrderKind, Orders
-from monitor.history import History
 from monitor.logs import configure
 
 REFUSED: Final = 1
@@ -114,20 +114,6 @@ def happened(config: Config, words: str, *, kind: str, model: str, at: int, who:
     return Orders(Path(config.state.path)).add(
         at=_now(), who=who, model=model, column=kind, until=at, because=words, kind="event"
     )
-
-
-def known_incidents(config: Config, model: str | None = None) -> list[Incident]:
-    """Return the incidents in history, the newest first, with marks and events."""
-    path = Path(config.state.path) / "history.sqlite"
-    if not path.exists():
-        return []
-    history = History(path)
-    try:
-        results = list(history.results(None, None))
-    finally:
-        history.close()
-    orders = Orders(Path(config.state.path)).after(0)
-    return [one for one in incidents(results, orders) if model in {None, one.model}]
 
 
 def _lines(known: list[Incident], told: list[Meter]) -> Iterator[str]:

@@ -19,7 +19,7 @@ SignalKind: TypeAlias = Literal[
 Figure: TypeAlias = Literal["statistic", "effect", "low", "high", "p_value", "evidence", "n"]
 Status: TypeAlias = Literal["ok", "warn", "drift"]
 Severity: TypeAlias = Literal["page", "warn", "info"]
-Action: TypeAlias = Literal["silence", "resolve", "receivers", "approve", "pause"]
+Action: TypeAlias = Literal["silence", "resolve", "receivers", "approve", "pause", "mark"]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 Names: TypeAlias = Annotated[list[str], Field(min_length=1)]
 
@@ -251,4 +251,4 @@ class TokenConfig(Section):
     """Only models of this owner; by default all, and what concerns no model."""
     actions: Annotated[list[Action], Field(min_length=1)]
     """``silence`` alerts, ``resolve`` them, enable and test ``receivers``, ``approve`` or reject retrainings, ``pause``
-    them all."""
+    them all, ``mark`` incidents, accept drifts and tell of events."""

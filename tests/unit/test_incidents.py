@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.commands.incidents import event, known_incidents, mark, show
+from monitor.commands.incidents import event, mark, show
 from monitor.commands.promote import Promotion, promote
 from monitor.config.load import load
 from monitor.events import DAY, HOUR
 from monitor.evidence.incidents import find, incidents, meters
+from monitor.evidence.known import known_incidents
 from monitor.evidence.orders import Order, Orders
 from monitor.findings import Finding, WindowResult
 from monitor.pipeline import Pipeline

@@ -1,0 +1,153 @@
+"""Incidents of evidence over HTTP: what came, what people say of it, what they accept, what else happened."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.routing import BaseRoute
+
+from alerts.records import note
+from alerts.store import Store
+from monitor.access import Access, Holder
+from monitor.api.endpoints import Call, Endpoints, RequestError
+from monitor.config.root import Config
+from monitor.config.types import parse_moment
+from monitor.evidence.incidents import Incident, find
+from monitor.evidence.known import known_incidents
+from monitor.evidence.orders import MARKS, OrderKind, Orders
+from monitor.status import rfc3339
+from monitor.store.port import StateUnavailableError
+
+_MOST: Final = 200
+_KINDS: Final = 50
+
+
+class EvidenceApi:
+    """Answers requests about incidents; before ``open`` there is nothing to answer with.
+
+    What is said goes into the file of orders, which the pipeline reads, and into the audit of alerts.
+    """
+
+    def __init__(self, access: Access, endpoints: Endpoints) -> None:
+        self.access = access
+        self._endpoints = endpoints
+        self._config: Config | None = None
+        self._store: Store | None = None
+
+    def open(self, config: Config, store: Store) -> None:
+        """Answer for this service from now on."""
+        self._config, self._store = config, store
+
+    def routes(self) -> list[BaseRoute]:
+        """Return all addresses."""
+        json = self._endpoints.json
+        return [
+            json("/api/v1/incidents", self._list, ("GET",)),
+            json("/api/v1/incidents/mark", self._mark),
+            json("/api/v1/drifts/accept", self._accept),
+            json("/api/v1/events", self._event),
+        ]
+
+    @property
+    def config(self) -> Config:
+        """The configuration.
+
+        Raises
+        ------
+        RequestError
+            With status 503 while the service starts.
+        """
+        if self._config is None:
+            raise RequestError("the service is starting", 503)
+        return self._config
+
+    def _list(self, call: Call) -> tuple[int, Any]:
+        model = call.query.get("model")
+        if model is not None:
+            self._known(model)
+        known = known_incidents(self.config, model)
+        return 200, {"incidents": [incident_data(one) for one in known[:_MOST]], "total": len(known)}
+
+    def _mark(self, call: Call) -> tuple[int, Any]:
+        call.only("model", "column", "verdict", "at", "because")
+        model, column, verdict = call.text("model"), call.text("column"), call.text("verdict")
+        holder = self._allow(call, model)
+        kind = next((one for one in MARKS if one == verdict), None)
+        if kind is None:
+            raise RequestError(f"verdict is one of: {', '.join(MARKS)}")
+        start = _moment(call, "at") if "at" in call.body else None
+        found = find(known_incidents(self.config, model), model, column, start)
+        if found is None:
+            raise RequestError("no incident has an alarm of this column then", 404)
+        because = call.text("because") if "because" in call.body else ""
+        number = self._say(holder, kind, model, column, found.start, because)
+        return 201, {"number": number, "start": rfc3339(found.start)}
+
+    def _accept(self, call: Call) -> tuple[int, Any]:
+        call.only("model", "column", "until", "because")
+        model, column = call.text("model"), call.text("column")
+        holder = self._allow(call, model)
+        until = _moment(call, "until")
+        return 201, {"number": self._say(holder, "accept", model, column, until, call.text("because"))}
+
+    def _event(self, call: Call) -> tuple[int, Any]:
+        call.only("what", "kind", "model", "at")
+        model = call.text("model") if "model" in call.body else ""
+        holder = self._allow(call, model)
+        at = _moment(call, "at") if "at" in call.body else time.time_ns() // 1000
+        kind = call.text("kind", longest=_KINDS) if "kind" in call.body else "deploy"
+        return 201, {"number": self._say(holder, "event", model, kind, at, call.text("what"))}
+
+    def _allow(self, call: Call, model: str) -> Holder:
+        holder = self.access.allow(call.secret, "mark", [model] if model else None)
+        if model:
+            self._known(model)
+        return holder
+
+    def _known(self, model: str) -> None:
+        if model not in {one.name for one in self.config.models}:
+            raise RequestError("no such model", 404)
+
+    def _say(self, holder: Holder, kind: OrderKind, model: str, column: str, until: int, because: str) -> int:
+        config, now = self.config, time.time_ns() // 1000
+        try:
+            number = Orders(Path(config.state.path)).add(
+                at=now, who=holder.name, model=model, column=column, until=until, because=because, kind=kind
+            )
+        except StateUnavailableError as error:
+            raise RequestError("this cannot be written now; try again", 503) from error
+        if self._store is not None:
+            subject = ".".join(part for part in (model, column) if part)
+            with self._store.transaction() as connection:
+                note(connection, now, holder.name, f"evidence {kind}", subject, because)
+        return number
+
+
+def incident_data(incident: Incident) -> dict[str, Any]:
+    """Return an incident as plain values."""
+    mark = incident.mark
+    return {
+        "model": incident.model,
+        "window": incident.window,
+        "severity": incident.severity,
+        "start": rfc3339(incident.start),
+        "end": rfc3339(incident.end),
+        "alarms": [
+            {"column": finding.column, "version": version, "slice": piece, "explanation": finding.explanation}
+            for version, piece, finding in incident.alarms
+        ],
+        "mark": None if mark is None else {"verdict": mark.kind, "by": mark.who, "because": mark.because},
+        "events": [
+            {"kind": one.column, "what": one.because, "at": rfc3339(one.until), "by": one.who}
+            for one in incident.events
+        ],
+    }
+
+
+def _moment(call: Call, key: str) -> int:
+    try:
+        return parse_moment(call.text(key))
+    except ValueError as error:
+        raise RequestError(f"{key}: {error}") from None
