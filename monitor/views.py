@@ -468,6 +468,8 @@ class ProposalView:
     problem: str = ""
     frozen: bool = False
     """Whether warnings against the old reference are held back for it."""
+    decided: str = ""
+    """The latest decision on it, while it waits: which limit holds it back."""
 
 
 @dataclass(frozen=True, slots=True)

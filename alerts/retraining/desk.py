@@ -133,6 +133,11 @@ class Desk:
         with self._store.reading() as connection:
             return ledger.read_counts(connection)
 
+    def latest(self, proposal: Proposal) -> str:
+        """Return the latest decision on a proposal, such as which limit holds it back."""
+        with self._store.reading() as connection:
+            return ledger.read_decision(connection, proposal)
+
     def decided(self) -> int:
         """Return how many decisions were taken; what was read before it grew may be out of date."""
         ((number,),) = self._store.look("SELECT ifnull(sum(decisions), 0) FROM retraining_counts")

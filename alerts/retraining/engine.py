@@ -86,6 +86,10 @@ class Retraining:
         self._looked_at = now
         return waiting
 
+    def hurry(self) -> None:
+        """Look at the next tick, however short after the last that is."""
+        self._decided = -1
+
     def propose(self, model: str, facts: Facts, trigger: Trigger, episode: str, because: str,
                 actor: str = SYSTEM) -> Proposal | None:  # fmt: skip
         """Propose a retraining that no condition asks for; limits hold all the same.

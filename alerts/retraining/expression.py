@@ -15,17 +15,19 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from alerts.conditions import FIGURES, Compare, Verdict
 from alerts.entry import Entry
 from alerts.receivers.options import near
+from alerts.retraining.topics import topic_of
+from alerts.signal import Signal
 
 WORDS: Final = {
-    "performance": frozenset({"performance"}),
-    "calibration": frozenset({"calibration"}),
-    "concept": frozenset({"concept"}),
-    "estimated": frozenset({"estimate"}),
-    "drift": frozenset({"drift", "evidence"}),
-    "score": frozenset({"score"}),
-    "evidence": frozenset({"evidence"}),
+    "performance": "performance",
+    "calibration": "calibration",
+    "concept": "concept",
+    "estimated": "estimate",
+    "drift": "drift",
+    "score": "score",
+    "evidence": "evidence",
 }
-"""Word → kinds of signals that it speaks of."""
+"""Word → the kind of signals that it speaks of; evidence counts as what it is gathered of, see ``topic_of``."""
 FAULTS: Final = frozenset(
     {"quality", "volume", "last_prediction", "last_label", "rejected", "late", "lag", "coverage", "shard"}
 )
@@ -74,11 +76,16 @@ class Term:
 
     def _hears(self, entry: Entry) -> bool:
         signal = entry.signal
-        if not entry.firing or signal.kind not in WORDS[self.word] or signal.slice:
+        if not entry.firing or signal.slice or not self._means(signal):
             return False
         if self.column and self.column not in {signal.column, signal.labels.get("metric"), signal.detector}:
             return False
         return self.compare is None or self.compare.judge(signal, {}) is Verdict.BREACH
+
+    def _means(self, signal: Signal) -> bool:
+        if self.word == "evidence":
+            return signal.kind == "evidence" and topic_of(signal) not in FAULTS
+        return topic_of(signal) == WORDS[self.word]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from alerts.silences import Silence, end_silence, write_silence
 FROZEN: Final = (
     Matcher("alertname", "=~", "FeatureDrift|EvidenceAlarm"),
     Matcher("severity", "=", "warn"),
-    Matcher("column", "!~", "score|prediction|flagged"),
+    Matcher("column", "!~", "score|prediction|flagged|.*[.](missing|bad|unseen|low|high)"),
+    Matcher("window", "!=", "evidence:outcomes"),
 )
 """Which alerts of the model are kept back."""
 

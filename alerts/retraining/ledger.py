@@ -188,6 +188,15 @@ def decide(connection: sqlite3.Connection, now: int, proposal: Proposal | str, d
     )
 
 
+def read_decision(connection: sqlite3.Connection, proposal: Proposal) -> str:
+    """Return the latest decision on a proposal in words, empty when there is none in the audit any more."""
+    row = connection.execute(
+        "SELECT action, detail FROM audit WHERE subject = ? ORDER BY seq DESC LIMIT 1",
+        (f"{proposal.model} {proposal.id}",),
+    ).fetchone()
+    return "" if row is None else f"{row[0].removeprefix('retraining ')}: {row[1]}"
+
+
 def read_counts(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
     """Return (model, decision) → how often it was taken, since the store began."""
     rows = connection.execute("SELECT model, decision, decisions FROM retraining_counts")

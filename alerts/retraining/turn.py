@@ -16,6 +16,7 @@ from alerts.retraining.guardrails import Block, Situation, blocks
 from alerts.retraining.ledger import ModelState, Pause
 from alerts.retraining.policy import ModelPolicy
 from alerts.retraining.states import Proposal
+from alerts.retraining.topics import topic_of
 from alerts.silences import Silence
 
 _MONTH: Final = 30 * DAY
@@ -97,7 +98,7 @@ def open_faults(model: str, firing: Sequence[Entry]) -> tuple[str, ...]:
     names = {
         entry.labels.get("alertname", entry.rule)
         for entry in firing
-        if entry.signal.kind in FAULTS and entry.model in {"", model}
+        if topic_of(entry.signal) in FAULTS and entry.model in {"", model}
     }
     return tuple(sorted(names))
 

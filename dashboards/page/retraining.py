@@ -54,6 +54,7 @@ class ProposalRow:
     run: str
     new_version: str
     frozen: bool
+    decided: str
     evidence: Mapping[str, Any]
 
 
@@ -131,6 +132,7 @@ def _row(one: ProposalView) -> ProposalRow:
         run=one.run,
         new_version=label(one.new_version),
         frozen=one.frozen,
+        decided=one.decided[:500],
         evidence=one.evidence,
     )
 
@@ -149,6 +151,7 @@ def _cells(one: ProposalRow, scene: Scene, *, form: bool) -> tuple[Child, ...]:
 
 def _remarks(one: ProposalRow) -> Html | None:
     told = [
+        f"Held back by {one.decided}." if one.decided else "",
         f"Approved by {one.approved_by}." if one.approved_by else "",
         f"Run {one.run}." if one.run else "",
         f"New version {one.new_version}." if one.new_version else "",

@@ -17,7 +17,7 @@ from rich.live import Live
 from monitor.commands.retrain import Place, decide
 from monitor.commands.run import fingerprint
 from monitor.config.root import Config, LogConfig
-from monitor.demo.epilogue import epilogue, latest_proposal, proposal
+from monitor.demo.epilogue import epilogue, latest_proposal, proposal, repaired
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import create_topic
 from monitor.demo.play import LABELS, TOPIC, Play
@@ -218,9 +218,14 @@ class Site:
     def conclude(self, console: Console, play: Play, *, approve: bool) -> None:
         """Print the proposal that the alerts led to; have it approved as by the command line if nobody else will."""
         state = play.folder / "state"
+        if self._keeper is not None and play.desk is not None:
+            for name in repaired(play.desk.engine):
+                console.print(f"Resolved by hand, since the feed is repaired: {name}.", highlight=False)
+            self._keeper.engine.hurry()
+            play.judge()
         found = None if self._keeper is None else latest_proposal(self._keeper)
-        if found is not None:
-            for part in proposal(found, state):
+        if self._keeper is not None and found is not None:
+            for part in proposal(found, self._keeper.desk.latest(found), state):
                 console.print(part, highlight=False, soft_wrap=True)
             if approve and found.state == "awaiting_approval":
                 decide(Place(play.folder / "driftline.yaml", {}, state), "approve", found.id, "the demo is over")

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from alerts.engine import AlertEngine
 from alerts.retraining.states import Proposal
 from monitor.alerting.desk import Desk
 from monitor.demo.screen import clock
@@ -19,6 +20,7 @@ from monitor.views import AlertChangeView
 
 _SHOWN = 24
 _ALERTS = 4
+_REPAIRED = frozenset({"hvalue", "car"})
 _SHORT = 12
 _RANKS = {"page": 0, "warn": 1, "info": 2}
 _STYLES = {"page": "bold red", "warn": "yellow", "info": "dim"}
@@ -29,13 +31,22 @@ def epilogue(desk: Desk) -> Iterator[RenderableType]:
     yield timeline(desk.view.changes)
 
 
+def repaired(engine: AlertEngine) -> Iterator[str]:
+    """End the alerts that still speak of the feeds that were broken on purpose, as whoever repaired them would."""
+    for listed in engine.alerts():
+        labels = listed.alert.labels
+        if listed.phase == "firing" and labels.get("column", "").partition(".")[0] in _REPAIRED:
+            engine.resolve(listed.alert.fingerprint, author="demo", because="the feed is repaired")
+            yield f"{listed.alert.name} of {labels['column']}"
+
+
 def latest_proposal(keeper: RetrainingKeeper) -> Proposal | None:
     """Return the proposal that waits for a person, otherwise the latest; ``None`` when there is none."""
     found = keeper.desk.proposals()
     return next((one for one in found if one.state == "awaiting_approval"), found[0] if found else None)
 
 
-def proposal(one: Proposal, state: Path) -> Iterator[RenderableType]:
+def proposal(one: Proposal, decided: str, state: Path) -> Iterator[RenderableType]:
     """Yield what was proposed, what it rests on, and how it is approved."""
     evidence = json.loads(one.evidence)
     labels, alerts = evidence.get("labels", {}), evidence.get("alerts", [])
@@ -43,11 +54,11 @@ def proposal(one: Proposal, state: Path) -> Iterator[RenderableType]:
     for alert in alerts[:_ALERTS]:
         yield Text(f"  {alert['rule']}: {alert.get('explanation') or alert.get('column', '')}")
     if labels.get("matured") is not None:
-        yield Text(f"  {labels['matured']:,} labels have matured; all limits are met.")
+        yield Text(f"  {labels['matured']:,} labels have matured.")
     if one.state == "awaiting_approval":
         yield Text(f"  driftline retrain approve {one.id[:_SHORT]} --state {state}")
     else:
-        yield Text(f"  It is {one.state.replace('_', ' ')}{f': {one.outcome}' if one.outcome else ''}.")
+        yield Text(f"  It is {one.state.replace('_', ' ')}: {one.outcome or decided}.")
 
 
 @dataclass(slots=True)

@@ -76,14 +76,15 @@ class RetrainingKeeper:
         self._drawn = -1
 
     def turn(self) -> None:
-        """Look at every model that is due; for the alerts' thread.
+        """Look at every model that is due, once there is something to see; for the alerts' thread.
 
         Raises
         ------
         StoreUnavailableError
             When the store cannot be read or written now; nothing was changed.
         """
-        if self.engine.tick(self._clock(), self.facts()) and self._runner is not None:
+        seen = self._view() is not None
+        if seen and self.engine.tick(self._clock(), self.facts()) and self._runner is not None:
             self._runner.wake()
         decided = self.desk.decided()
         if self.picture is None or decided != self._drawn:

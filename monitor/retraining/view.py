@@ -27,14 +27,17 @@ def retraining_view(engine: Retraining, desk: Desk, now: int) -> RetrainingView:
             RetrainedModelView(policy.model, policy.owner, policy.condition, policy.dry_run, policy.guardrails.approval)
             for policy in engine.policy.models.values()
         ),
-        proposals=tuple(map(proposal_view, desk.proposals(limit=MOST))),
+        proposals=tuple(
+            proposal_view(one, desk.latest(one) if one.state == "proposed" else "")
+            for one in desk.proposals(limit=MOST)
+        ),
         pauses=tuple(PauseView(one.model, one.at, one.author, one.because) for one in desk.pauses()),
         counts=desk.counts(),
     )
 
 
-def proposal_view(one: Proposal) -> ProposalView:
-    """Return one proposal as it is shown."""
+def proposal_view(one: Proposal, decided: str = "") -> ProposalView:
+    """Return one proposal as it is shown, with the latest decision on it."""
     return ProposalView(
         id=one.id,
         model=one.model,
@@ -57,6 +60,7 @@ def proposal_view(one: Proposal) -> ProposalView:
         outcome=one.outcome,
         problem=one.problem,
         frozen=bool(one.freeze),
+        decided=decided,
     )
 
 

@@ -86,6 +86,16 @@ def test_a_fault_blocks_though_performance_drops(kind: str, tmp_path: Path) -> N
     assert len(ground.target.runs) == 1
 
 
+def test_evidence_counts_as_what_it_is_gathered_of(ground: Ground) -> None:
+    ground.tell("evidence", column="amount.missing", window="evidence")
+    ground.tell("evidence", column="recall", window="evidence:outcomes")
+    ground.wait()
+    assert (ground.one().state, ground.decisions()) == ("proposed", ["proposed", "fault"])
+    ground.tell("evidence", "ok", column="amount.missing", window="evidence")
+    ground.wait()
+    assert ground.one().state == "running"
+
+
 def test_a_fault_that_comes_after_approval_still_blocks(tmp_path: Path) -> None:
     ground = limited(tmp_path, approval=True)
     ground.tell("performance")
@@ -527,6 +537,8 @@ def test_only_warnings_about_features_are_frozen(ground: Ground) -> None:
     assert hushed(alertname="FeatureDrift", column="amount")
     assert hushed(alertname="EvidenceAlarm", column="amount")
     assert not hushed(alertname="EvidenceAlarm", column="score")
+    assert not hushed(alertname="EvidenceAlarm", column="amount.missing")
+    assert not hushed(alertname="EvidenceAlarm", column="recall", window="evidence:outcomes")
     assert not hushed(alertname="EvidenceAlarm", column="amount", severity="page")
     assert not hushed(alertname="FeatureDrift", column="amount", model="other")
     for name in ("PerformanceDrop", "ScoreDrift", "QualityProblem", "CalibrationOff", "ConceptDrift"):
