@@ -177,7 +177,9 @@ def retraining(*texts: str) -> RetrainingView:
     proposals = tuple(
         ProposalView(
             f"p{n}", "fraud", "payments", text, "condition", text, state, NOW - HOUR, NOW - 2 * HOUR, False, "webhook",
-            {"alerts": [text]}, requested_at=NOW - HOUR, run=text, outcome=text, problem=text,
+            {"alerts": [{"rule": text[:200], "column": text[:200], "detector": "psi", "statistic": 0.3, "n": 900}],
+             "labels": {"matured": 12_000, "coverage": 0.8}},
+            requested_at=NOW - HOUR, run=text[:200], outcome=text[:200], problem=text,
         )
         for n, text in enumerate(texts)
         for state in ("awaiting_approval", "done")

@@ -29,7 +29,7 @@ from monitor.views import (
     WindowView,
 )
 from tests.browser import labelled
-from tests.example_view import NOW, UGLY, alerts
+from tests.example_view import NOW, UGLY, alerts, retraining
 
 DETECTORS = ("psi", "ks", "missing_rate", "unseen_rate")
 HOSTILE = (
@@ -166,7 +166,7 @@ def crowd(
             known = _judged(name, versions[-1], names, latest, past)
         shown.append(model(name, latest, versions if number == 0 else versions[:1], **known))
     told = alerts("PerformanceDrop", "EvidenceAlarm", "FeatureDrift", "ScoreDrift", "LabelsStopped")
-    return replace(view(shown), alerts=told), past
+    return replace(view(shown), alerts=told, retraining=retraining("recall fell", "calibration is off")), past
 
 
 def _judged(
@@ -247,4 +247,5 @@ def hostile() -> tuple[View, list[WindowResult]]:
     inputs = tuple(InputView(text, 0, 1, 2) for text in texts)
     counters = {(text, f"rejected:{text}"): 1 for text in texts}
     told = alerts(*texts)
-    return View(seen.taken_at, seen.started_at, "<b>", "<i>", seen.models, inputs, counters, 1, told), past
+    made = View(seen.taken_at, seen.started_at, "<b>", "<i>", seen.models, inputs, counters, 1, told)
+    return replace(made, retraining=retraining(*texts)), past
