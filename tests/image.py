@@ -30,7 +30,7 @@ models:
 def instructions(text: str) -> Iterator[tuple[str, str, str]]:
     r"""Yield (stage, word, rest) of every instruction; continued lines are joined.
 
-    >>> list(instructions("FROM x AS a\\nRUN b \\\\\\n c"))
+    >>> list(instructions("FROM x AS a\nRUN b \\\n c"))
     [('a', 'FROM', 'x AS a'), ('a', 'RUN', 'b   c')]
     """
     stage = ""
