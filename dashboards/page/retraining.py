@@ -171,8 +171,9 @@ def _evidence(document: Mapping[str, Any]) -> Html:
     alerts = document.get("alerts", [])
     shown = [tag("li", tag("b", alert.get("rule", "")), " ", _figures(alert)) for alert in alerts[:5]]
     rest = len(alerts) - 5 + document.get("alerts_left_out", 0)
+    title = f"{count(len(alerts))} alert{'s' if len(alerts) != 1 else ''}"
     return join(
-        more(f"{count(len(alerts))} alert{'s' if len(alerts) != 1 else ''}", tag("ul", shown), tag("p", f"and {rest} more", class_="note")
+        more(title, tag("ul", shown), tag("p", f"and {rest} more", class_="note")
              if rest > 0 else None) if shown else tag("p", "asked for, not by alerts", class_="note"),
         tag("p", "; ".join(known), class_="note") if known else None,
     )  # fmt: skip
