@@ -11,7 +11,7 @@ from alerts.conditions import Compare, Silent
 from alerts.matchers import MatcherError, match_all
 from alerts.net.errors import DeliveryError
 from alerts.receivers.settings import ReceiversError
-from monitor.alerting.policy import build_notifiers, mode_of, policy_from
+from monitor.alerting.policy import NOBODY, build_notifiers, mode_of, policy_from
 from monitor.alerting.rules import condition_of, matchers_of, names, rule_of
 from monitor.config.alerts import AlertsConfig, HeartbeatConfig, RouteConfig, TokenConfig
 from monitor.config.checks import Complaint
@@ -94,6 +94,10 @@ def _check_receivers(alerts: AlertsConfig, base: Path) -> Iterator[Complaint]:
             steps: Steps = ("receivers", problem.index, *([problem.key] if problem.key else []))
             hint = _FILES.sub("", problem.hint)
             yield Complaint(steps, problem.message, hint, WRONG_VALUE)
+    for place, receiver in enumerate(alerts.receivers):
+        if receiver.name == NOBODY:
+            message = "stands for having no receiver"
+            yield Complaint(("receivers", place, "name"), message, "take another name", WRONG_VALUE)
 
 
 def _check_mode(alerts: AlertsConfig) -> Iterator[Complaint]:

@@ -25,6 +25,7 @@ from monitor.alerting.findings import ModelFacts, kind_of, signals_of
 from monitor.alerting.policy import NOBODY, build_notifiers, mode_of, policy_from, route_of
 from monitor.alerting.queue import SIGNALS, SignalQueue
 from monitor.alerting.teller import Teller
+from monitor.config.alert_checks import check_alerts
 from monitor.config.alerts import AlertsConfig
 from monitor.config.model import ModelConfig
 from monitor.findings import Finding, WindowResult
@@ -298,6 +299,13 @@ def test_what_is_wrong_with_a_receiver_is_told_by_its_key() -> None:
     with pytest.raises(ReceiversError) as caught:
         build_notifiers(alerts, Path(), None)
     assert [(problem.index, problem.key) for problem in caught.value.problems] == [(0, "topic")]
+
+
+def test_no_receiver_may_be_called_what_stands_for_none() -> None:
+    alerts = alerts_of(mode="builtin", receivers=[receiver("a"), receiver(NOBODY)], route={"receiver": "a"})
+    assert [(one.steps, one.hint) for one in check_alerts(alerts, {}, Path())] == [
+        (("receivers", 1, "name"), "take another name")
+    ]
 
 
 def test_the_reference_of_alerts_is_up_to_date() -> None:
