@@ -109,7 +109,11 @@ class Store:
     def connect(self) -> sqlite3.Connection:
         """Return a writing connection of one's own; the caller closes it."""
         connection = sqlite3.connect(self.path, timeout=_WAIT, check_same_thread=False, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
         return connection
 
     def close(self) -> None:
