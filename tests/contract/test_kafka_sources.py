@@ -127,13 +127,18 @@ def test_stamps_of_the_broker_are_told_from_those_of_producers(
     broker: Broker, topic: str, connect: Callable[..., Source]
 ) -> None:
     name = TopicPartition(topic, 0)
-    broker.create_topic(topic)
+    broker.create_topic(topic, 2)
     broker.produce(topic, [b"theirs"] * 2, timestamps=[NOON, NOON])
     with broker.admin() as admin:
         from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]  # noqa: PLC0415
 
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"message.timestamp.type": "LogAppendTime"})
         admin.alter_configs([resource])
+    with broker.producer() as producer:  # the setting takes a while to reach the logs; the other partition tells
+        until = time.monotonic() + 20
+        while producer.send(topic, b"?", partition=1, timestamp_ms=NOON).get(10).timestamp == NOON:
+            assert time.monotonic() < until, "the broker does not stamp"
+            time.sleep(0.05)
     time.sleep(0.5)
     before = time.time_ns() // 1000 - 60_000_000
     broker.produce(topic, [b"ours"] * 2, timestamps=[NOON, NOON])
