@@ -31,7 +31,7 @@ clean: ## remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/kafka/target
 
 export FROM
-demo: $(if $(filter %.parquet %.pq,$(FROM)),$(VENV)/.dev,$(VENV)/.runtime) ## watch a loan model drift, under two minutes; FROM=yours.csv watches a file
+demo: $(if $(filter %.parquet %.pq,$(FROM)),$(VENV)/.dev,$(VENV)/.runtime) ## watch a loan model drift, in some minutes; FROM=yours.csv watches a file
 	@$(BIN)/driftline demo $(if $(FROM),--from-file "$$FROM")
 
 demo-kafka: $(VENV)/.dev ## the same through a real broker (needs java and mvn)

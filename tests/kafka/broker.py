@@ -240,6 +240,7 @@ class Broker:
             "log.dirs": str(self.directory / "data"),
             "auto.create.topics.enable": "true",
             "num.partitions": "1",
+            "log.retention.ms": "-1",  # tests stamp records of years ago
             "num.network.threads": "2",
             "num.io.threads": "2",
             "message.max.bytes": str(64 << 20),
