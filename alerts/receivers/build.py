@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from alerts.notification import Notifier
 from alerts.receivers.kinds import KINDS
-from alerts.receivers.options import Options, near
+from alerts.receivers.options import build_one
 from alerts.receivers.parts import Parts
 from alerts.receivers.settings import Problem, ReceiversError, ReceiverSettings
 
@@ -42,13 +42,7 @@ def build_receivers(settings: Sequence[ReceiverSettings], parts: Parts | None = 
         elif one.name in names:
             problems.append(Problem(index, "name", "used by another receiver"))
         names.add(one.name)
-        build = KINDS.get(one.kind)
-        if build is None:
-            problems.append(Problem(index, "kind", f"not one of: {', '.join(KINDS)}", near(one.kind, tuple(KINDS))))
-            continue
-        options = Options(one, index, problems, shared)
-        receiver = build(options)
-        options.finish()
+        receiver = build_one(KINDS, one, index, problems, shared)
         if receiver is not None:
             built[one.name] = receiver
     if problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,6 +20,7 @@ from alerts.receivers.settings import Problem, ReceiverSettings
 
 _NOTHING: Final = ""
 T = TypeVar("T", bound=str)
+Built = TypeVar("Built")
 
 
 class Options:
@@ -215,3 +216,22 @@ def near(word: str, known: Sequence[str]) -> str:
     """
     found = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f"did you mean {found[0]}?" if found else f"known here: {', '.join(dict.fromkeys(known))}"
+
+
+def build_one(
+    kinds: Mapping[str, Callable[[Options], Built | None]],
+    settings: ReceiverSettings,
+    index: int,
+    problems: list[Problem],
+    parts: Parts,
+) -> Built | None:
+    """Return what the settings describe, ``None`` where something is wrong with them, which is noted."""
+    build = kinds.get(settings.kind)
+    if build is None:
+        hint = near(settings.kind, tuple(kinds))
+        problems.append(Problem(index, "kind", f"not one of: {', '.join(kinds)}", hint))
+        return None
+    options = Options(settings, index, problems, parts)
+    built = build(options)
+    options.finish()
+    return built

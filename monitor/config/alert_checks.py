@@ -88,7 +88,7 @@ def _check_parts(alerts: AlertsConfig, base: Path) -> Iterator[Complaint]:
 
 def _check_receivers(alerts: AlertsConfig, base: Path) -> Iterator[Complaint]:
     try:
-        build_notifiers(alerts.model_copy(update={"mode": "builtin"}), base, _NoBroker())
+        build_notifiers(alerts.model_copy(update={"mode": "builtin"}), base, NoBroker())
     except ReceiversError as error:
         for problem in error.problems:
             steps: Steps = ("receivers", problem.index, *([problem.key] if problem.key else []))
@@ -200,8 +200,8 @@ def _known(steps: Steps, name: str, known: Sequence[str]) -> Iterator[Complaint]
         yield Complaint(steps, "no receiver has this name", did_you_mean(name, known), NOT_FOUND, _RECEIVERS)
 
 
-class _NoBroker:
-    """Stands for Kafka while receivers are only checked."""
+class NoBroker:
+    """Stands for Kafka while receivers and targets are only checked."""
 
     def publish(self, topic: str, key: bytes, value: bytes, headers: object, seconds: float) -> None:
         """Refuse: nothing is sent by a check."""

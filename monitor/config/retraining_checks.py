@@ -11,6 +11,7 @@ from alerts.receivers.settings import ReceiversError
 from alerts.receivers.standard_webhooks import signing_key
 from alerts.retraining.expression import ExpressionError, parse_expression
 from monitor.calendar import next_after
+from monitor.config.alert_checks import NoBroker
 from monitor.config.checks import Complaint
 from monitor.config.model import ModelConfig
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps
@@ -76,7 +77,7 @@ def _check_schedule(text: str, steps: Steps, calendar: CalendarConfig) -> Iterat
 
 def _check_targets(asked: Mapping[int, ModelConfig], base: Path) -> Iterator[tuple[Steps, Complaint]]:
     try:
-        targets_of(list(asked.values()), base, _NoBroker())
+        targets_of(list(asked.values()), base, NoBroker())
     except ReceiversError as error:
         places = list(asked)
         for problem in error.problems:
@@ -100,11 +101,3 @@ def _check_shared(shared: RetrainingConfig) -> Iterator[Complaint]:
     for key in ("attempt_timeout", "give_up_after"):
         if getattr(shared, key) < _SECOND:
             yield Complaint((key,), "must be at least 1s", code=WRONG_VALUE)
-
-
-class _NoBroker:
-    """Stands for Kafka while targets are only checked."""
-
-    def publish(self, topic: str, key: bytes, value: bytes, headers: object, seconds: float) -> None:
-        """Refuse: nothing is sent by a check."""
-        raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alerts.receivers.options import Options, near
+from alerts.receivers.options import build_one
 from alerts.receivers.parts import Parts
 from alerts.receivers.settings import Problem, ReceiversError, ReceiverSettings
 from alerts.retraining.targets.kinds import KINDS
@@ -36,13 +36,7 @@ def build_targets(settings: Sequence[ReceiverSettings], parts: Parts | None = No
     problems: list[Problem] = []
     built: dict[str, Target] = {}
     for index, one in enumerate(settings):
-        build = KINDS.get(one.kind)
-        if build is None:
-            problems.append(Problem(index, "kind", f"not one of: {', '.join(KINDS)}", near(one.kind, tuple(KINDS))))
-            continue
-        options = Options(one, index, problems, shared)
-        target = build(options)
-        options.finish()
+        target = build_one(KINDS, one, index, problems, shared)
         if target is not None:
             built[one.name] = target
     if problems:
