@@ -23,6 +23,8 @@ _FEW: Final = 140.0
 _TAIL: Final = 2.2
 """SciPy sums where rows · distance² exceeds this."""
 _TERMS: Final = np.arange(10)
+_OFTEN: Final = 0.5
+"""Newton's steps below take the tail for that of a normal law, which it is not at distances exceeded more often."""
 _STEPS: Final = 4
 _TINY: Final = 0.15
 """The probability that √n D is less than this is below 1e-20."""
@@ -57,18 +59,25 @@ def critical_distance(alpha: float, rows: FloatArray) -> FloatArray:
     >>> critical_distance(0.01, np.array([1000.0, 1e6])).round(6).tolist()
     [0.051294, 0.001627]
     """
-    critical = np.full(len(rows), np.nan)
-    size = np.maximum(np.round(rows), 1.0)
-    usable = np.isfinite(size)
+    sizes, place = np.unique(np.maximum(np.round(rows), 1.0), return_inverse=True)
+    critical = np.full(len(sizes), np.nan)
+    usable = np.isfinite(sizes)
     scaled = np.where(usable, kolmogi(alpha), np.nan)
-    expanded = usable & (size > _FEW) & (scaled**2 > _TAIL + 0.1)
-    z, n = scaled[expanded], size[expanded]
+    many = usable & (sizes > _FEW)
+    expanded = many & (scaled**2 > _TAIL + 0.1)
+    z, n = scaled[expanded], sizes[expanded]
     for _ in range(_STEPS):
         z = z + (_log_one_sided(z, n) - np.log(alpha / 2)) / (4 * z)
     critical[expanded] = z / np.sqrt(n)
-    exact = usable & ~expanded
-    critical[exact] = [_exact_critical(alpha, value) for value in size[exact].tolist()]
-    return critical
+    middle = many & ~expanded & (alpha <= _OFTEN)
+    z, n = scaled[middle], sizes[middle]
+    for _ in range(_STEPS):
+        z = z + np.log(_two_sided(z, n) / alpha) / (4 * z)
+    critical[middle] = z / np.sqrt(n)
+    exact = usable & ~expanded & ~middle
+    critical[exact] = [_exact_critical(alpha, value) for value in sizes[exact].tolist()]
+    found: FloatArray = critical[place]
+    return found
 
 
 def _two_sided(z: FloatArray, n: FloatArray) -> FloatArray:

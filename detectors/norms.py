@@ -126,5 +126,5 @@ def _moments(sigma: FloatArray, correlation: Correlation) -> tuple[FloatArray, F
         products = (2 / np.pi) * (np.sqrt(1 - r**2) + r * np.arcsin(r))
         for matrix, out in ((r, steepest), (products, square)):
             matrix[:, diagonal, diagonal] = 1.0
-            out[part] = ((matrix @ sigma[part, :, np.newaxis])[:, :, 0] * sigma[part]).sum(axis=1)
+            out[part] = ((matrix * sigma[part, np.newaxis, :]).sum(axis=2) * sigma[part]).sum(axis=1)
     return np.sqrt(2 / np.pi) * sigma.sum(axis=1), square, np.maximum(steepest, 0.0)

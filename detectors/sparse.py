@@ -18,6 +18,8 @@ from detectors.samples import FloatArray, IntArray, Samples
 FEW_ROWS: Final = 10.0
 """A cell that expects fewer rows of the smaller sample is sparse."""
 _POINTS: Final = 48
+_LANES: Final = 8
+"""NumPy adds eight by eight. With rounded lengths the zeros that a longer neighbour brings change no sum's last bit."""
 
 Figure: TypeAlias = Callable[[FloatArray, FloatArray, IntArray], FloatArray]
 """What cells add to a figure, from their counts in the window and in the reference and the monitor of each row."""
@@ -81,7 +83,7 @@ def _hypergeometric(total: FloatArray, drawn: FloatArray, rows: FloatArray) -> t
     """Return counts and their probabilities when ``drawn`` of ``rows`` rows are taken and ``total`` are of one kind."""
     least = np.maximum(drawn + total - rows, 0.0)
     most = np.minimum(drawn, total)
-    points = int(min(_POINTS, (most - least).max(initial=0.0) + 1))
+    points = int(min(_POINTS, -(-((most - least).max(initial=0.0) + 1) // _LANES) * _LANES))
     counts = least[:, np.newaxis] + np.arange(points)
     before = counts[:, :-1]
     up = (total[:, np.newaxis] - before) * (drawn[:, np.newaxis] - before)

@@ -1,45 +1,49 @@
-"""A closed window → findings: every configured statistic of every column against the reference.
+"""Closed windows → results: counts summed over partitions and tiers, judged, and shown.
 
-A column is in drift when its statistic exceeds its threshold and, where the statistic has a p-value, the p-value stands
-after the correction over all columns of the same detector. The threshold is the larger of what the operator set and
-what chance alone would reach at these sample sizes.
+Windows are taken a few at a time, so that those alike are judged in one go.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from detectors.correction import benjamini_hochberg, bonferroni
-from detectors.registry import STATISTICS
 from monitor.closing import restated_rows
-from monitor.config.model import DetectorConfig
 from monitor.coverage import covered_since
-from monitor.events import HOUR, FloatArray, IntArray
+from monitor.events import HOUR, IntArray
 from monitor.figures import window_view
 from monitor.findings import Finding, WindowResult
 from monitor.frames import Frame
+from monitor.judging import Bench
 from monitor.model import Model
-from monitor.monitors import Monitor, monitors_of
 from monitor.new_columns import new_column_findings
-from monitor.panel import Figures, Panel
 from monitor.panes import PaneKey
 from monitor.partition import Partition
 from monitor.peers import peer_findings
-from monitor.slice_monitors import SliceCounts, slice_monitors
+from monitor.slice_monitors import SliceCounts
 from monitor.vanished import vanished_findings
 from monitor.views import WindowView
 from monitor.volumes import VOLUME, volume_findings
 from monitor.windows import Window
 
-_CORRECTIONS: Final = {"benjamini_hochberg": benjamini_hochberg, "bonferroni": bonferroni}
+Due: TypeAlias = tuple[str, str, int]
+"""Name of the window, version, start."""
 _BLOCK_BYTES: Final = 64 << 20
-_MOST_PANELS: Final = 256
+_CELLS_AT_ONCE: Final = 1 << 17
+"""Counts that are judged in one go: enough that calls cost little, few enough that their working space does."""
+_MOST_BENCHES: Final = 256
+
+
+class _Judged(NamedTuple):
+    """The counts of a window, and what the detectors say of them."""
+
+    counts: IntArray
+    findings: list[Finding]
+    slices: list[tuple[SliceCounts, dict[int, list[Finding]]]]
 
 
 @dataclass(slots=True)
@@ -54,24 +58,58 @@ class Evaluator:
     """(model, version, slice, window) → the last window that was evaluated, with what is shown beside it."""
     _blocks: OrderedDict[tuple[str, str, int, tuple[int, ...]], IntArray] = field(default_factory=OrderedDict)
     _bytes: int = 0
-    _panels: dict[tuple[str, str], list[Panel]] = field(default_factory=dict)
+    _benches: dict[tuple[str, str], Bench] = field(default_factory=dict)
     _frames: dict[tuple[str, str], Frame | None] = field(default_factory=dict)
 
-    def evaluate(self, model: Model, version: str, window_name: str, start: int) -> list[WindowResult]:
-        """Return the results of one window: of the whole population, then of every slice that has rows.
+    def evaluate(self, model: Model, due: Sequence[Due]) -> Iterator[WindowResult]:
+        """Yield the results of windows in their order: each of the whole population, then of every slice with rows.
 
         The revision is the number of rows that came after the window's end.
         """
-        window = next(window for window in model.windows.windows if window.name == window_name)
-        counts = self.sum(model, version, window, start)
+        at_once = max(1, _CELLS_AT_ONCE // model.layout.size)
+        for first in range(0, len(due), at_once):
+            part = due[first : first + at_once]
+            judged = self._judged(model, part)
+            for window in part:
+                yield from self._assembled(model, window, judged[window])
+
+    def _judged(self, model: Model, due: Sequence[Due]) -> dict[Due, _Judged]:
+        """Return the counts of windows with what the detectors say; those alike are judged side by side."""
+        alike: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for name, version, start in due:
+            alike[name, version].append(start)
+        judged = {}
+        for (name, version), starts in alike.items():
+            window = model.windows.named(name)
+            tables = np.stack([self.sum(model, version, window, start) for start in starts])
+            bench = self._bench(model, version)
+            findings = bench.findings(window, tables)
+            parts: list[list[tuple[SliceCounts, dict[int, list[Finding]]]]] = [[] for _ in starts]
+            for slicing in model.layout.slicings:
+                counts = [SliceCounts.of(model, slicing, table) for table in tables]
+                rows = np.stack([one.rows for one in counts])
+                sliced = bench.slice_findings(window, slicing, tables, rows)
+                for mine, one, found in zip(parts, counts, sliced, strict=True):
+                    mine.append((one, found))
+            for start, *rest in zip(starts, tables, findings, parts, strict=True):
+                judged[name, version, start] = _Judged(*rest)
+        return judged
+
+    def _bench(self, model: Model, version: str) -> Bench:
+        key = (model.config.name, version)
+        if key not in self._benches:
+            if len(self._benches) >= _MOST_BENCHES:
+                self._benches.clear()
+            self._benches[key] = Bench(model, version)
+        return self._benches[key]
+
+    def _assembled(self, model: Model, due: Due, judged: _Judged) -> Iterator[WindowResult]:
+        name, version, start = due
+        window, counts = model.windows.named(name), judged.counts
         rows = int(counts[0])
-        panels = self._panels.get((model.config.name, version))
-        if panels is None:
-            if len(self._panels) >= _MOST_PANELS:
-                self._panels.clear()
-            panels = self._panels[model.config.name, version] = panels_of(model, version)
         whole = (
-            *findings_of(model, version, window, counts, panels),
+            *judged.findings,
+            *peer_findings(model, version, window, counts),
             *vanished_findings(model, version, window, counts),
             *new_column_findings(model, version, window, start, rows, self.partitions.values()),
             *self._of_all_versions(model, version, window, start, rows),
@@ -80,28 +118,27 @@ class Evaluator:
             model=model.config.name,
             version=version,
             slice="",
-            window=window_name,
+            window=name,
             start=start,
             end=start + window.size,
-            revision=restated_rows(self.partitions, model.config.name, version, window_name, start),
+            revision=restated_rows(self.partitions, model.config.name, version, name, start),
             n=rows,
             findings=whole,
         )
         self.show(self._framed(model, window_view(result, model.layout, counts), counts))
-        results = [result]
-        for slicing in model.layout.slicings:
-            part = SliceCounts.of(model, slicing, counts)
-            for place, findings in slice_findings(model, version, window, counts, part):
-                sliced = replace(result, slice=slicing.labels[place], n=int(part.rows[place]), findings=tuple(findings))
+        yield result
+        for part, found in judged.slices:
+            for place, findings in found.items():
+                label = part.slicing.labels[place]
+                sliced = replace(result, slice=label, n=int(part.rows[place]), findings=tuple(findings))
                 self.show(part.view(model, sliced, place))
-                results.append(sliced)
-        return results
+                yield sliced
 
     def _framed(self, model: Model, view: WindowView, counts: IntArray) -> WindowView:
         """Return the view with the counts that are drawn."""
         key = (view.result.model, view.result.version)
         if key not in self._frames:
-            if len(self._frames) >= _MOST_PANELS:
+            if len(self._frames) >= _MOST_BENCHES:
                 self._frames.clear()
             self._frames[key] = Frame.of(model, view.result.version)
         frame = self._frames[key]
@@ -147,8 +184,8 @@ class Evaluator:
 
     def clear(self, model: str) -> None:
         """Drop all sums of a model, and what it was compared with."""
-        for version in [key for key in self._panels if key[0] == model]:
-            del self._panels[version]
+        for version in [key for key in self._benches if key[0] == model]:
+            del self._benches[version]
         for version in [key for key in self._frames if key[0] == model]:
             del self._frames[version]
         for block in [block for block in self._blocks if block[0] == model]:
@@ -190,108 +227,3 @@ class Evaluator:
                         if pane.late is not None:
                             total += pane.late
         return total
-
-
-def panels_of(model: Model, version: str) -> list[Panel]:
-    """Return what each of the model's detectors compares for one version; nothing while there is no reference."""
-    if model.reference is None:
-        return []
-    return [Panel(monitors_of(model, version, detector)) for detector in model.config.statistics]
-
-
-def findings_of(
-    model: Model, version: str, window: Window, counts: IntArray, panels: Sequence[Panel] | None = None
-) -> tuple[Finding, ...]:
-    """Return the findings of one window's counts; none while there is no reference.
-
-    ``panels`` are those of the model and version, if they were made before.
-    """
-    if model.reference is None:
-        return ()
-    findings: list[Finding] = []
-    chosen = panels_of(model, version) if panels is None else panels
-    for detector, panel in zip(model.config.statistics, chosen, strict=True):
-        if detector.window in {None, window.name}:
-            findings.extend(_detect(panel, detector, window, counts))
-    findings.extend(peer_findings(model, version, window, counts))
-    return tuple(findings)
-
-
-def _detect(panel: Panel, detector: DetectorConfig, window: Window, counts: IntArray) -> Sequence[Finding]:
-    if not panel.monitors:
-        return ()
-    if int(counts[0]) < window.min_samples:
-        return [insufficient(monitor, detector) for monitor in panel.monitors]
-    return judge(panel, detector, counts, window.min_samples)
-
-
-def slice_findings(
-    model: Model, version: str, window: Window, counts: IntArray, part: SliceCounts
-) -> Iterator[tuple[int, list[Finding]]]:
-    """Yield every slice that has rows with its findings, none where rows or the reference do not suffice.
-
-    P-values are corrected over the slices of one slicing.
-    """
-    found: dict[int, list[Finding]] = {place: [] for place in np.flatnonzero(part.rows).tolist()}
-    for detector in model.config.statistics:
-        if detector.window not in {None, window.name}:
-            continue
-        placed = slice_monitors(model, version, detector, part)
-        findings = judge(Panel([monitor for _, monitor in placed]), detector, counts, part.slicing.min_samples)
-        for (place, _), finding in zip(placed, findings, strict=True):
-            found[place].append(finding)
-    yield from found.items()
-
-
-def judge(panel: Panel, detector: DetectorConfig, counts: IntArray, min_samples: int) -> list[Finding]:
-    """Return the finding of every monitor, p-values corrected over all of them."""
-    scored = panel.score(detector, counts)
-    p_values = _corrected(np.array([figures.p_value for figures in scored]), detector).tolist()
-    return [
-        _finding(monitor, detector, figures, p_value, min_samples)
-        for monitor, figures, p_value in zip(panel.monitors, scored, p_values, strict=True)
-    ]
-
-
-def insufficient(monitor: Monitor, detector: DetectorConfig) -> Finding:
-    """Return the finding of a window with too few rows to say anything."""
-    nan = float("nan")
-    return Finding(monitor.column, monitor.kind, nan, nan, nan, nan, nan, detector.alert or nan, "insufficient", 0, "")
-
-
-def _corrected(p_values: FloatArray, detector: DetectorConfig) -> FloatArray:
-    correct = _CORRECTIONS.get(detector.correction)
-    return p_values if correct is None else correct(p_values)
-
-
-def _finding(
-    monitor: Monitor, detector: DetectorConfig, figures: Figures, corrected: float, min_samples: int
-) -> Finding:
-    value, effect, band = figures.statistic, figures.effect, figures.threshold
-    limit = STATISTICS[detector.kind]
-    chance = band if limit.grows else value - effect
-    alert, warn = (
-        band if bound is None or limit.grows else max(band, bound + max(chance, 0.0))
-        for bound in (detector.alert, detector.warn if detector.warn is not None else detector.alert)
-    )
-    if figures.n < min_samples or not isfinite(value):
-        status = "insufficient"
-    elif (isfinite(corrected) and corrected > detector.alpha) or value < warn:
-        status = "ok"
-    elif limit.grows and detector.alert is not None and effect < detector.alert:
-        status = "warn" if detector.warn is not None and effect >= detector.warn else "ok"
-    else:
-        status = "drift" if value >= alert else "warn"
-    return Finding(
-        column=monitor.column,
-        detector=monitor.kind,
-        statistic=value,
-        effect=effect,
-        low=figures.low,
-        high=figures.high,
-        p_value=figures.p_value,
-        threshold=alert,
-        status=status,
-        direction=figures.direction,
-        explanation=monitor.explain(value, figures.direction),
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -67,10 +68,12 @@ class _Shape:
             np.stack(known) if len(known) == len(monitors) else None,
         )
 
-    def window(self, counts: IntArray) -> IntArray:
-        """Return the monitors' counts of a window, one a row; exact while no sum reaches 2⁵³."""
-        flat = np.bincount(self.targets, counts[self.cells], minlength=self.reference.size)
-        return flat.astype(np.int64).reshape(self.reference.shape)
+    def windows(self, tables: IntArray) -> IntArray:
+        """Return the monitors' counts of windows, one a row, window by window; exact while no sum reaches 2⁵³."""
+        size = self.reference.size
+        targets = (np.arange(len(tables))[:, np.newaxis] * size + self.targets).ravel()
+        flat = np.bincount(targets, tables[:, self.cells].ravel(), minlength=len(tables) * size)
+        return flat.astype(np.int64).reshape(-1, self.reference.shape[1])
 
 
 class Panel:
@@ -85,18 +88,21 @@ class Panel:
             _Shape.of(places, [self.monitors[at] for at in places], bins) for (_, bins), places in shapes.items()
         ]
 
-    def score(self, detector: DetectorConfig, counts: IntArray) -> list[Figures]:
-        """Return the figures of each monitor."""
-        found: dict[int, Figures] = {}
+    def score(self, detector: DetectorConfig, tables: IntArray) -> list[list[Figures]]:
+        """Return the figures of each monitor in each of the windows, whose counts are ``[W, C]``."""
+        times = len(tables)
+        found: list[dict[int, Figures]] = [{} for _ in range(times)]
         for shape in self._shapes:
             kind = statistic("rate" if shape.is_rate else detector.kind, alpha=detector.alpha)
-            window = shape.window(counts)
+            reference, windows = np.tile(shape.reference, (times, 1)), shape.windows(tables)
             if isinstance(kind, Wasserstein) and shape.positions is not None:
-                scores = kind.score(shape.reference, window, shape.positions)
+                scores = kind.score(reference, windows, np.tile(shape.positions, (times, 1)))
             else:
-                scores = kind.score(shape.reference, window)
-            found.update(zip(shape.places, _rows(scores), strict=True))
-        return [found[place] for place in range(len(self.monitors))]
+                scores = kind.score(reference, windows)
+            rows = iter(_rows(scores))
+            for figures in found:
+                figures.update(zip(shape.places, islice(rows, len(shape.places)), strict=True))
+        return [[figures[place] for place in range(len(self.monitors))] for figures in found]
 
 
 def _bins(monitor: Monitor) -> int:

@@ -354,11 +354,7 @@ class Pipeline:
             due = sorted(closing.due, key=lambda window: (window[2], window[0], window[1]))
             for first in range(0, len(due), _WINDOWS_AT_ONCE):
                 part = due[first : first + _WINDOWS_AT_ONCE]
-                results = [
-                    result
-                    for window, version, start in part
-                    for result in self.evaluator.evaluate(model, version, window, start)
-                ]
+                results = list(self.evaluator.evaluate(model, part))
                 self.assembly.history.upsert(results)
                 closing.due.difference_update(part)
                 closing.changed = True

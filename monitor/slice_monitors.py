@@ -60,31 +60,56 @@ class SliceCounts:
         return int(table[place, YES]) / total
 
 
-def slice_monitors(
-    model: Model, version: str, detector: DetectorConfig, counts: SliceCounts
-) -> list[tuple[int, Monitor]]:
-    """Return slice and monitor for all slices that have enough rows and a reference.
+class SliceMonitors:
+    """The monitors of one detector and version within the slices of one slicing, made when they are first asked for.
 
     Distances need the values themselves and are not computed on the few cells that a slice has.
     """
-    enough = np.flatnonzero(counts.rows >= counts.slicing.min_samples).tolist()
-    if not enough or model.reference is None:
-        return []
-    found: dict[tuple[int, str, str], Monitor] = {}
-    for target in counts.tables:
-        cross = model.layout.crosses[counts.slicing.columns, target]
+
+    def __init__(self, model: Model, version: str, detector: DetectorConfig, slicing: Slicing) -> None:
+        self._sets = list(_sets(model, version, detector, slicing))
+        self._made: dict[int, list[Monitor]] = {}
+
+    def of(self, place: int) -> list[Monitor]:
+        """Return the monitors of one slice; none where there is no reference."""
+        if place not in self._made:
+            self._made[place] = [part.of(place) for part in self._sets]
+        return self._made[place]
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """One figure of all slices."""
+
+    target: str
+    kind: str
+    is_rate: bool
+    cells: IntArray
+    merged: IntArray
+    """Cell → compared bin."""
+    cross: Cross
+    start: int
+    reference: IntArray
+
+    def of(self, place: int) -> Monitor:
+        at = place * self.cross.compact + self.cells
+        before = np.bincount(self.merged, self.reference[at]).astype(np.int64)
+        return Monitor(self.target, self.kind, before, self.start + at, self.merged, is_rate=self.is_rate)
+
+
+def _sets(model: Model, version: str, detector: DetectorConfig, slicing: Slicing) -> Iterator[_Set]:
+    if model.reference is None:
+        return
+    for (columns, target), cross in model.layout.crosses.items():
+        if columns != slicing.columns or target == ROWS:
+            continue
         reference = model.reference.cross(cross, version)
         if reference is None:
             continue
         start = model.layout.cross_spans[cross.key][0]
         for kind, groups, is_rate in _kinds(model, cross, detector):
             cells = np.flatnonzero(groups >= 0)
-            merged = groups[cells]
-            for place in enough:
-                at = place * cross.compact + cells
-                before = np.bincount(merged, reference[at], minlength=int(merged.max()) + 1).astype(np.int64)
-                found[place, target, kind] = Monitor(target, kind, before, start + at, merged, is_rate=is_rate)
-    return [(place, monitor) for (place, _, _), monitor in found.items()]
+            yield _Set(target, kind, is_rate, cells, groups[cells], cross, start, reference)
 
 
 def _kinds(model: Model, cross: Cross, detector: DetectorConfig) -> Iterator[tuple[str, IntArray, bool]]:

@@ -138,6 +138,10 @@ class WindowSet:
         """Build the set from the model's configuration."""
         return cls(tuple(Window.of(name, config) for name, config in configs.items()), evidence=evidence)
 
+    def named(self, name: str) -> Window:
+        """Return the window of this name."""
+        return next(window for window in self.windows if window.name == name)
+
     @cached_property
     def tiers(self) -> Tiers:
         """The panes behind the windows."""

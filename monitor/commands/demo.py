@@ -20,7 +20,8 @@ from monitor.config.root import Config, LogConfig
 from monitor.demo.epilogue import epilogue, latest_proposal, proposal, repaired
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import create_topic
-from monitor.demo.play import LABELS, TOPIC, Play
+from monitor.demo.parts import LABELS, TOPIC
+from monitor.demo.play import Play
 from monitor.demo.screen import clock, closing, live, sentence
 from monitor.demo.stream import DemoStream
 from monitor.events import DAY
@@ -61,6 +62,8 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
         console.print(f"A loan model, {days}. Building its reference …")
         screen = Screen(console)
         play = Play(stream, Path(directory), screen.show, port=port, bootstrap=bootstrap or "localhost:9092")
+        if bootstrap is None:
+            play.begin()
         config = play.prepare()
         source = MemorySource()
         if bootstrap is None:

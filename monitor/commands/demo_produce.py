@@ -10,7 +10,8 @@ from pathlib import Path
 
 from monitor.config.root import LogConfig
 from monitor.demo.output import create_topic, label_records, produce
-from monitor.demo.play import LABELS, TOPIC, Play
+from monitor.demo.parts import LABELS, TOPIC
+from monitor.demo.play import Play
 from monitor.demo.stream import DemoRecord, DemoStream
 from monitor.events import DAY
 from monitor.logs import configure

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from heapq import merge
-from itertools import groupby, repeat
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +16,12 @@ from monitor.config.load import load
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
+from monitor.demo.ahead import ahead
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import label_records, produce
-from monitor.demo.stream import MODEL, PARTITIONS, DemoRecord, DemoStream
-from monitor.events import DAY, HOUR, Batch, Records
+from monitor.demo.parts import LABELS, TOPIC, Part, parts
+from monitor.demo.stream import MODEL, PARTITIONS, DemoStream
+from monitor.events import DAY, Batch, Records
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
@@ -29,10 +29,6 @@ from monitor.reference.builder import BuildSettings, build_reference
 from monitor.sources.memory import Item, MemorySource
 from monitor.sources.port import Source, TopicPartition
 
-TOPIC: Final = "loan.predictions"
-LABELS: Final = "loan.labels"
-_AT_ONCE: Final = 3 * HOUR
-"""Of the stream, read between two checkpoints."""
 _JUDGED_EVERY: Final = DAY
 """Of the stream. The service looks at what labels changed every minute, in which the demo plays a month."""
 _REFERENCE_ROWS: Final = 56_000
@@ -100,6 +96,7 @@ class Play:
     latest: WindowResult | None = None
     records: int = 0
     began: float = field(default_factory=time.monotonic)
+    _parts: Iterable[Part] | None = None
 
     def __post_init__(self) -> None:
         first = min(injection.start for injection in self.stream.injections)
@@ -109,6 +106,10 @@ class Play:
     def rate(self) -> float:
         """Records a second so far."""
         return self.records / max(time.monotonic() - self.began, 1e-9)
+
+    def begin(self) -> None:
+        """Have the stream made by another process from now on, for ``feed``."""
+        self._parts = ahead(partial(parts, self.stream))
 
     def prepare(self) -> Config:
         """Write the configuration and the reference; return the configuration as it was read back."""
@@ -174,8 +175,7 @@ class Play:
 
     def feed(self, pipeline: Pipeline, source: MemorySource) -> None:
         """Play the stream a few hours at a time; returns when every window is closed."""
-        logs = (zip(repeat(TOPIC), self.stream.records()), zip(repeat(LABELS), label_records(self.stream)))
-        for number, part in groupby(merge(*logs, key=_written), key=lambda record: _written(record) // _AT_ONCE):
+        for start, part in parts(self.stream) if self._parts is None else self._parts:
             for topic, record in part:
                 item = Item(record.value, key=record.key, log_time=record.timestamp)
                 source.append(TopicPartition(topic, record.partition), item)
@@ -184,9 +184,9 @@ class Play:
                 pass
             pipeline.checkpoint()
             self.judge()
-            if number * _AT_ONCE > self.stream.end + DAY:
+            if start > self.stream.end + DAY:
                 self._rest(pipeline)
-            if number * _AT_ONCE % _JUDGED_EVERY == 0:
+            if start % _JUDGED_EVERY == 0:
                 pipeline.judge()
         self.ending()
         pipeline.finish()
@@ -218,10 +218,6 @@ class Play:
         if self.desk is not None:
             self.desk.touch()
         self.judge()
-
-
-def _written(entry: tuple[str, DemoRecord]) -> int:
-    return entry[1].timestamp
 
 
 def _records(rows: list[bytes]) -> Records:

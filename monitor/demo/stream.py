@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from heapq import heappop, heappush
 from itertools import takewhile
 from operator import attrgetter
@@ -123,6 +123,11 @@ class DemoStream:
         self.rows_per_day = rows_per_day
         self.injections: tuple[Injection, ...] = injections(START, quiet_days)
         self._day = lru_cache(maxsize=4)(self._make_day)
+
+    def __reduce__(self) -> tuple[partial[DemoStream], tuple[int]]:
+        """Pickle the stream as what makes it."""
+        make = partial(DemoStream, quiet_days=self.days - DAYS_OF_CHANGE, rows_per_day=self.rows_per_day)
+        return make, (self.seed,)
 
     @cached_property
     def scorer(self) -> Scorer:

@@ -16,14 +16,13 @@ from monitor.config.model_checks import EVIDENCE
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
-from monitor.evaluate import findings_of, slice_findings
 from monitor.events import DAY, HOUR, MINUTE, Batch, IntArray, Records
 from monitor.findings import Finding, WindowResult
+from monitor.judging import findings_of, slice_findings_of
 from monitor.layout import Layout
 from monitor.model import Model
 from monitor.pipeline import Pipeline
 from monitor.reference.builder import BuildSettings, build_reference
-from monitor.slice_monitors import SliceCounts
 from tests.crash.stream import BEGIN, value
 from tests.crash.verifier import Plan, Truth, recompute, window_cells
 
@@ -170,7 +169,7 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
             found.append(
                 f"{key}: {result.n} rows, revision {result.revision}; truth {cells['rows', '']}, {truth.restated[key]}"
             )
-        window = next(window for window in model.windows.windows if window.name == result.window)
+        window = model.windows.named(result.window)
         expected = findings_of(model, result.version, window, vector(model.layout, cells))
         if not same(result.findings, expected):
             found.append(f"{key}: findings differ")
@@ -198,10 +197,10 @@ def slice_differences(
     expected = dict(slice_rows(model.layout, cells))
     if told != expected:
         yield f"{key}: slices {told}, truth {expected}"
-    window = next(window for window in model.windows.windows if window.name == name)
+    window = model.windows.named(name)
     counts = vector(model.layout, cells)
     slicing = model.layout.slicings[0]
-    findings = dict(slice_findings(model, version, window, counts, SliceCounts.of(model, slicing, counts)))
+    findings = slice_findings_of(model, version, window, slicing, counts)
     for result in results:
         right = tuple(findings[slicing.labels.index(result.slice)])
         if result.revision != truth.restated[key] or not same(result.findings, right):

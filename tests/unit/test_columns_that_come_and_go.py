@@ -217,7 +217,7 @@ def test_a_column_that_was_seldom_there_vanishes_when_chance_cannot_explain_it(t
     rare[0], rare[column.bins.quality["missing"]] = 400, 19_600
     columns = {**model.reference.columns, "age": replace(column, counts=rare, apart=None, by_day={})}
     model.watch(replace(model.reference, columns=columns, versions={}))
-    window = next(window for window in model.windows.windows if window.name == "daily")
+    window = model.windows.named("daily")
     first = model.layout.spans["age"][0]
     for rows, expected in ((500, []), (3_000, ["age"])):
         counts = np.zeros(model.layout.size, np.int64)

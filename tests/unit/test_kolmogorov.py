@@ -35,7 +35,7 @@ def test_far_tails_and_endless_rows_are_finite_and_fall() -> None:
     assert np.isnan(tail_probability(np.array([np.nan, 0.1]), np.array([5.0, np.nan]))).all()
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.05, 0.02, 0.01, 1e-4])
+@pytest.mark.parametrize("alpha", [0.8, 0.5, 0.3, 0.05, 0.025, 0.02, 0.01, 1e-4])
 def test_critical_distances_invert_the_tail(alpha: float) -> None:
     rows = np.array([1.0, 12.0, 140.0, 141.0, 200.0, 500.0, 1_000.0, 1_001.0, 9_999.0, 1e6, 1e12])
     found = critical_distance(alpha, rows)
