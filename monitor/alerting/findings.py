@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from alerts.signal import Signal
-from monitor.concept.hours import WINDOW as CONCEPT
+from monitor.concept.keys import WINDOW as CONCEPT
 from monitor.evidence.budget import DETECTORS as EVIDENCE
 from monitor.evidence.findings import TOGETHER, onset_of
 from monitor.findings import Finding, WindowResult

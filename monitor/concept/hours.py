@@ -10,11 +10,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from detectors.concept.detector import Alarm
+from monitor.concept.keys import WINDOW
 from monitor.events import HOUR, FloatArray
 from monitor.findings import Finding, WindowResult
 
-WINDOW: Final = "concept"
-"""Name of these hours among the windows in history."""
 MOST_ALARMS: Final = 32
 """Alarms of one detector that an hour keeps one by one."""
 Watch: TypeAlias = tuple[str, str]

@@ -12,6 +12,8 @@ from kafka.util import ensure_valid_topic_name  # type: ignore[import-untyped]  
 from monitor.sources.port import SourceUnavailableError
 
 _TICK: Final = 0.005
+_FRESH: Final = 0.5
+"""Seconds; the client asks no more often than its back-off between retries allows."""
 
 
 class Metadata:
@@ -30,6 +32,7 @@ class Metadata:
         self._monotonic = monotonic
         self._heard = monotonic()
         self._topics: set[str] = set()
+        self._answered: set[str] = set()
         cluster.add_listener(self._note)
 
     def age(self) -> float:
@@ -37,7 +40,7 @@ class Metadata:
         return self._monotonic() - self._heard
 
     def refresh(self, topics: Iterable[str], timeout: float) -> None:
-        """Ask for these topics now and wait for the answer.
+        """Ask for these topics now and wait for the answer, unless one came just now: the client would hold us up.
 
         Raises
         ------
@@ -45,13 +48,17 @@ class Metadata:
             When it does not come in time.
         """
         deadline = self._monotonic() + timeout
-        self._topics.update(filter(_is_valid, topics))
+        wanted = set(filter(_is_valid, topics))
+        if wanted <= self._answered and self.age() < _FRESH:
+            return
+        self._topics |= wanted
         self._cluster.set_topics(sorted(self._topics))
         while True:
             answer = self._cluster.request_update()
             while not answer.is_done and self._monotonic() < deadline:
                 time.sleep(_TICK)
             if answer.succeeded() or (answer.failed() and isinstance(answer.exception, BrokerResponseError)):
+                self._answered = set(self._topics)
                 return
             if self._monotonic() >= deadline:
                 raise SourceUnavailableError("no broker answered a question about topics in time")

@@ -21,7 +21,7 @@ from dashboards.page.grid import grid_of
 from dashboards.page.pages import PAGES
 from dashboards.page.past import NoPast
 from dashboards.page.site import API, SECURITY, Answer, Site, render
-from monitor.concept.hours import WINDOW as CONCEPT_WINDOW
+from monitor.concept.keys import WINDOW as CONCEPT_WINDOW
 from monitor.findings import STATUSES
 from monitor.history import History
 from monitor.labels import label
