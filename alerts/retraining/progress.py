@@ -12,7 +12,7 @@ from alerts.durations import spoken
 from alerts.retraining import ledger
 from alerts.retraining.freeze import begin_freeze, end_freeze
 from alerts.retraining.guardrails import REASONS, Block
-from alerts.retraining.states import UNDER_WAY, WAITING, Proposal, State, move
+from alerts.retraining.states import NO_LONGER, UNDER_WAY, WAITING, Proposal, State, move
 from alerts.retraining.turn import Turn
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ def _why_void(turn: Turn, proposal: Proposal) -> str:
     if proposal.version and live and live != proposal.version:
         return f"version {live} is live and no longer {proposal.version}"
     if proposal.trigger == "condition" and (turn.support is None or turn.state.episode != proposal.episode):
-        return "its condition no longer holds"
+        return NO_LONGER
     if turn.now - proposal.created_at > turn.policy.guardrails.lapses_after:
         return f"nobody approved it within {spoken(turn.policy.guardrails.lapses_after)}"
     return ""

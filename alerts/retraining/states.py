@@ -32,9 +32,12 @@ NEXT: Final[dict[State, frozenset[State]]] = {
     "cooldown": frozenset({"done"}),
     "done": frozenset(),
     "rejected": frozenset(),
-    "withdrawn": frozenset(),
+    "withdrawn": frozenset({"proposed"}),
 }
-"""State → those that may follow. ``proposed`` goes straight to ``cooldown`` in a dry run, where nothing is sent."""
+"""State → those that may follow. ``proposed`` goes straight to ``cooldown`` in a dry run, where nothing is sent; what
+was withdrawn because its condition ended is proposed again when that turns out not to have ended."""
+NO_LONGER: Final = "its condition no longer holds"
+"""The outcome of a proposal that may come again."""
 
 
 class TransitionError(ValueError):
