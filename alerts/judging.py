@@ -109,7 +109,7 @@ def transition(entry: Entry, change: Change, signal: Signal) -> Transition:
         state=change.state,
         because=change.because,
         labels=entry.labels,
-        explanation=signal.explanation,
+        explanation=signal.explanation or entry.signal.explanation,
     )
 
 

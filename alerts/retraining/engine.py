@@ -213,7 +213,8 @@ def _consider(turn: Turn, opened: Sequence[Proposal]) -> None:
         return
     entries = turn.support.entries
     because = "; ".join(
-        entry.signal.explanation or f"{entry.labels.get('alertname', entry.rule)} fires" for entry in entries[:3]
+        entry.signal.explanation or f"{entry.labels.get('alertname', entry.rule)} of {entry.signal.column} fires"
+        for entry in entries[:3]
     )
     evidence = bundle(turn.policy, turn.facts, entries, turn.now)
     proposal = _proposal(turn.policy, turn.facts, turn.now, turn.state.episode, "condition", because, evidence)
