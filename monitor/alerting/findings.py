@@ -33,6 +33,8 @@ _OF_LABELS: Final = {
 _SCORES: Final = frozenset({"score", "prediction", "flagged"})
 _QUALITY: Final = frozenset({VANISHED, NEW, "error_rate"})
 _RATE: Final = "_rate"
+_RANGE: Final = frozenset({"low_rate", "high_rate"})
+"""What a model puts out beyond the range it had is its own doing, no fault of its feed."""
 SPEAK_WHEN_BAD: Final = frozenset({VANISHED, NEW})
 """Detectors that say nothing of what is in order."""
 
@@ -63,7 +65,7 @@ def kind_of(window: str, finding: Finding) -> str | None:
         return "concept"
     if detector == VOLUME:
         return "volume"
-    if finding.column in _SCORES and not _is_quality(finding):
+    if finding.column in _SCORES and (finding.detector in _RANGE or not _is_quality(finding)):
         return "score"
     return "quality" if _is_quality(finding) else "drift"
 

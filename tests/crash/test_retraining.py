@@ -19,13 +19,11 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook
 
-from alerts.engine import AlertEngine
 from alerts.signal import Signal
-from alerts.store import Store
 from monitor.alerting.opening import FILE
-from monitor.alerting.policy import build_notifiers, policy_of
 from monitor.config.load import load
 from monitor.events import HOUR
+from tests.alerting_service import seed
 from tests.crash.killing import VICTIMS
 from tests.crash.retrainer import POINTS, child
 from tests.prometheus import free_port
@@ -79,15 +77,10 @@ class Killed:
         for name in ("rows", "labels"):
             (self.folder / f"{name}.jsonl").touch()
         config, now = load(self.config, {}), time.time_ns() // 1000
-        store = Store(self.folder / "state" / FILE)
-        notifiers = build_notifiers(config.alerts, self.folder, None)
-        engine = AlertEngine(store, policy_of(config), notifiers, dispatch=False)
-        engine.apply([Signal(
+        seed(config, self.folder, Signal(
             number=1, kind="performance", observed_at=now, model="fraud", column="roc_auc", window="day:outcomes",
             start=now - HOUR, end=now, status="drift", n=1_000, explanation="roc_auc fell.",
-        )], now, "before")  # fmt: skip
-        engine.close()
-        store.close()
+        ))  # fmt: skip
 
     @contextmanager
     def service(self, point: str = "") -> Iterator[BaseProcess]:

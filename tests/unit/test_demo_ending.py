@@ -136,4 +136,7 @@ def approved_by(state: Path) -> str:
     result = CliRunner().invoke(app, ["retrain", "list", "--state", str(state), "--json"])
     assert result.exit_code == 0, result.output
     (who,) = re.findall(r'"approved_by": "(.*)"', result.output)
+    listed = CliRunner().invoke(app, ["retrain", "list", "--state", str(state)])
+    assert f"approved by {who}, dry run" in listed.output
+    assert "log_loss 0.53, worse than 0.47 before" in listed.output
     return str(who)
