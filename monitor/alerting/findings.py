@@ -24,6 +24,7 @@ _OF_LABELS: Final = {
     "performance_change": "performance",
     "calibration": "calibration",
     "estimate": "estimate",
+    "estimate_change": "estimate",
     "coverage_by_score": "fairness",
     "demographic_parity": "fairness",
     "demographic_parity_ratio": "fairness",
@@ -105,19 +106,23 @@ class _Beside:
 
     matured: Mapping[str, float] = field(default_factory=dict)
     """Metric → its value on matured labels."""
+    estimated: Mapping[str, float] = field(default_factory=dict)
+    """Metric → its value as estimated before labels."""
     labelled: int | None = None
 
     @classmethod
     def of(cls, result: WindowResult) -> _Beside:
         if not result.window.endswith(OF_WINDOW):
             return cls()
-        matured, share = {}, math.nan
+        matured, estimated, share = {}, {}, math.nan
         for finding in result.findings:
             if finding.detector == "performance_matured":
                 matured[finding.column] = finding.statistic
+            elif finding.detector == "estimate":
+                estimated[finding.column] = finding.statistic
             elif finding.detector == "coverage":
                 share = finding.statistic
-        return cls(matured, round(share * result.n) if math.isfinite(share) else None)
+        return cls(matured, estimated, round(share * result.n) if math.isfinite(share) else None)
 
 
 def _signal(
@@ -135,6 +140,9 @@ def _signal(
     if finding.detector == "performance_change":
         value = beside.matured.get(finding.column, math.nan)
         statistic, reference = value, value - finding.effect
+    elif finding.detector == "estimate_change":
+        statistic = beside.estimated.get(finding.column, math.nan)
+        reference = statistic - finding.effect
     elif kind == "evidence":
         statistic, evidence = finding.effect, finding.statistic
         onset = onset_of(finding.explanation)

@@ -272,7 +272,7 @@ def test_evidence_is_annotated_by_what_is_restated() -> None:
 
 def test_the_built_in_rules_cover_every_kind_that_can_alert() -> None:
     heard = {kind for rule in RULES for kind in rule.kinds}
-    assert set(KINDS) - heard == {"fairness", "estimate"}
+    assert set(KINDS) - heard == {"fairness"}
     names = {rule.name for rule in RULES}
     for inhibition in INHIBITIONS:
         for matcher in (*inhibition.source, *inhibition.target):
