@@ -109,6 +109,13 @@ HARM: Final = (
         moved="{column}", effect="It is measured, not estimated: effect {effect:.3g}.",
     ),
     _rule(
+        "EstimatedDrop", "estimate", _FOUND, "warn",
+        "{column} of {model} is likely to have dropped, as estimated before labels", _DETAIL,
+        "See what drifted since then; labels will say whether it is true.",
+        'detector="estimate_change"', fire=_TWO_OF_THREE, clear=_THRICE,
+        moved="{column}", effect="It is estimated from scores, not measured: effect {effect:.3g}.",
+    ),
+    _rule(
         "CalibrationOff", "calibration", _FOUND, "page",
         "The probabilities of {model} no longer mean what they say", _DETAIL,
         "Recalibrate, or move the decision threshold, once labels are known to be complete.",
@@ -195,7 +202,8 @@ RULES: Final = (*DRIFT, *HARM, *FLOW, *PIPELINE)
 """All built-in rules."""
 
 _CONSEQUENCES: Final = (
-    "VolumeOff|FeatureDrift|ScoreDrift|SliceDrift|ConceptDrift|EvidenceAlarm|PerformanceDrop|CalibrationOff"
+    "VolumeOff|FeatureDrift|ScoreDrift|SliceDrift|ConceptDrift|EvidenceAlarm|"
+    "PerformanceDrop|CalibrationOff|EstimatedDrop"
 )
 
 
@@ -216,5 +224,6 @@ INHIBITIONS: Final = (
     _inhibition("QualityProblem", "FeatureDrift|EvidenceAlarm", "model", "column"),
     _inhibition("QualityProblem", "ScoreDrift|SliceDrift|ConceptDrift", "model"),
     _inhibition("LabelsStopped", "LabelCoverageLow", "model"),
+    _inhibition("PerformanceDrop", "EstimatedDrop", "model", "version", "column"),
 )
 """What silences what: a fault of the pipeline its consequences, a broken column the drifts that follow from it."""

@@ -39,6 +39,9 @@ class Entry(msgspec.Struct, frozen=True):
     """Why it was resolved."""
     notes: tuple[str, ...] = ()
     """What happened to it meanwhile, such as restated figures that do not withdraw it."""
+    bad: Signal | None = None
+    """The latest in breach. A window that is restated may bring a firing about that is not of its own making; the
+    firing then speaks of this one."""
 
     @property
     def firing(self) -> bool:

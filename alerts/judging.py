@@ -109,7 +109,7 @@ def transition(entry: Entry, change: Change, signal: Signal) -> Transition:
         state=change.state,
         because=change.because,
         labels=entry.labels,
-        explanation=signal.explanation,
+        explanation=entry.signal.explanation if change.state == "firing" else signal.explanation,
     )
 
 
@@ -144,20 +144,29 @@ def _updated(
     newest: bool,
     restated: bool,
 ) -> Entry:
+    bad = _worst(entry, signal, verdict)
     if entry is None:
-        return Entry(name, rule.key, labels, track, signal, signal.observed_at)
+        return Entry(name, rule.key, labels, track, signal, signal.observed_at, bad=bad)
     shown = signal if newest and verdict != Verdict.UNKNOWN else entry.signal
     notes = entry.notes
     if restated and not rule.withdraws and entry.firing and verdict != Verdict.BREACH:
         seconds = (signal.at - (signal.start or signal.at)) // SECOND
         said = signal.explanation or f"a window of {seconds} s was restated and no longer supports it"
         notes = (*notes, f"Restated: {said}")[-_NOTES_KEPT:]
-    return msgspec.structs.replace(entry, track=track, signal=shown, heard_at=signal.observed_at, notes=notes)
+    return msgspec.structs.replace(entry, track=track, signal=shown, heard_at=signal.observed_at, notes=notes, bad=bad)
+
+
+def _worst(entry: Entry | None, signal: Signal, verdict: Verdict) -> Signal | None:
+    """Return the latest signal in breach; one of a window that is restated and no longer in breach is none."""
+    known = None if entry is None else entry.bad
+    if verdict == Verdict.BREACH:
+        return signal if known is None or signal.at >= known.at else known
+    return None if known is not None and known.at == signal.at else known
 
 
 def _resolved(entry: Entry, change: Change | None, signal: Signal) -> Entry:
     if change is None:
         return entry
     if change.state == "firing":
-        return msgspec.structs.replace(entry, ends_at=None, because="", notes=(), signal=signal)
+        return msgspec.structs.replace(entry, ends_at=None, because="", notes=(), signal=entry.bad or signal)
     return msgspec.structs.replace(entry, ends_at=signal.at, because=change.because)

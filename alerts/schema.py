@@ -89,7 +89,14 @@ _RETRAINING: Final = """
     ) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final = (_FIRST, _COUNTED, _RETRAINING)
+_SWITCHED: Final = """
+    ALTER TABLE retraining ADD COLUMN "switch" TEXT NOT NULL DEFAULT '';
+    ALTER TABLE retraining ADD COLUMN learn_from INTEGER;
+    ALTER TABLE retraining ADD COLUMN learn_until INTEGER;
+    ALTER TABLE retraining ADD COLUMN switched_at INTEGER;
+"""
+
+MIGRATIONS: Final = (_FIRST, _COUNTED, _RETRAINING, _SWITCHED)
 """Step n leads from version n to n + 1; a released step is never changed."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks import recovery
 from benchmarks.end_to_end import values
 from benchmarks.report import Section, table
 from monitor.alerting.opening import open_desk
@@ -62,12 +63,13 @@ def run() -> Section:
     return section(WAYS, ROUNDS)
 
 
-def section(ways: Sequence[str], rounds: int) -> Section:
+def section(ways: Sequence[str], rounds: int, down: float = recovery.DOWN) -> Section:
     """Measure some ways; the first is what the others are compared with."""
     configure(LogConfig(level="error"))
     found: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        recovered = recovery.recoveries(folder / "recovery", down=down)
         records = list(values(RECORDS))
         for turn in range(rounds):
             for place, way in enumerate(ways):
@@ -84,6 +86,9 @@ def section(ways: Sequence[str], rounds: int) -> Section:
         "message of its own, to one webhook that answers so. Wall time of reading, counting, writing and judging; "
         f"medians of {rounds} rounds, ratios pair by pair.\n\n"
         + table(["the receiver answers", "records/s", "of one that works", "goal"], rows)
+        + f"\n\nA whole service whose receivers all fail for {recovery.DOWN:.0f} s, each in its own way, and then "
+        "work. By then pauses between attempts are as long as they get. The first message to come through:\n\n"
+        + recovery.shown(recovered)
     )
     return Section("e", "Receivers that fail beside the pipeline", body)
 

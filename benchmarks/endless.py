@@ -144,6 +144,10 @@ class Endless:
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See ``Source``."""
 
+    def committed(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, int]:  # noqa: ARG002
+        """See ``Source``."""
+        return {}
+
     def close(self) -> None:
         """See ``Source``."""
 

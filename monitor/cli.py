@@ -375,13 +375,29 @@ def promote_reference(
     until: Annotated[str, typer.Option(help="The time after the last.")],
     because: Annotated[str, typer.Option(help="Why, for whoever is on call next.")],
     out: Annotated[Path | None, typer.Option(help="By default the file that the configuration names.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Have the running service switch, without a file or a restart.")
+    ] = False,
     config: ConfigPath = Path("driftline.yaml"),
 ) -> None:
     """Make rows that the service counted the new reference."""
     from monitor.commands.promote import Promotion
     from monitor.commands.promote import promote as command
 
-    raise typer.Exit(command(config, os.environ, Promotion(model, since, until, because, out)))
+    raise typer.Exit(command(config, os.environ, Promotion(model, since, until, because, out, live)))
+
+
+@reference.command("revert")
+def revert_reference(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    order: Annotated[int, typer.Argument(help="Number of the order that switched it.")],
+    because: Annotated[str, typer.Option(help="Why, for whoever is on call next.")],
+    config: ConfigPath = Path("driftline.yaml"),
+) -> None:
+    """Undo a switch of the reference that was made live."""
+    from monitor.commands.promote import revert as command
+
+    raise typer.Exit(command(config, os.environ, model, order, because))
 
 
 @reference.command("diff")

@@ -41,6 +41,7 @@ from monitor.store.lock import holder
 from monitor.store.peek import peek
 from monitor.store.port import StateError
 from monitor.store.recovery import DAMAGED, LIVE
+from monitor.switching import SWITCHES
 from monitor.watermark import NEVER
 
 NAMES: Final[Mapping[bytes, str]] = {
@@ -72,6 +73,7 @@ NAMES: Final[Mapping[bytes, str]] = {
     CONCEPT: "hours of concept detectors",
     STREAMS: "concept detectors",
     EVIDENCE: "evidence",
+    SWITCHES: "references that were switched",
     SIGNALS: "signals that alerts have not taken",
     ring.RESERVED: "the store's own",
 }

@@ -40,6 +40,7 @@ from monitor.published import PublishedFile, hold_after
 from monitor.sources.port import Source, TopicPartition
 from monitor.store.port import StateStore
 from monitor.store.rocks import RocksStore
+from monitor.switching import Switches
 from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
@@ -94,6 +95,7 @@ def _restored(
     config, opened, models = assembly.config, assembly.store, assembly.models
     commit = opened.commit()
     stale = [key for model in models.values() for key in restore_model(model, opened)]
+    switches = Switches.open(Path(config.state.path), models, opened)
     inputs = Inputs(config, source, opened)
     partitions = _partitions(assembly, inputs)
     ids = inputs.seek(assembly.topics(), assembly.predictions(), partitions)
@@ -114,6 +116,7 @@ def _restored(
         evaluator=Evaluator(partitions),
         joinings=joinings,
         evaluations={name: Evaluation(one) for name, one in outcomes.items()},
+        switches=switches,
         evidence=Keeper.open(config, models, partitions, opened, _sources(outcomes, joinings)),
         outgoing=Outgoing(opened, build_sink(config), config.limits.max_dead_letters),
         watch=InputWatch(source, assembly.predictions()),

@@ -48,6 +48,7 @@ from monitor.progress import CLOSING, changes_of, encode_closing
 from monitor.published import Hold, Mark, PublishedFile
 from monitor.sources.port import UNKNOWN_TIME, Source, TopicPartition
 from monitor.store.port import StateUnavailableError
+from monitor.switching import Switches
 from monitor.views import WindowView
 from monitor.volumes import VOLUME
 
@@ -113,6 +114,7 @@ class Pipeline:
     hold: Hold = field(default_factory=Hold)
     guard: CrashGuard = field(default_factory=CrashGuard)
     evidence: Keeper = field(default_factory=Keeper)
+    switches: Switches = field(default_factory=Switches)
     rows_since: int = 0
     entering: tuple[dict[bytes, bytes], list[bytes]] = field(default_factory=lambda: ({}, []))
     """What else the next write puts and deletes."""
@@ -272,6 +274,8 @@ class Pipeline:
         closing.touched(model, panes, versions if model.config.detectors_on(VOLUME) else ())
         self.evaluator.forget(panes)
         least = least_time(name, partitions) if at is None else at
+        if self.switches.turn(model, partitions, least):
+            self.evaluator.clear(name)
         closing.close(model, least, partitions)
         self.evidence.close(name, least)
         for partition in partitions:
@@ -312,6 +316,7 @@ class Pipeline:
             if closing.changed:
                 puts[compose(CLOSING, 0, name)] = encode_closing(closing)
         puts.update(self.evidence.changes())
+        puts.update(self.switches.changes())
         if self.signals is not None:
             told, taken = self.signals.changes()
             puts.update(told)
@@ -337,6 +342,7 @@ class Pipeline:
             joining.written()
         self.outgoing.written()
         self.evidence.written()
+        self.switches.written()
         if self.signals is not None:
             self.signals.written()
         for closing in self.closings.values():

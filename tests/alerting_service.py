@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from alerts.signal import Signal
 from monitor.alerting.desk import Desk
 from monitor.alerting.opening import open_desk
 from monitor.config.root import Config
@@ -78,6 +79,13 @@ class Alerting:
         """Have everything that was found heard."""
         for _ in range(3):
             self.turn(0)
+
+
+def seed(config: Config, base: Path, *signals: Signal) -> None:
+    """Have alerts heard of before the service of a configuration starts."""
+    desk = open_desk(config, base, dispatch=False)
+    desk.engine.apply(signals, max(signal.observed_at for signal in signals), "before")
+    desk.close()
 
 
 def source_of(content: Mapping[int, list[Content]], topic: str = "p") -> MemorySource:

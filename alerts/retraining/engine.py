@@ -25,7 +25,7 @@ from alerts.retraining.guardrails import Block
 from alerts.retraining.ledger import SYSTEM, ModelState, Pause
 from alerts.retraining.policy import ModelPolicy, RetrainingPolicy
 from alerts.retraining.progress import advance, hold
-from alerts.retraining.states import OPEN, WAITING, Proposal, Trigger, move
+from alerts.retraining.states import NO_LONGER, OPEN, WAITING, Proposal, Trigger, move
 from alerts.retraining.turn import Turn, open_faults, support_of
 from alerts.silences import Silence, read_silences
 from alerts.store import Store
@@ -204,7 +204,8 @@ def _consider(turn: Turn, opened: Sequence[Proposal]) -> None:
         elif not busy:
             hold(turn, turn.policy.model, ())
         return
-    if ledger.known_episode(turn.connection, turn.policy.model, turn.state.episode):
+    known = ledger.read_episode(turn.connection, turn.policy.model, turn.state.episode)
+    if known is not None and (known.state != "withdrawn" or known.outcome != NO_LONGER):
         return
     if busy:
         names = ", ".join(f"{proposal.id} is {proposal.state}" for proposal in busy)
@@ -212,14 +213,29 @@ def _consider(turn: Turn, opened: Sequence[Proposal]) -> None:
         return
     entries = turn.support.entries
     because = "; ".join(
-        entry.signal.explanation or f"{entry.labels.get('alertname', entry.rule)} fires" for entry in entries[:3]
+        entry.signal.explanation or f"{entry.labels.get('alertname', entry.rule)} of {entry.signal.column} fires"
+        for entry in entries[:3]
     )
     evidence = bundle(turn.policy, turn.facts, entries, turn.now)
     proposal = _proposal(turn.policy, turn.facts, turn.now, turn.state.episode, "condition", because, evidence)
-    if ledger.insert(turn.connection, proposal):
-        turn.state = dataclasses.replace(turn.state, held="")
-        ledger.decide(turn.connection, turn.now, proposal, "proposed", because)
-        advance(turn, proposal)
+    if known is not None:
+        _again(turn, known, proposal)
+    elif ledger.insert(turn.connection, proposal):
+        _opened(turn, proposal, because)
+
+
+def _again(turn: Turn, known: Proposal, proposal: Proposal) -> None:
+    """Propose again what was withdrawn: by the figures as they are now, its condition never ended. Nothing has left."""
+    fresh = {name: getattr(proposal, name) for name in ("because", "evidence", "created_at", "dry_run", "target")}
+    again = move(known, "proposed", turn.now, **fresh, approved_by="", approved_at=None, outcome="")
+    ledger.update(turn.connection, again)
+    _opened(turn, again, f"again, since by restated figures it went on: {proposal.because}")
+
+
+def _opened(turn: Turn, proposal: Proposal, because: str) -> None:
+    turn.state = dataclasses.replace(turn.state, held="")
+    ledger.decide(turn.connection, turn.now, proposal, "proposed", because)
+    advance(turn, proposal)
 
 
 def _proposal(

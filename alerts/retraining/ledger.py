@@ -101,10 +101,10 @@ def next_requested(connection: sqlite3.Connection, now: int) -> Proposal | None:
     return None if row is None else _proposal(row)
 
 
-def known_episode(connection: sqlite3.Connection, model: str, episode: str) -> bool:
-    """Tell whether there was a proposal for an episode."""
-    query = "SELECT 1 FROM retraining WHERE model = ? AND episode = ?"
-    return connection.execute(query, (model, episode)).fetchone() is not None
+def read_episode(connection: sqlite3.Connection, model: str, episode: str) -> Proposal | None:
+    """Return the proposal for an episode."""
+    row = connection.execute(f"{_SELECT} WHERE model = ? AND episode = ?", (model, episode)).fetchone()
+    return None if row is None else _proposal(row)
 
 
 def in_flight(connection: sqlite3.Connection, model: str, but: str) -> tuple[str, ...]:

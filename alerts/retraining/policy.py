@@ -130,6 +130,8 @@ class ModelPolicy:
         The condition; ``None`` leaves it to schedule and people.
     target
         Name of the target.
+    learn
+        For how long rows of a new version are gathered that then become the reference; ``None`` leaves that to people.
     """
 
     model: str
@@ -140,6 +142,7 @@ class ModelPolicy:
     target: str = ""
     dry_run: bool = True
     guardrails: Guardrails = field(default_factory=Guardrails)
+    learn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

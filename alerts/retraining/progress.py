@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import structlog
@@ -12,7 +11,8 @@ from alerts.durations import spoken
 from alerts.retraining import ledger
 from alerts.retraining.freeze import begin_freeze, end_freeze
 from alerts.retraining.guardrails import REASONS, Block
-from alerts.retraining.states import UNDER_WAY, WAITING, Proposal, State, move
+from alerts.retraining.states import NO_LONGER, UNDER_WAY, WAITING, Proposal, State, move
+from alerts.retraining.switch import PENDING, ask, follow, has_come, has_switched, reference_of
 from alerts.retraining.turn import Turn
 
 log = structlog.get_logger(__name__)
@@ -75,14 +75,14 @@ def _why_void(turn: Turn, proposal: Proposal) -> str:
     if proposal.version and live and live != proposal.version:
         return f"version {live} is live and no longer {proposal.version}"
     if proposal.trigger == "condition" and (turn.support is None or turn.state.episode != proposal.episode):
-        return "its condition no longer holds"
+        return NO_LONGER
     if turn.now - proposal.created_at > turn.policy.guardrails.lapses_after:
         return f"nobody approved it within {spoken(turn.policy.guardrails.lapses_after)}"
     return ""
 
 
 def _under_way(turn: Turn, proposal: Proposal) -> Proposal:
-    if proposal.state != "requested" and _has_come(turn, proposal):
+    if proposal.state != "requested" and has_come(turn, proposal):
         proposal = dataclasses.replace(proposal, new_version=turn.facts.version)
         return succeed(turn, proposal, f"version {turn.facts.version} is in the stream")
     limit = turn.policy.guardrails.result_within
@@ -104,60 +104,51 @@ def _succeeded(turn: Turn, proposal: Proposal) -> Proposal:
         until = turn.now + turn.policy.guardrails.adopted_within
         freeze = begin_freeze(turn.connection, proposal, turn.now, until)
         proposal = _kept(turn, dataclasses.replace(proposal, freeze=freeze, until=until))
-    if not _has_come(turn, proposal):
+    if not has_come(turn, proposal):
         if proposal.adopted_at is not None:
             detail = f"version {proposal.new_version} is no longer live"
             ledger.decide(turn.connection, turn.now, proposal, "adoption_lost", detail)
-            proposal = _kept(turn, dataclasses.replace(proposal, adopted_at=None))
+            proposal = follow(turn, _kept(turn, dataclasses.replace(proposal, adopted_at=None)))
         if turn.now >= (proposal.until or 0):
             end_freeze(turn.connection, proposal, turn.now)
             limit = spoken(turn.policy.guardrails.adopted_within)
             proposal = dataclasses.replace(proposal, freeze="")
             return _cool(turn, proposal, "not_adopted", "not_adopted", f"no new version came within {limit}")
         return proposal
-    if proposal.adopted_at is None:
-        version, reference = turn.facts.version, _reference(turn)
-        detail = f"version {version} is live" + (f", compared with reference {reference}" if reference else "")
-        ledger.decide(turn.connection, turn.now, proposal, "adopted", detail)
-        return _kept(turn, dataclasses.replace(proposal, adopted_at=turn.now, new_version=version))
-    if turn.now - proposal.adopted_at < turn.policy.guardrails.settle:
+    adopted_at = proposal.adopted_at
+    if adopted_at is None:
+        return _adopted(turn, proposal)
+    proposal = follow(turn, proposal)
+    if turn.now - adopted_at < turn.policy.guardrails.settle:
         return proposal
     return _cooling(turn, _cool(turn, proposal, "succeeded"))
 
 
+def _adopted(turn: Turn, proposal: Proposal) -> Proposal:
+    version, reference = turn.facts.version, reference_of(turn)
+    detail = f"version {version} is live" + (f", compared with reference {reference}" if reference else "")
+    ledger.decide(turn.connection, turn.now, proposal, "adopted", detail)
+    return ask(turn, _kept(turn, dataclasses.replace(proposal, adopted_at=turn.now, new_version=version)))
+
+
 def _cooling(turn: Turn, proposal: Proposal) -> Proposal:
     """End the cooldown by time, and the freeze once the reference has switched or it was waited for long enough."""
+    proposal = follow(turn, proposal)
+    if proposal.freeze and proposal.switch == "undone":
+        end_freeze(turn.connection, proposal, turn.now)
+        proposal = _kept(turn, dataclasses.replace(proposal, freeze=""))
     if proposal.freeze:
         waited = proposal.adopted_at is None or turn.now - proposal.adopted_at > turn.policy.guardrails.adopted_within
-        if not waited and not _has_switched(turn, proposal):
+        if not waited and not has_switched(turn, proposal):
             return proposal
         end_freeze(turn.connection, proposal, turn.now)
         decision = "reference_kept" if waited else "reference_holds"
-        detail = f"version {turn.facts.version} is compared with {_reference(turn) or 'no reference'}"
+        detail = f"version {turn.facts.version} is compared with {reference_of(turn) or 'no reference'}"
         ledger.decide(turn.connection, turn.now, proposal, decision, detail)
         proposal = _kept(turn, dataclasses.replace(proposal, freeze=""))
-    if turn.now >= (proposal.until or 0):
+    if turn.now >= (proposal.until or 0) and proposal.switch not in PENDING:
         return _to(turn, proposal, "done", "cooldown_over", "", until=None)
     return proposal
-
-
-def _has_switched(turn: Turn, proposal: Proposal) -> bool:
-    """Tell whether what is live is compared with another reference than the one that the proposal rests on."""
-    known: dict[str, str] = json.loads(proposal.evidence).get("references", {})
-    before = known.get(proposal.version, "")
-    return bool(_reference(turn)) and _reference(turn) != before
-
-
-def _reference(turn: Turn) -> str:
-    return turn.facts.references.get(turn.facts.version, "")
-
-
-def _has_come(turn: Turn, proposal: Proposal) -> bool:
-    """Tell whether the version that was asked for is live."""
-    live = turn.facts.version
-    if not live or not (proposal.version or proposal.new_version):
-        return False
-    return live == proposal.new_version if proposal.new_version else live != proposal.version
 
 
 def _cool(turn: Turn, proposal: Proposal, outcome: str, decision: str = "", detail: str = "") -> Proposal:

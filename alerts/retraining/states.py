@@ -10,6 +10,9 @@ State: TypeAlias = Literal[
     "proposed", "awaiting_approval", "requested", "parked", "running", "succeeded", "failed", "cooldown",
     "done", "rejected", "withdrawn",
 ]  # fmt: skip
+Switch: TypeAlias = Literal["", "asked", "switched", "holds", "undone"]
+"""What becomes of the reference after a success, where it switches by itself: it is to, it has, the new version held
+for long enough, or it is no longer live."""
 Trigger: TypeAlias = Literal["condition", "schedule", "manual"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 OPEN: Final[frozenset[State]] = frozenset(
@@ -32,9 +35,12 @@ NEXT: Final[dict[State, frozenset[State]]] = {
     "cooldown": frozenset({"done"}),
     "done": frozenset(),
     "rejected": frozenset(),
-    "withdrawn": frozenset(),
+    "withdrawn": frozenset({"proposed"}),
 }
-"""State → those that may follow. ``proposed`` goes straight to ``cooldown`` in a dry run, where nothing is sent."""
+"""State → those that may follow. ``proposed`` goes straight to ``cooldown`` in a dry run, where nothing is sent; what
+was withdrawn because its condition ended is proposed again when that turns out not to have ended."""
+NO_LONGER: Final = "its condition no longer holds"
+"""The outcome of a proposal that may come again."""
 
 
 class TransitionError(ValueError):
@@ -66,6 +72,8 @@ class Proposal:
         Silence that keeps back warnings against the old reference.
     until
         End of the state that ends by time.
+    learn_from, learn_until
+        Event times between which the new version's rows become the reference.
     """
 
     id: str
@@ -97,6 +105,10 @@ class Proposal:
     problem: str = ""
     cost: float = 0.0
     until: int | None = None
+    switch: Switch = ""
+    learn_from: int | None = None
+    learn_until: int | None = None
+    switched_at: int | None = None
 
     @property
     def key(self) -> str:

@@ -8,7 +8,6 @@ from alerts.signal import Signal
 
 _QUALITY: Final = frozenset({"missing", "bad", "unseen", "low", "high"})
 _RANGE: Final = frozenset({"low", "high"})
-_RANGE_RATES: Final = frozenset({"low_rate", "high_rate"})
 """What a model puts out beyond the range it had is its own doing, no fault of its feed."""
 _SCORES: Final = frozenset({"score", "prediction", "flagged"})
 _OF_OUTCOMES: Final = ":outcomes"
@@ -25,8 +24,6 @@ def topic_of(signal: Signal) -> str:
     >>> [topic_of(evidence(column, "evidence:outcomes")) for column in ("recall", "calibration (0.2; 0.3]")]
     ['performance', 'calibration']
     """
-    if signal.kind == "quality" and signal.column in _SCORES and signal.detector in _RANGE_RATES:
-        return "score"
     if signal.kind != "evidence":
         return signal.kind
     if signal.window.endswith(_OF_OUTCOMES):

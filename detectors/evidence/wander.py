@@ -60,7 +60,8 @@ class Wander:
         centre = np.sqrt(shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0))
         plain = np.eye(cells) * (shares > 0)[:, np.newaxis, :] - centre[:, :, np.newaxis] * centre[:, np.newaxis, :]
         covariance -= chance[:, np.newaxis, np.newaxis] * plain
-        covariance /= np.maximum(scale, 1e-300)[:, np.newaxis, np.newaxis]
+        # Where each slot has one window only, its law is that window's, and nothing is known of how it strays.
+        covariance *= np.where(scale > 0, 1 / np.maximum(scale, 1e-300), 0.0)[:, np.newaxis, np.newaxis]
         filled = windows.sum(axis=(1, 3)) > 0
         return cls._of_covariance(covariance, np.maximum(used - 1.0, 1.0), filled.sum(axis=0) - 1.0)
 

@@ -15,6 +15,7 @@ import msgspec
 from alerts.durations import HOUR, MINUTE, SECOND
 from alerts.signal import Signal
 from monitor.alerting.findings import ModelFacts
+from monitor.alerting.peers import PeerWatch
 from monitor.sources.port import UNKNOWN_TIME
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Facts:
     _beat_at: int = 0
     _past: deque[tuple[int, Counter[tuple[str, str]]]] = field(default_factory=deque)
     _lag_since: dict[str, int] = field(default_factory=dict)
+    _peers: PeerWatch = field(default_factory=PeerWatch)
 
     @classmethod
     def of(cls, facts: Mapping[str, ModelFacts], state: bytes | None, now: int) -> Facts:
@@ -97,6 +99,7 @@ class Facts:
             yield from self._coverage(pipeline, name, facts.owner, now)
         yield from _shares(since, "", "", now)
         yield from self._lags(pipeline, now)
+        yield from self._peers.look(pipeline, now)
 
     def _since(self, counters: Counter[tuple[str, str]], now: int) -> Counter[tuple[str, str]]:
         """Return by how much counters grew over the last minutes."""

@@ -24,6 +24,7 @@ _OF_LABELS: Final = {
     "performance_change": "performance",
     "calibration": "calibration",
     "estimate": "estimate",
+    "estimate_change": "estimate",
     "coverage_by_score": "fairness",
     "demographic_parity": "fairness",
     "demographic_parity_ratio": "fairness",
@@ -33,6 +34,8 @@ _OF_LABELS: Final = {
 _SCORES: Final = frozenset({"score", "prediction", "flagged"})
 _QUALITY: Final = frozenset({VANISHED, NEW, "error_rate"})
 _RATE: Final = "_rate"
+_RANGE: Final = frozenset({"low_rate", "high_rate"})
+"""What a model puts out beyond the range it had is its own doing, no fault of its feed."""
 SPEAK_WHEN_BAD: Final = frozenset({VANISHED, NEW})
 """Detectors that say nothing of what is in order."""
 
@@ -63,7 +66,7 @@ def kind_of(window: str, finding: Finding) -> str | None:
         return "concept"
     if detector == VOLUME:
         return "volume"
-    if finding.column in _SCORES and not _is_quality(finding):
+    if finding.column in _SCORES and (finding.detector in _RANGE or not _is_quality(finding)):
         return "score"
     return "quality" if _is_quality(finding) else "drift"
 
@@ -103,19 +106,23 @@ class _Beside:
 
     matured: Mapping[str, float] = field(default_factory=dict)
     """Metric → its value on matured labels."""
+    estimated: Mapping[str, float] = field(default_factory=dict)
+    """Metric → its value as estimated before labels."""
     labelled: int | None = None
 
     @classmethod
     def of(cls, result: WindowResult) -> _Beside:
         if not result.window.endswith(OF_WINDOW):
             return cls()
-        matured, share = {}, math.nan
+        matured, estimated, share = {}, {}, math.nan
         for finding in result.findings:
             if finding.detector == "performance_matured":
                 matured[finding.column] = finding.statistic
+            elif finding.detector == "estimate":
+                estimated[finding.column] = finding.statistic
             elif finding.detector == "coverage":
                 share = finding.statistic
-        return cls(matured, round(share * result.n) if math.isfinite(share) else None)
+        return cls(matured, estimated, round(share * result.n) if math.isfinite(share) else None)
 
 
 def _signal(
@@ -133,6 +140,9 @@ def _signal(
     if finding.detector == "performance_change":
         value = beside.matured.get(finding.column, math.nan)
         statistic, reference = value, value - finding.effect
+    elif finding.detector == "estimate_change":
+        statistic = beside.estimated.get(finding.column, math.nan)
+        reference = statistic - finding.effect
     elif kind == "evidence":
         statistic, evidence = finding.effect, finding.statistic
         onset = onset_of(finding.explanation)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 
-from monitor.commands.retrain import Place, decide
 from monitor.commands.run import fingerprint
 from monitor.config.root import Config, LogConfig
-from monitor.demo.epilogue import epilogue, latest_proposal, proposal, repaired
+from monitor.demo.epilogue import epilogue, latest_proposal, proposal
+from monitor.demo.folder import DemoFolder
 from monitor.demo.ledger import Ledger
 from monitor.demo.output import create_topic
 from monitor.demo.parts import LABELS, TOPIC
@@ -38,10 +36,12 @@ from monitor.views import AlertsView, View, ViewHolder
 NOT_FOUND = 1
 _SECONDS_A_FRAME = 0.25
 _SECONDS_A_VIEW = 1.0
+_WIDTH = 140
+"""Columns of what is not printed on a terminal."""
 
 
 def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: int = 0) -> int:
-    """Run the demo, through a broker if one is given; return 0 when every injected change was found.
+    """Run the demo, through a broker if one is given; return 0 when it showed all that it should.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
     port
         Of the page; 0 takes any free one.
     """
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     configure(LogConfig(level="error"))
-    with tempfile.TemporaryDirectory(prefix="driftline-demo-") as directory:
+    with DemoFolder() as folder:
         stream = DemoStream(seed)
         days = f"{stream.days} days of stream time, {len(stream):,} records"
         console.print(f"A loan model, {days}. Building its reference …")
         screen = Screen(console)
-        play = Play(stream, Path(directory), screen.show, port=port, bootstrap=bootstrap or "localhost:9092")
+        play = Play(stream, folder.path, screen.show, port=port, bootstrap=bootstrap or "localhost:9092")
         if bootstrap is None:
             play.begin()
         config = play.prepare()
@@ -90,23 +90,25 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
             for part in () if play.desk is None else epilogue(play.desk):
                 console.print(part)
             waits = sys.stdout.isatty() if serve is None else serve
-            site.conclude(console, play, approve=not waits)
+            proposed = folder.keeps = site.conclude(console, play)
             seconds = time.monotonic() - play.began
             console.print(f"{play.records:,} records in {seconds:.0f} s, {play.rate:,.0f} a second.")
             if waits:
                 console.print(f"Look at http://127.0.0.1:{site.server.port}/ – Ctrl-C ends it.", highlight=False)
-                site.stay(play)
+                folder.keeps = site.stay(play)
         finally:
             site.close()
             play.close()
             pipeline.close()
-    return verdict(play.ledger)
+    # Through a broker, what is read together depends on the machine, and so does what is seen in between.
+    return verdict(play.ledger, proposed=proposed or bootstrap is not None)
 
 
-def verdict(ledger: Ledger) -> int:
-    """Return the exit status: 0 when some threshold found every change, and evidence all that inputs show."""
+def verdict(ledger: Ledger, *, proposed: bool) -> int:
+    """Return the exit status: 0 when thresholds found every change, evidence what inputs show, and it ends proposed."""
     shown = {injection.name for injection in ledger.injections if not injection.shown_by_labels}
-    return 0 if len(ledger.found) == len(ledger.injections) and shown <= ledger.alarms.found.keys() else NOT_FOUND
+    found = len(ledger.found) == len(ledger.injections) and shown <= ledger.alarms.found.keys()
+    return 0 if found and proposed else NOT_FOUND
 
 
 class Screen:
@@ -218,32 +220,33 @@ class Site:
         if self._keeper is not None:
             self._keeper.turn()
 
-    def conclude(self, console: Console, play: Play, *, approve: bool) -> None:
-        """Print the proposal that the alerts led to; have it approved as by the command line if nobody else will."""
-        state = play.folder / "state"
-        if self._keeper is not None and play.desk is not None:
-            for name in repaired(play.desk.engine):
-                console.print(f"Resolved by hand, since the feed is repaired: {name}.", highlight=False)
-            self._keeper.engine.hurry()
-            play.judge()
-        found = None if self._keeper is None else latest_proposal(self._keeper)
-        if self._keeper is not None and found is not None:
-            for part in proposal(found, self._keeper.desk.latest(found), state):
+    def conclude(self, console: Console, play: Play) -> bool:
+        """Print the proposal that the alerts led to; return whether it awaits a decision."""
+        if self._keeper is None:
+            return False
+        self._keeper.engine.hurry()
+        play.judge()
+        found = latest_proposal(self._keeper)
+        if found is not None:
+            for part in proposal(found, self._keeper.desk.latest(found), play.folder / "state"):
                 console.print(part, highlight=False, soft_wrap=True)
-            if approve and found.state == "awaiting_approval":
-                decide(Place(play.folder / "driftline.yaml", {}, state), "approve", found.id, "the demo is over")
-                play.judge()
         self.refresh_alerts()
+        return self.waits()
 
-    def stay(self, play: Play) -> None:
-        """Wait for Ctrl-C; meanwhile proposals may be decided on."""
+    def waits(self) -> bool:
+        """Return whether a proposal awaits a decision."""
+        found = None if self._keeper is None else latest_proposal(self._keeper)
+        return found is not None and found.state == "awaiting_approval"
+
+    def stay(self, play: Play) -> bool:
+        """Wait for Ctrl-C; meanwhile proposals may be decided on. Return whether one still awaits it."""
         try:
             while True:
                 time.sleep(1)
                 play.judge()
                 self.refresh_alerts()
         except KeyboardInterrupt:
-            return
+            return self.waits()
 
     def close(self) -> None:
         """Let go of the port and of what requests."""

@@ -29,12 +29,12 @@ from monitor.reference import Reference
 from monitor.store.peek import peek
 from monitor.store.port import StateUnavailableError
 from monitor.store.recovery import LIVE
+from monitor.switching import FEWEST_ROWS
 
 REFUSED: Final = 1
 WRONG: Final = 2
 NO_STATE: Final = 65
 CANNOT_WRITE: Final = 73
-FEWEST_ROWS: Final = 2000
 
 
 class _RefusedError(Exception):
@@ -50,6 +50,8 @@ class Promotion:
     until: str
     because: str
     out: Path | None = None
+    live: bool = False
+    """Whether the running service is to switch by itself, without a file."""
 
 
 def promote(config_path: Path, environ: Mapping[str, str], asked: Promotion) -> int:
@@ -70,6 +72,8 @@ def promote(config_path: Path, environ: Mapping[str, str], asked: Promotion) -> 
     try:
         first, last = _range(asked)
         model = _model(config, folder_of(config_path), asked.model)
+        if asked.live:
+            return _order(config, asked, first, last)
         reference = _counted(config, model, first, last)
         target, old = _write(config, folder_of(config_path), asked, reference)
     except _RefusedError as error:
@@ -91,6 +95,49 @@ def promote(config_path: Path, environ: Mapping[str, str], asked: Promotion) -> 
         sys.stdout.write(f"set reference: {{source: {target}}}; the old one was learnt from the stream\n")
     sys.stdout.write("restart the service to take it up\n")
     return 0
+
+
+def _order(config: Config, asked: Promotion, first: int, last: int) -> int:
+    """Ask the running service to switch once the last of the rows is in."""
+    if asked.out is not None:
+        raise _RefusedError("--out: with --live nothing is written but the state", WRONG)
+    number = Orders(Path(config.state.path)).add(
+        at=time.time_ns() // 1000, who=getpass.getuser(), model=asked.model, column=_text(first), until=last,
+        because=asked.because, kind="switch",
+    )  # fmt: skip
+    sys.stdout.write(
+        f"order {number}: {asked.model} is compared with the rows until {_text(last)} once event time has passed them\n"
+        f"undo it with: driftline reference revert {asked.model} {number} --because …\n"
+    )
+    return 0
+
+
+def revert(config_path: Path, environ: Mapping[str, str], name: str, number: int, because: str) -> int:
+    """Undo a switch of a model's reference, by the number of its order; return the exit status as ``promote`` does."""
+    config = load(config_path, environ)
+    configure(LogConfig(level="error", format="console"))
+    try:
+        _undo(Orders(Path(config.state.path)), name, number, because)
+    except _RefusedError as error:
+        sys.stderr.write(f"{error.args[0]}\n")
+        return int(error.args[1])
+    except (OSError, StateUnavailableError) as error:
+        sys.stderr.write(f"cannot write: {error}\n")
+        return CANNOT_WRITE
+    sys.stdout.write(f"{name} is compared with what it was before order {number}, from the next window on\n")
+    return 0
+
+
+def _undo(orders: Orders, name: str, number: int, because: str) -> None:
+    if not because.strip():
+        raise _RefusedError("--because: say why, for whoever is on call next", WRONG)
+    found = next((order for order in orders.after(number - 1) if order.number == number), None)
+    if found is None or found.kind != "switch" or found.model != name:
+        raise _RefusedError(f"order {number} is no switch of the reference of {name}", REFUSED)
+    orders.add(
+        at=time.time_ns() // 1000, who=getpass.getuser(), model=name, column=str(number), until=found.until,
+        because=because, kind="switch_back",
+    )  # fmt: skip
 
 
 def _range(asked: Promotion) -> tuple[int, int]:

@@ -199,11 +199,14 @@ def _draw(proposals: Sequence[Mapping[str, Any]], pauses: Sequence[Mapping[str, 
     table = Table(box=None, pad_edge=False)
     for head in ("id", "model", "state", "since"):
         table.add_column(head, no_wrap=True, overflow="fold")
-    table.add_column("why")
     for one in proposals:
         state = one["state"].replace("_", " ") + (", dry run" if one["dry_run"] else "")
-        table.add_row(one["id"][:_SHORT], one["model"], state, one["since"][:16] + "Z", one["because"][:120])
+        if one["state"] == "awaiting_approval" and one["approved_by"]:
+            state = f"approved by {one['approved_by']}" + (", dry run" if one["dry_run"] else "")
+        table.add_row(one["id"][:_SHORT], one["model"], state, one["since"][:16] + "Z")
     console.print(table)
+    for one in proposals:
+        console.print(f"{one['id'][:_SHORT]}: {one['because'][:120]}", soft_wrap=True)
 
 
 def _sentence(verb: str, name: str, model: str, *, dry_run: bool) -> str:

@@ -150,6 +150,13 @@ class GuardrailsConfig(Section):
     """Warnings against the old reference are held back no longer than this."""
 
 
+class NewReferenceConfig(Section):
+    """How the reference switches once a new version is live."""
+
+    learn: Annotated[Duration, Field(ge=_DAY)] = 7 * _DAY
+    """Whole days of its rows, from the next midnight (UTC) on, that become the reference."""
+
+
 class ModelRetrainingConfig(Section):
     """When to retrain a model, by whom, and within which limits."""
 
@@ -162,6 +169,9 @@ class ModelRetrainingConfig(Section):
     """Where it is requested."""
     dry_run: bool = True
     """Whether everything is done but sending."""
+    reference: NewReferenceConfig | None = None
+    """Has the reference switch by itself to rows of the new version, and back when that version does not hold.
+    Without it, give the new reference when you deploy."""
     guardrails: GuardrailsConfig = GuardrailsConfig()
     """The limits."""
 

@@ -58,6 +58,9 @@ def _check_model(
     if not model.is_labelled and (limits.min_matured_labels or limits.min_label_coverage):
         hint = "configure labels, or set min_matured_labels and min_label_coverage to 0"
         yield Complaint(("guardrails",), "the model has no labels, so no limit on them is ever met", hint)
+    if config.reference is not None and config.reference.learn >= limits.adopted_within:
+        hint = "make guardrails.adopted_within longer, or learn from fewer days"
+        yield Complaint(("reference", "learn"), "warnings are no longer held back when the reference switches", hint)
     for place, blackout in enumerate(limits.blackouts):
         try:
             blackout_of(blackout, "UTC")

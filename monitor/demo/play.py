@@ -71,7 +71,6 @@ models:
     retraining:
       when: "performance drop or calibration"
       target: {{kind: webhook, url: "https://pipelines.example/retrain"}}
-      guardrails: {{lapses_after: 365d, clean_for: 0s}}
 alerts: {{mode: prometheus_only, late_delivery: 3650d}}
 state: {{path: "{folder}/state", generation_every: 1h}}
 http: {{listen: "{host}:{port}"}}

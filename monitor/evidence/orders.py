@@ -17,7 +17,7 @@ from monitor.store.port import StateUnavailableError
 
 FILE: Final = "orders.sqlite"
 _WAIT: Final = 10.0
-OrderKind: TypeAlias = Literal["accept", "useful", "expected", "noise", "event", "promote"]
+OrderKind: TypeAlias = Literal["accept", "useful", "expected", "noise", "event", "promote", "switch", "switch_back"]
 MARKS: Final[tuple[OrderKind, ...]] = ("useful", "expected", "noise")
 """What an incident can turn out to have been."""
 _TABLE: Final = """
@@ -46,10 +46,11 @@ class Order:
     model: str
     """Empty for an event that concerns all."""
     column: str
-    """A column, or one of its rates, such as ``age.missing``; of an event, what kind it is."""
+    """A column, or one of its rates, such as ``age.missing``; of an event, what kind it is; of a switch of the
+    reference, the event time of its first row (RFC 3339); of a switch back, the number of the order that it undoes."""
     until: int
     """Event time, microseconds: the end of what is accepted, the start of the window of the alarm that is marked, the
-    time of the event, the end of the rows that were made a reference."""
+    time of the event, the end of the rows that were made a reference or are to become one."""
     because: str
 
 
@@ -74,6 +75,19 @@ class Orders:
             connection.execute(_TABLE)
             cursor = connection.execute(statement, (at, who, kind, model, column, until, because))
             return int(cursor.lastrowid or 0)
+
+    def ensure(self, *, at: int, who: str, model: str, column: str, until: int, because: str, kind: OrderKind) -> int:
+        """Add one unless there is one of the same kind and reason; return its number.
+
+        Raises
+        ------
+        StateUnavailableError
+            When the file cannot be read or written.
+        """
+        for order in self.after(0):
+            if (order.kind, order.model, order.because) == (kind, model, because):
+                return order.number
+        return self.add(at=at, who=who, model=model, column=column, until=until, because=because, kind=kind)
 
     def after(self, number: int) -> list[Order]:
         """Return the orders that came after one, in order; none while there is no file."""

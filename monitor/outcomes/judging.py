@@ -41,7 +41,7 @@ from monitor.outcomes.judges import Judge, MulticlassJudge, RegressionJudge
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.outcomes.sums import baseline_of, previous, total
-from monitor.outcomes.told import NAN, OF_WINDOW, SURE, change_view, figure_view, told, told_change
+from monitor.outcomes.told import NAN, OF_WINDOW, SURE, change_view, figure_view, told, told_change, told_estimate
 from monitor.views import FigureView, PerformanceView, ReliabilityPoint
 from monitor.windows import Window
 
@@ -73,6 +73,12 @@ class Comparison:
         scored = scores_of(judge, table)
         calibrator = None if scored is None else calibrator_of(*scored)
         return cls(table, figures(judge, table), numbers, calibrator, calibrators_of(judge, table))
+
+    def base(self, metric: str) -> FigureView | None:
+        """Return what a figure is compared with; ``None`` without a baseline."""
+        if metric in self.numbers:
+            return FigureView(self.numbers[metric], NAN, NAN, 0)
+        return figure_view(self.figures[metric]) if metric in self.figures else None
 
     def change(self, metric: str, found: Mapping[str, Estimate]) -> tuple[Change, float] | None:
         """Return the change of a figure of J tables, and what it is compared with; ``None`` without a baseline."""
@@ -188,7 +194,7 @@ def judge_windows(
             since = [
                 total(outcomes, part.name, part.size, version, start - _RECENT, start + window.size) for start in begins
             ]
-            _estimated(judged, part, said, part.table(np.array(since), MATURED), against)
+            _estimated(judged, part, said, part.table(np.array(since), MATURED), against, config)
     return judged
 
 
@@ -305,8 +311,9 @@ def _transformed(
 
 
 def _estimated(
-    judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, against: Comparison
-) -> None:
+    judged: Sequence[Judged], part: WholePart, said: IntArray, recent: IntArray, against: Comparison,
+    config: ModelConfig,
+) -> None:  # fmt: skip
     scored = scores_of(part.judge, recent)
     if scored is None or against.calibrator is None:
         return
@@ -324,6 +331,10 @@ def _estimated(
         }
         note = f"estimated before labels, {light.name.lower()}"
         one.findings += [told(name, "estimate", figure, 1, note, _LIGHTS[light]) for name, figure in shown.items()]
+        for metric in metrics_of(config):
+            base = against.base(metric)
+            if base is not None and metric in shown:
+                one.findings.append(told_estimate(metric, shown[metric], base, config.performance, light))
         unsupported = float(found.unsupported[place])
         one.view = replace(one.view, estimated=shown, light=light.name.lower(), unsupported=unsupported)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from detectors.estimate.estimated import Light
 from detectors.performance import Change, Estimate
 from monitor.config.model import PerformanceConfig
 from monitor.findings import Finding
@@ -78,6 +79,42 @@ def told_change(
     return Finding(
         metric, "performance_change", size, view.value, view.low, view.high, p_value, limit, status,
         int(np.sign(view.value)) if np.isfinite(view.value) else 0, text,
+    )  # fmt: skip
+
+
+def told_estimate(
+    metric: str, figure: FigureView, base: FigureView, settings: PerformanceConfig, light: Light
+) -> Finding:
+    """Return an estimated figure against its baseline as a finding: the statistic is its size for the worse.
+
+    The interval is that of a difference of two figures with intervals of their own (MOVER: Zou and Donner 2008,
+    Statistics in Medicine 27, section 2). In drift when all of it lies beyond the drop that is configured, a warning
+    when all of it lies beyond half of that. Nothing is said unless labels of late agree with the estimates.
+
+    Parameters
+    ----------
+    base
+        NaN bounds where it is a number that somebody gave.
+    """
+    value = figure.value - base.value
+    error = np.nan_to_num([base.high - base.value, base.value - base.low])
+    low = value - float(np.hypot(figure.value - figure.low, error[0]))
+    high = value + float(np.hypot(figure.high - figure.value, error[1]))
+    bad = small_is_good(metric)
+    limit, size, surely = drop_of(metric, base.value, settings), value if bad else -value, low if bad else -high
+    if light is not Light.HOLDS or figure.n < settings.min_labels or not np.isfinite(surely):
+        status = "insufficient"
+    elif surely >= limit:
+        status = "drift"
+    else:
+        status = "warn" if surely >= limit / 2 else "ok"
+    text = ""
+    if status != "insufficient":
+        text = f"{metric} is estimated at {_number(figure.value)} before labels, "
+        text += f"{'worse' if size > 0 else 'better'} by {_number(abs(size))} than {_number(base.value)} before"
+    return Finding(
+        metric, "estimate_change", size, value, low, high, NAN, limit, status,
+        int(np.sign(value)) if np.isfinite(value) else 0, text,
     )  # fmt: skip
 
 

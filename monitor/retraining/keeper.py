@@ -18,9 +18,11 @@ from alerts.retraining.states import Proposal
 from alerts.store import Store
 from monitor.calendar import next_after
 from monitor.config.root import Config
+from monitor.evidence.orders import Orders
 from monitor.retraining.facts import facts_of
 from monitor.retraining.policy import policy_of, secrets_of, targets_of, terms_of
-from monitor.retraining.view import retraining_view
+from monitor.retraining.switches import SwitchOrders
+from monitor.retraining.view import MOST, retraining_view
 from monitor.sources.alert_producer import AlertProducer
 from monitor.views import RetrainingView, View
 
@@ -74,6 +76,7 @@ class RetrainingKeeper:
         self.picture: RetrainingView | None = None
         """What may be shown; replaced as a whole."""
         self._drawn = -1
+        self._switches = SwitchOrders(Orders(Path(config.state.path)))
 
     def turn(self) -> None:
         """Look at every model that is due, once there is something to see; for the alerts' thread.
@@ -88,7 +91,8 @@ class RetrainingKeeper:
             self._runner.wake()
         decided = self.desk.decided()
         if self.picture is None or decided != self._drawn:
-            self._drawn = decided
+            given = self._switches.order(self.desk.proposals(limit=MOST), self._clock())
+            self._drawn = decided if given else -1
             self.picture = retraining_view(self.engine, self.desk, self._clock())
 
     def facts(self) -> Mapping[str, Facts]:

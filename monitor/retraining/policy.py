@@ -52,7 +52,8 @@ def model_policy(name: str, owner: str, config: ModelRetrainingConfig, timezone:
     """Return the policy of one model; its target bears the model's name."""
     when = None if config.when is None else parse_expression(config.when)
     limits = guardrails_of(config.guardrails, timezone)
-    return ModelPolicy(name, owner, when, config.when or "", name, config.dry_run, limits)
+    learn = None if config.reference is None else config.reference.learn
+    return ModelPolicy(name, owner, when, config.when or "", name, config.dry_run, limits, learn)
 
 
 def guardrails_of(config: GuardrailsConfig, timezone: str) -> Guardrails:

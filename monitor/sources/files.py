@@ -140,6 +140,10 @@ class FileSource:
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See ``Source``; nobody asks how far a file was read."""
 
+    def committed(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, int]:  # noqa: ARG002
+        """See ``Source``; nothing is known of what other processes read."""
+        return {}
+
     def close(self) -> None:
         """See ``Source``."""
         for input_ in self._inputs.values():

@@ -185,6 +185,10 @@ class KafkaPythonSource:
         """See ``Source``."""
         self._committer.commit(positions)
 
+    def committed(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """See ``Source``."""
+        return self._committer.committed(inputs, self._patience)
+
     def close(self) -> None:
         """See ``Source``."""
         self._attached = None

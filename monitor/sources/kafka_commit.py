@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]  # k
 from monitor.config.root import KafkaConfig
 from monitor.sources.connection import Connection
 from monitor.sources.kafka_options import consumer_options
-from monitor.sources.port import TopicPartition
+from monitor.sources.port import SourceUnavailableError, TopicPartition
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,26 @@ class OffsetCommitter:
             self._done(None, error)
         else:
             self._sent = dict(positions)
+
+    def committed(self, inputs: Sequence[TopicPartition], patience: float) -> dict[TopicPartition, int]:
+        """Return what the group committed, by whichever process.
+
+        Raises
+        ------
+        SourceUnavailableError
+            When nobody answers.
+        """
+        consumer = self._connection.get(0)
+        if consumer is None:
+            raise SourceUnavailableError("no coordinator is known yet")
+        try:
+            found = {
+                name: consumer.committed(KafkaPartition(*_plain(name)), timeout_ms=int(patience * 1000))
+                for name in inputs
+            }
+        except (KafkaError, OSError) as error:
+            raise SourceUnavailableError(f"what is committed is not known: {error}") from error
+        return {name: offset for name, offset in found.items() if offset is not None}
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -180,6 +180,18 @@ class LibrdkafkaSource:
         else:
             self._sent = dict(positions)
 
+    def committed(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """See ``Source``."""
+        try:
+            found = self._consumer.committed([_theirs(name) for name in inputs], timeout=self._patience)
+        except KafkaException as error:
+            raise SourceUnavailableError(error.args[0].str()) from error
+        return {
+            TopicPartition(one.topic, one.partition): one.offset
+            for one in found
+            if one.error is None and one.offset >= 0
+        }
+
     def close(self) -> None:
         """See ``Source``."""
         self._consumer.close()

@@ -106,7 +106,7 @@ class MemorySource:
         seed: int | None = None,
     ) -> None:
         self.broker_stamped = broker_stamped
-        self.committed: dict[TopicPartition, int] = {}
+        self.told: dict[TopicPartition, int] = {}
         """What ``commit`` was told last."""
         self.positions: dict[TopicPartition, int] = {}
         self._logs: dict[TopicPartition, _Log] = {}
@@ -209,7 +209,11 @@ class MemorySource:
 
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See ``Source``."""
-        self.committed.update(positions)
+        self.told.update(positions)
+
+    def committed(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """See ``Source``."""
+        return {name: self.told[name] for name in inputs if name in self.told}
 
     def close(self) -> None:
         """See ``Source``; the logs stay."""

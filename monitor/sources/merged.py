@@ -85,6 +85,13 @@ class MergedSource:
         for source, names in self._split(positions, self._owner):
             source.commit({name: positions[name] for name in names})
 
+    def committed(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """See ``Source``."""
+        found: dict[TopicPartition, int] = {}
+        for source, names in self._split(inputs, self._owner):
+            found |= source.committed(names)
+        return found
+
     def close(self) -> None:
         """See ``Source``."""
         for source in self._sources:

@@ -114,7 +114,11 @@ class Source(Protocol):
         ...
 
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Tell lag tools how far reading got. Advisory: never read back, and a failure is only logged."""
+        """Tell lag tools how far reading got. Advisory: no process reads on from there; a failure is only logged."""
+        ...
+
+    def committed(self, inputs: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return how far any process of the group said that reading got; absent where none ever did."""
         ...
 
     def close(self) -> None:

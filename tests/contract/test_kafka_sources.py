@@ -242,5 +242,9 @@ def test_lag_tools_see_what_was_committed(broker: Broker, topic: str, connect: C
             assert time.monotonic() < deadline
             source.commit({name: 5})
             source.consume(10, 0.2)
+        until = time.monotonic() + 15
+        while (found := source.committed([name, TopicPartition(topic, 7)])) != {name: 5}:
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
     finally:
         reader.close()

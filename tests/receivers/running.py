@@ -37,6 +37,8 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float = 0.0
+    """Seconds since the epoch."""
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Running:
         """Return what came so far."""
         lines = (self.folder / "requests.jsonl").read_text().splitlines()
         records = map(json.loads, lines)
-        return [Request(each["path"], each["headers"], base64.b64decode(each["body"])) for each in records]
+        return [Request(each["path"], each["headers"], base64.b64decode(each["body"]), each["at"]) for each in records]
 
     def ended(self) -> int:
         """Wait for the process to end; return its exit code."""

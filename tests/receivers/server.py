@@ -33,6 +33,7 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, folder: Path, context: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.folder = folder
         self.log = (folder / "requests.jsonl").open("a", encoding="utf-8")
         self.lock = threading.Lock()
         self.counts: dict[str, int] = {}
@@ -73,7 +74,8 @@ class Handler(socketserver.BaseRequestHandler):
     def _note(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         with self.server.lock:
             self.server.counts[path] = self.server.counts.get(path, 0) + 1
-            record = {"method": method, "path": path, "headers": headers, "body": base64.b64encode(body).decode()}
+            text = base64.b64encode(body).decode()
+            record = {"at": time.time(), "method": method, "path": path, "headers": headers, "body": text}
             self.server.log.write(json.dumps(record) + "\n")
             self.server.log.flush()
             os.fsync(self.server.log.fileno())
@@ -103,6 +105,13 @@ class Handler(socketserver.BaseRequestHandler):
     def way_recovers(self, failures: str) -> None:
         path = f"/recovers/{failures}"
         self.answer(500 if self.server.counts[path] <= int(failures) else 200)
+
+    def way_until(self, mark: str, way: str, *arguments: str) -> None:
+        """Fail in some way until there is a file of that name beside the requests."""
+        if (self.server.folder / mark).exists():
+            self.answer(200)
+        else:
+            getattr(self, f"way_{way}")(*arguments)
 
     def way_redirect(self, status: str, *port: str) -> None:
         self.answer(int(status), b"", Location=f"http://127.0.0.1:{port[0] if port else '1'}/ok")

@@ -115,3 +115,23 @@ def test_a_receiver_that_fails_is_an_alert_told_to_the_others(tmp_path: Path, re
         time.sleep(0.1)
     one.close()
     assert told
+
+
+def test_receivers_that_recover_hear_what_they_missed(tmp_path: Path, receiver: Running) -> None:
+    ways = tuple(f"until/well/{way}" for way in ("status/500", "reset", "hang"))
+    one = opened(tmp_path, receiver, ways)
+    one.start()
+    one.offer([drift(1, "a")], "here")
+    for way in ways:
+        wait_for(receiver, f"/{way}", 1, 10)
+    (receiver.folder / "well").touch()
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not all(one.engine.deliveries()[f"bad{n}"].deliveries for n in range(3)):
+        time.sleep(0.05)
+    health = one.engine.deliveries()
+    one.close()
+    assert [(health[f"bad{n}"].deliveries, health[f"bad{n}"].failures, health[f"bad{n}"].open) for n in range(3)] == [
+        (1, 0, 0)
+    ] * 3
+    ids = {way: {each.headers["webhook-id"] for each in receiver.requests() if each.path == f"/{way}"} for way in ways}
+    assert all(len(found) == 1 for found in ids.values()), "every attempt bears the same id"

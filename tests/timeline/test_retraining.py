@@ -302,6 +302,49 @@ def test_approval_by_a_person(tmp_path: Path) -> None:
     assert "looked at it" in detail
 
 
+def test_what_restated_figures_take_up_again_is_the_same_proposal(tmp_path: Path) -> None:
+    ground = limited(tmp_path, approval=True)
+    ground.tell("performance")
+    ground.wait(HOUR)
+    before = ground.one()
+    window = {"start": ground.now - 1, "end": ground.now}
+    ground.tell("performance", "ok", **window)
+    ground.wait()
+    assert (ground.one().state, ground.one().outcome) == ("withdrawn", "its condition no longer holds")
+    ground.tell("performance", "drift", **window, revision=3, explanation="It never got better.")
+    ground.wait()
+    again = ground.one()
+    assert (again.id, again.episode, again.state) == (before.id, before.episode, "awaiting_approval")
+    assert (again.created_at > before.created_at, again.outcome, again.approved_by) == (True, "", "")
+    assert "It never got better." in again.because
+    assert "It never got better." in again.evidence
+    assert ground.decisions() == ["proposed", "awaiting_approval", "withdrawn", "proposed", "awaiting_approval"]
+    ground.desk.approve(again.id, actor="ana")
+    ground.wait()
+    assert len(ground.target.runs) == 1
+    for status in ("ok", "drift", "ok", "drift"):
+        ground.tell("performance", status, **window, revision=4)
+        ground.wait()
+    assert len(ground.target.runs) == 1, "what has left is not asked for again"
+
+
+@pytest.mark.parametrize("ended", ["rejected", "lapsed"])
+def test_what_ended_otherwise_is_not_proposed_again_by_restated_figures(tmp_path: Path, ended: str) -> None:
+    ground = limited(tmp_path, approval=True, lapses_after=2 * DAY)
+    ground.tell("performance")
+    ground.wait(HOUR)
+    if ended == "rejected":
+        ground.desk.reject(ground.one().id, actor="ana", because="known")
+    else:
+        ground.wait(2 * DAY)
+    state = ground.one().state
+    window = {"start": ground.now - 1, "end": ground.now}
+    for status in ("ok", "drift"):
+        ground.tell("performance", status, **window, revision=3)
+        ground.wait()
+    assert (len(ground.all()), ground.one().state) == (1, state)
+
+
 def test_a_rejected_episode_stays_rejected(tmp_path: Path) -> None:
     ground = limited(tmp_path, approval=True)
     ground.tell("performance")

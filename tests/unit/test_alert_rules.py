@@ -245,6 +245,20 @@ def test_an_old_window_that_turns_bad_says_nothing_of_today() -> None:
     assert [each.because[:9] for each in judge.judge(memory, taken_back)] == ["withdrawn"]
 
 
+def test_a_firing_that_a_restated_window_brings_about_speaks_of_the_bad_one() -> None:
+    judge, memory = Judge((Rule("A", frozenset({"drift"}), StatusIs()),)), Memory()
+    bad = {"start": HOUR, "end": 2 * HOUR}
+    later = {"start": 2 * HOUR, "end": 3 * HOUR}
+    judge.judge(memory, signal(**bad, number=1, status="drift", explanation="it fell"))
+    judge.judge(memory, signal(**later, number=2, explanation="all well"))
+    (change,) = judge.judge(memory, signal(**later, number=3, status="insufficient", revision=2))
+    (entry,) = memory.entries.values()
+    assert (change.state, change.explanation, entry.signal.explanation) == ("firing", "it fell", "it fell")
+    (change,) = judge.judge(memory, signal(**bad, number=4, revision=2, explanation="it did not"))
+    assert (change.state, change.explanation) == ("resolved", "it did not")
+    assert memory.entries[entry.fingerprint].bad is None
+
+
 def test_evidence_is_annotated_by_what_is_restated() -> None:
     rule = next(rule for rule in RULES if rule.name == "EvidenceAlarm")
     judge, memory = Judge((rule,)), Memory()
@@ -258,7 +272,7 @@ def test_evidence_is_annotated_by_what_is_restated() -> None:
 
 def test_the_built_in_rules_cover_every_kind_that_can_alert() -> None:
     heard = {kind for rule in RULES for kind in rule.kinds}
-    assert set(KINDS) - heard == {"fairness", "estimate"}
+    assert set(KINDS) - heard == {"fairness"}
     names = {rule.name for rule in RULES}
     for inhibition in INHIBITIONS:
         for matcher in (*inhibition.source, *inhibition.target):

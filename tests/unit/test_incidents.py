@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitor.commands.incidents import event, mark, show
-from monitor.commands.promote import Promotion, promote
+from monitor.commands.promote import Promotion, promote, revert
 from monitor.config.load import load
 from monitor.events import DAY, HOUR
 from monitor.evidence.incidents import find, incidents, meters
@@ -158,6 +158,23 @@ def test_promoted_rows_become_the_reference(drifted: Path, capsys: pytest.Captur
     assert Reference.load(old).checksum == before.checksum
     assert "restart the service" in capsys.readouterr().out
     assert [order.kind for order in Orders(drifted / "state").after(0)][-1] == "promote"
+
+
+def test_a_switch_is_ordered_and_undone_by_its_number(drifted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = drifted / "driftline.yaml"
+    asked = Promotion("m", "2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z", "version 2", live=True)
+    assert promote(path, {}, replace(asked, out=drifted / "x.json")) == 2
+    assert promote(path, {}, replace(asked, model="x")) == 1
+    assert promote(path, {}, asked) == 0
+    order = Orders(drifted / "state").after(0)[-1]
+    assert (order.kind, order.column, order.because) == ("switch", "2026-11-02T00:00:00Z", "version 2")
+    assert f"driftline reference revert m {order.number} --because" in capsys.readouterr().out
+    for name, number, because, status in (("x", order.number, "y", 1), ("m", order.number + 1, "y", 1),
+                                          ("m", order.number, " ", 2)):  # fmt: skip
+        assert revert(path, {}, name, number, because) == status
+    assert revert(path, {}, "m", order.number, "it was a mistake") == 0
+    back = Orders(drifted / "state").after(0)[-1]
+    assert (back.kind, back.column, back.because) == ("switch_back", str(order.number), "it was a mistake")
 
 
 def test_outcomes_learn_anew_when_a_reference_is_promoted(tmp_path: Path) -> None:

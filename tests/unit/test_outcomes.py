@@ -14,11 +14,15 @@ from sklearn.linear_model import LogisticRegression
 
 from detectors.bins import NumericBins
 from detectors.calibration.sums import equal_mass
+from detectors.estimate.estimated import Light
+from monitor.config.model import PerformanceConfig
 from monitor.events import HOUR
 from monitor.findings import Finding, WindowResult
 from monitor.outcomes.evaluation import Evaluation
 from monitor.outcomes.judges import BinaryJudge
+from monitor.outcomes.told import told_estimate
 from monitor.truth import UNKNOWN
+from monitor.views import FigureView
 from tests.outcomes_ground import BEGIN, COUNTRIES, Life, Row, config_of, logs_of
 
 FOREVER = 1 << 60
@@ -157,8 +161,56 @@ def test_a_baseline_is_learnt_from_what_matured_and_estimates_follow() -> None:
     assert change.high < -change.threshold
     estimate = finding(early, "accuracy", "estimate")
     assert estimate.low <= finding(early, "accuracy", "performance_matured").statistic <= estimate.high
+    told = finding(early, "accuracy", "estimate_change")
+    assert told.effect == pytest.approx(estimate.statistic - change_base(early), abs=1e-12)
+    assert told.low < told.effect < told.high
     seen = finding(late, "accuracy", "estimate")
     assert seen.statistic > 0.6 > finding(late, "accuracy", "performance").statistic
+
+
+def change_base(result: WindowResult) -> float:
+    """Return the baseline that a window's accuracy is compared with."""
+    change = finding(result, "accuracy", "performance_change")
+    return finding(result, "accuracy", "performance_matured").statistic - change.effect
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "light", "n", "status"),
+    [
+        (0.90, 0.01, Light.HOLDS, 500, "ok"), (0.87, 0.01, Light.HOLDS, 500, "ok"),
+        (0.85, 0.01, Light.HOLDS, 500, "warn"), (0.82, 0.01, Light.HOLDS, 500, "drift"),
+        (0.82, 0.08, Light.HOLDS, 500, "ok"), (0.82, 0.01, Light.UNPROVEN, 500, "insufficient"),
+        (0.82, 0.01, Light.BROKEN, 500, "insufficient"), (0.82, 0.01, Light.HOLDS, 99, "insufficient"),
+        (math.nan, 0.01, Light.HOLDS, 500, "insufficient"), (0.99, 0.01, Light.HOLDS, 500, "ok"),
+    ],
+)  # fmt: skip
+def test_an_estimate_is_worse_only_with_all_of_its_interval(
+    value: float, half: float, light: Light, n: int, status: str
+) -> None:
+    settings = PerformanceConfig(min_labels=100)
+    figure, base = FigureView(value, value - half, value + half, n), FigureView(0.9, 0.89, 0.91, 5_000)
+    found = told_estimate("recall", figure, base, settings, light)
+    assert (found.status, found.detector, found.threshold) == (status, "estimate_change", 0.05)
+    assert bool(found.explanation) is (status != "insufficient")
+    if status != "insufficient":
+        assert found.low == pytest.approx(value - 0.9 - math.hypot(half, 0.01))
+        assert found.high == pytest.approx(value - 0.9 + math.hypot(half, 0.01))
+        given = told_estimate("recall", figure, FigureView(0.9, math.nan, math.nan, 0), settings, light)
+        assert (given.low, given.high) == pytest.approx((value - 0.9 - half, value - 0.9 + half))
+        mirrored = told_estimate("false_positive_rate", figure, base, settings, light)
+        assert mirrored.statistic == -found.statistic
+
+
+def test_the_interval_of_an_estimated_change_covers_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    now, before, missed = 0.8, 0.9, 0
+    for _ in range(4_000):
+        a, b = rng.normal(now, 0.02), rng.normal(before, 0.01)
+        figure = FigureView(a, a - 1.96 * 0.02, a + 1.96 * 0.02, 500)
+        base = FigureView(b, b - 1.96 * 0.01, b + 1.96 * 0.01, 500)
+        found = told_estimate("recall", figure, base, PerformanceConfig(min_labels=100), Light.HOLDS)
+        missed += not found.low <= now - before <= found.high
+    assert 0.04 < missed / 4_000 < 0.06, "and with the interval of the estimate alone it would be 0.08"
 
 
 def test_labels_that_say_nothing_are_counted_by_reason() -> None:

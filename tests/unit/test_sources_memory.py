@@ -91,4 +91,4 @@ def test_committed_positions_and_stamps_are_kept() -> None:
     assert (records.keys, records.log_times, records.broker_stamped) == ([b"k"], [5], True)
     assert [list(headers) for headers in records.headers] == [[("h", b"1")]]
     source.commit({A: 1})
-    assert source.committed == {A: 1}
+    assert source.told == source.committed([A, TopicPartition("other", 0)]) == {A: 1}

@@ -55,7 +55,7 @@ def test_pausing_seeking_and_committing_reach_the_right_source() -> None:
     source.resume([A, C])
     assert sorted(records.values[0] or b"" for records in source.consume(10, 0)) == [b"a4", b"c4"]
     source.commit({A: 1, C: 2})
-    assert (first.committed, second.committed) == ({A: 1}, {C: 2})
+    assert (first.told, second.told) == ({A: 1}, {C: 2})
     with pytest.raises(LostRecordsError):
         source.assign({A: 0, C: 77})
     source.close()
