@@ -21,6 +21,7 @@ UNKNOWN_DAYS: Final = 0.01
 """Tolerance ``auto`` where the reference does not know how much its windows differ: anyone's guess."""
 _STEPS: Final = 60
 _FEWEST_HITS: Final = 5.0
+_THIRDS: Final = 3
 _CLEARLY: Final = 0.8
 """Slots must see so much more; of two tolerances that differ by chance, the smaller is not the better one."""
 _FLOOR_OF_INDEX: Final = 0.1
@@ -158,14 +159,43 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
 
 
 def _strayed(stream: Stream, windows: IntArray, slots: IntArray, day_alpha: float, spent: int = 0) -> float:
-    """Return the tolerance of a shape, or the ratio of a rate, that the reference's windows need; NaN if too wide."""
+    """Return the tolerance of a shape, or the ratio of a rate, that the reference's windows need; NaN if too wide.
+
+    Windows show what changes within a day. Whole days have less chance in them, and thirds of the rows still less: they
+    show days that differ by what windows of few rows could hide. The widest holds.
+    """
     level, rate = np.array([day_alpha]), stream.reference[-1:] / max(int(stream.reference.sum()), 1)
-    if stream.is_rate and not slots.any():
-        windows = with_hits(windows, float(rate[0]))
-        slots = np.zeros(windows.shape[1], np.int64)
-    wander = Wander.of(windows[:, :, np.newaxis].astype(np.float64), slots)
-    wander = replace(wander, freedom=wander.freedom - spent)
-    return float((auto_ratio(wander, rate, level) if stream.is_rate else auto_tolerance(wander, level))[0])
+    views = [(windows, slots)]
+    if not slots.any():
+        days = windows.sum(axis=1, keepdims=True)
+        one = np.zeros(1, np.int64)
+        if stream.is_rate:
+            hits = with_hits(windows, float(rate[0]))
+            views = [(hits, np.zeros(hits.shape[1], np.int64))]
+        elif stream.ordered and len(stream.reference) > _THIRDS:
+            views.append((days @ thirds(stream.reference), one))
+        if windows.shape[1] > 1:
+            views.append((days, one))
+    figures = []
+    for view, places in views:
+        wander = Wander.of(view[:, :, np.newaxis].astype(np.float64), places)
+        wander = replace(wander, freedom=wander.freedom - spent)
+        figures.append(float((auto_ratio(wander, rate, level) if stream.is_rate else auto_tolerance(wander, level))[0]))
+    return float(np.max(figures))
+
+
+def thirds(reference: IntArray) -> IntArray:
+    """Return which third of the reference's rows each cell belongs to, ``[K, 3]`` of zeros and ones.
+
+    >>> thirds(np.array([5, 5, 10, 10])).argmax(axis=1).tolist()
+    [0, 0, 1, 2]
+    """
+    rows = np.maximum(reference, 0).astype(np.float64)
+    middle = (np.cumsum(rows) - rows / 2) / max(float(rows.sum()), 1.0)
+    member: IntArray = (
+        np.minimum((_THIRDS * middle).astype(np.int64), _THIRDS - 1)[:, np.newaxis] == np.arange(_THIRDS)
+    ).astype(np.int64)
+    return member
 
 
 def with_hits(windows: IntArray, rate: float) -> IntArray:

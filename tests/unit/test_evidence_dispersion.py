@@ -12,7 +12,7 @@ from detectors.evidence.dispersion import Dispersion
 from detectors.evidence.engine import Engine
 from detectors.evidence.null import FloatArray
 from detectors.evidence.tolerance import TOLERANCES, auto_ratio, auto_tolerance, day_alpha
-from detectors.evidence.wander import Wander
+from detectors.evidence.wander import CHANCE, Wander
 from tests.unit.evidence_cases import EDGES, gaussian
 
 DAYS = 14
@@ -110,7 +110,9 @@ def live(kind: str, size: float, tolerances: str, count: int = 30) -> tuple[int,
     past = windows(DAYS)
     alpha = np.full(count, 0.05 * weight)
     allowed = day_alpha(np.full(count, weight), patience, 24)
-    tolerance = auto_tolerance(Wander.of(past, ONE_SLOT), allowed) if tolerances == "auto" else np.zeros(count)
+    views = ((past, ONE_SLOT), (past.sum(axis=1, keepdims=True), ONE_SLOT[:1])) if tolerances == "auto" else ()
+    found = [auto_tolerance(Wander.of(view, slots), allowed) for view, slots in views]
+    tolerance = np.max([np.zeros(count), *found], axis=0)
     assert np.isnan(tolerance).sum() <= 2
     tolerance = np.where(np.isnan(tolerance), TOLERANCES[-1], tolerance)
     effect = Dispersion.of(past.sum(axis=1)).design_effect(alpha, 14)
@@ -147,6 +149,16 @@ def test_wander_is_the_scatter_of_laws_without_that_of_rows() -> None:
     assert found.directions[0] < 1.3
     quiet = Wander.of(rng.multinomial(500, gaussian(), (14, 24, 50)).astype(float), ONE_SLOT)
     assert np.mean(quiet.trace) < 5e-4
+
+
+@pytest.mark.parametrize("rows", [5, 60, 1000])
+@pytest.mark.parametrize("law", [gaussian(), np.array([0.9, 0.0899, 0.01, 0.0001]), np.array([0.5, 0.5])])
+def test_what_chance_explains_is_no_wander(rows: int, law: FloatArray, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = np.random.default_rng(15).multinomial(rows, law, (DAYS, 24, 400)).astype(float)
+    assert (Wander.of(windows, ONE_SLOT).trace > 0).mean() <= CHANCE + 3 * np.sqrt(CHANCE / 400)
+    assert (Wander.of(windows, np.arange(24) % 3).trace > 0).mean() <= CHANCE + 3 * np.sqrt(CHANCE / 400)
+    monkeypatch.setattr("detectors.evidence.wander._explained", lambda mean, _: mean)
+    assert (Wander.of(windows, ONE_SLOT).trace > 0).mean() > 0.2
 
 
 def test_wander_within_slots_ignores_the_cycle() -> None:

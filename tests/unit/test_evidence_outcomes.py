@@ -166,7 +166,7 @@ def test_a_model_that_gets_better_is_told_but_is_no_drift(tmp_path: Path) -> Non
     found = {finding.column for _, finding in alarms(pipeline)}
     assert not found & {"recall", "precision", "false_positive_rate"}
     said = [f for result in told(pipeline) for f in result.findings if f.column == "precision" and f.status == "warn"]
-    assert said[0].explanation.startswith("better, drift: ")
+    assert any(finding.explanation.startswith("better, drift: ") for finding in said)
 
 
 def test_classes_have_rates_of_their_own(tmp_path: Path) -> None:

@@ -144,6 +144,25 @@ def test_a_daily_cycle_gets_slots() -> None:
     assert set(TOLERANCES) >= {0.002, 0.005}
 
 
+def test_a_reference_of_few_rows_is_no_reason_to_look_away() -> None:
+    """60 rows an hour of one law: windows scatter by chance alone, and a tolerance of chance would hide drifts."""
+    found = [terms_of(stream(hourly(np.full((24, 14), 1 / 14), 60, seed)), ASKED, 1e-3, 1e-3) for seed in range(40)]
+    assert sum(terms.tolerance == 0 and not terms.seasonal for terms in found) >= 34
+
+
+def test_days_that_differ_are_seen_in_few_rows() -> None:
+    """The same, but the mean of a day moves by .07 sd: too little for windows of 60 rows to show."""
+    wide = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        law = np.exp(np.linspace(-1.7, 1.7, 14) * rng.normal(0, 0.07, (14, 1, 1)))
+        law = np.broadcast_to(law / law.sum(axis=2, keepdims=True), (14, 24, 14))
+        hours = rng.multinomial(60, law)
+        windows = terms_of(stream(Past(hours.sum(axis=1), hours)), replace(ASKED, season="none"), 1e-3, 1e-3)
+        wide += windows.tolerance is None or windows.tolerance > 0
+    assert wide >= 18
+
+
 def test_days_that_differ_widen_what_an_operator_set() -> None:
     rng = np.random.default_rng(3)
     days = np.stack([rng.multinomial(5000, law) for law in rng.dirichlet(200 * np.ones(4), 28)])
