@@ -228,7 +228,7 @@ def courses(predictions: int, waiting: int) -> list[Course]:
     ]
 
 
-def section(predictions: int = 1_000_000, waiting: int = 1_000_000, most: int = 10_000_000) -> Section:
+def section(predictions: int = 400_000, waiting: int = 1_000_000, most: int = 10_000_000) -> Section:
     """Run every course, then let many wait."""
     found = []
     for course in courses(predictions, waiting):
