@@ -83,30 +83,37 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows on their way into the cells: where each row's table begins, and its weight."""
+    """Rows on their way into the cells: where each row's tables begin, and its weight."""
 
     layout: Layout
     flat: IntArray
-    base: IntArray | int
-    """One number when all rows go to one table."""
+    bases: tuple[IntArray | int, ...]
+    """One a table that each row counts in; a number when all rows go to one table."""
     weight: IntArray | int
     number: int
 
     def only(self, chosen: BoolArray) -> Rows:
         """Return these rows alone."""
-        base = self.base if isinstance(self.base, int) else self.base[chosen]
+        number = int(np.count_nonzero(chosen))
+        if number == self.number:
+            return self
+        bases = tuple(base if isinstance(base, int) else base[chosen] for base in self.bases)
         weight = self.weight if isinstance(self.weight, int) else self.weight[chosen]
-        return Rows(self.layout, self.flat, base, weight, int(np.count_nonzero(chosen)))
+        return Rows(self.layout, self.flat, bases, weight, number)
 
     def count(self, block: str, cell: IntArray | int = 0) -> None:
         """Count each row in a cell of the block."""
-        self._add(self.base + (cell + self.layout.starts[block]), self.weight)
+        place = cell + self.layout.starts[block]
+        for base in self.bases:
+            self._add(base + place, self.weight)
 
     def add(self, block: str, limbs: IntArray, cell: IntArray | int = 0) -> None:
         """Add each row's number, in limbs ``[limbs, n]``, to a sum of the block; its shape ends with the limbs."""
-        place = self.base + (cell * len(limbs) + self.layout.starts[block])
+        place = cell * len(limbs) + self.layout.starts[block]
         for limb, part in enumerate(limbs):
-            self._add(place + limb, part if isinstance(self.weight, int) else part * self.weight)
+            units = part if isinstance(self.weight, int) else part * self.weight
+            for base in self.bases:
+                self._add(base + (place + limb), units)
 
     def _add(self, place: IntArray | int, units: IntArray | int) -> None:
         if isinstance(place, int):
@@ -129,17 +136,18 @@ def parts(
     OverflowError
         When the rows are more than a table can hold.
     """
-    check_length(rows, group=group, weight=weight)
-    if group is not None and rows and (group.min() < 0 or group.max() >= len(tables)):
+    groups = () if group is None else (group,) if group.ndim == 1 else tuple(group)
+    check_length(rows, weight=weight, **{f"group {place}": one for place, one in enumerate(groups)})
+    if rows and any(one.min() < 0 or one.max() >= len(tables) for one in groups):
         raise ValueError(f"a group is not between 0 and {len(tables) - 1}")
     heaviest = rows if weight is None else np.abs(weight.astype(np.float64)).sum()
-    if heaviest > MOST_ROWS:
+    if heaviest * max(1, len(groups)) > MOST_ROWS:
         raise OverflowError(f"a table holds {MOST_ROWS} rows at most")
     flat = tables.reshape(-1)
     for start in range(0, rows, _PART):
         part = slice(start, min(start + _PART, rows))
-        base = 0 if group is None else group[part] * layout.size
-        yield part, Rows(layout, flat, base, 1 if weight is None else weight[part], part.stop - start)
+        bases = (0,) if group is None else tuple(one[part] * layout.size for one in groups)
+        yield part, Rows(layout, flat, bases, 1 if weight is None else weight[part], part.stop - start)
 
 
 def check_length(rows: int, **columns: NDArray[np.generic] | None) -> None:

@@ -114,7 +114,7 @@ class RankingTable:
         weight
             How often each list counts; -1 takes a list away exactly.
         group
-            Table of each list, in ``[0, groups)``.
+            Table of each list, in ``[0, groups)``; ``[g, n]`` has each list count in g of them.
 
         Returns
         -------

@@ -148,7 +148,7 @@ class RegressionTable:
         weight
             How often each row counts; -1 takes a row away exactly.
         group
-            Table of each row, in ``[0, groups)``.
+            Table of each row, in ``[0, groups)``; ``[g, n]`` has each row count in g of them.
 
         Returns
         -------

@@ -10,7 +10,6 @@ Of the predictions of one entity the 256 least by position within a quarter of `
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -25,7 +24,7 @@ from monitor.events import MINUTE, FloatArray, IntArray
 from monitor.join.agenda import AGENDA, Agenda
 from monitor.join.clock import NEVER
 from monitor.join.identity import Ids
-from monitor.join.payload import Rows, together
+from monitor.join.payload import Rows
 from monitor.join.positions import Positions
 from monitor.keys import compose, parse, prefix
 from monitor.store.port import CorruptStateError, StateReader, StateStore
@@ -41,8 +40,10 @@ _PLACE: Final = (("time", "<i8"), ("offset", "<i8"), ("input", "<i4"), ("row", "
 _PREDICTION: Final = np.dtype([("id", "<u8", (2,)), ("event", "<i8"), *_PLACE, ("kept", "?")])
 _LABEL: Final = np.dtype([("entity", "<u8", (2,)), ("as_of", "<i8"), *_PLACE, ("value", "<f8"), ("retract", "?")])
 _ORDER: Final = ("time", "input", "offset", "row")
-_NOTHING: Final = np.zeros(0, _PREDICTION)
-_TOKEN: Final = struct.Struct("<qq")
+_SIZE: Final = _PREDICTION.itemsize
+_ENTITY: Final = np.dtype([("tag", "u1"), ("key", ">u8"), ("tag2", "u1"), ("proof", ">u8")])
+"""The last two parts of an entity's key, as ``compose`` has integers."""
+_SIGN: Final = np.uint64(1 << 63)
 
 
 class EntitiesChangedError(ValueError):
@@ -89,7 +90,7 @@ class LastBefore:
     """
 
     def __init__(
-        self, reader: StateReader, number: int, model: str, wait: int, grace: int = GRACE, budget: int = 50_000
+        self, reader: StateReader, number: int, model: str, wait: int, grace: int = GRACE, budget: int = 200_000
     ) -> None:
         self.wait = wait
         self.grace = grace
@@ -102,9 +103,9 @@ class LastBefore:
         self._cell = max(1, wait // 4)
         self._width = max(1, min(MINUTE, wait // 256))
         self._expiry = Agenda(number, f"{model}/entities", self._width, reader)
-        self._known: dict[bytes, Rows] = {}
-        """Entity → its predictions, read or written last."""
-        self._fresh: dict[bytes, list[Rows]] = {}
+        self._known: dict[bytes, bytes] = {}
+        """Entity → its predictions as bytes, which are put together faster than arrays; read or written last."""
+        self._fresh: dict[bytes, list[bytes]] = {}
         """Entity → predictions not among those yet."""
         self._dirty: set[bytes] = set()
         self._labels: dict[int, list[Rows]] = {}
@@ -129,9 +130,9 @@ class LastBefore:
         rows, entities = rows[order], entities[order]
         borders = np.flatnonzero((np.diff(entities.astype("<u8"), axis=0) != 0).any(axis=1)) + 1
         firsts = np.concatenate([[0], borders])
-        ends = [*borders.tolist(), len(rows)]
-        for token, first, end in zip(_tokens(entities[firsts]), firsts.tolist(), ends, strict=True):
-            self._fresh.setdefault(token, []).append(rows[first:end])
+        tokens = _tokens(entities[firsts])
+        for token, body in zip(tokens, _split(rows, np.append(firsts, len(rows))), strict=True):
+            self._fresh.setdefault(token, []).append(body)
         latest = np.maximum.reduceat(rows["time"], firsts)
         self._expiry.note(self._leaves(latest), entities[firsts])
         self._changed = True
@@ -186,12 +187,16 @@ class LastBefore:
             return {}, []
         self._merge(list(self._fresh))
         puts, deletes = self._expiry.changes()
-        for token in self._dirty:
-            if len(self._known[token]):
-                puts[self._entity_key(token)] = _seal(self._known[token])
+        dirty = list(self._dirty)
+        for token, key in zip(dirty, self._entity_keys(dirty), strict=True):
+            if self._known[token]:
+                puts[key] = _seal(self._known[token])
             else:
-                deletes.append(self._entity_key(token))
-        fresh = {self._waiting_key(bucket): _seal(np.concatenate(parts)) for bucket, parts in self._new_labels.items()}
+                deletes.append(key)
+        fresh = {
+            self._waiting_key(bucket): _seal(np.concatenate(parts).tobytes())
+            for bucket, parts in self._new_labels.items()
+        }
         deletes += self._done + [key for key in self._tried if key not in fresh]
         self._tried.update(fresh)
         puts.update(fresh)
@@ -216,12 +221,12 @@ class LastBefore:
         self._new_labels.clear()
         self._sequence += 1
         for token in self._dirty:
-            if not len(self._known[token]):
+            if not self._known[token]:
                 del self._known[token]
         self._dirty.clear()
         self._done.clear()
         self._tried.clear()
-        for token in list(self._known)[: max(0, len(self._known) - self._budget)]:
+        for token in list(islice(self._known, max(0, len(self._known) - self._budget))):
             del self._known[token]
         self._changed = False
 
@@ -236,7 +241,7 @@ class LastBefore:
         self._expiry.sequence = state["expiry"]
         for key, stored in self._reader.scan(prefix(WAITING, self._number, self._model)):
             bucket: int = parse(key)[3]
-            self._labels.setdefault(bucket, []).append(_unseal(key, stored, _LABEL))
+            self._labels.setdefault(bucket, []).append(np.frombuffer(_unseal(key, stored, _LABEL), _LABEL))
             self._stored.setdefault(bucket, []).append(key)
 
     def _check(self, at: Positions) -> None:
@@ -270,12 +275,11 @@ class LastBefore:
         tokens = _tokens(labels["entity"])
         places = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
         self._merge(list(places))
-        found = [self._known[token] for token in places]
-        lengths = np.array([len(rows) for rows in found], np.int64)
+        found, lengths = self._rows(list(places))
         mine = np.array([places[token] for token in tokens], np.int64)
         owners = np.repeat(np.arange(len(labels)), lengths[mine])
         within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths[mine]) - lengths[mine], lengths[mine])
-        rows = together(found, _PREDICTION)[(np.cumsum(lengths) - lengths)[mine][owners] + within]
+        rows = found[(np.cumsum(lengths) - lengths)[mine][owners] + within]
         self._tidy(list(places))
         return rows, owners
 
@@ -292,20 +296,24 @@ class LastBefore:
     def _merge(self, tokens: Sequence[bytes]) -> None:
         """Have all that is known of some entities in memory, with what is fresh."""
         lacking = [token for token in tokens if token not in self._known]
-        keys = [self._entity_key(token) for token in lacking]
+        keys = self._entity_keys(lacking)
         for token, key, data in zip(lacking, keys, self._reader.get_many(keys), strict=True):
-            self._known[token] = _NOTHING if data is None else _unseal(key, data, _PREDICTION)
+            self._known[token] = b"" if data is None else _unseal(key, data, _PREDICTION)
         changed = [token for token in tokens if token in self._fresh]
         if not changed:
             return
-        parts = [[self._known.pop(token), *self._fresh.pop(token)] for token in changed]
-        lengths = [sum(map(len, own)) for own in parts]
-        owners = np.repeat(np.arange(len(changed)), lengths)
-        rows, owners = self._bounded(together([part for own in parts for part in own], _PREDICTION), owners)
-        borders = np.searchsorted(owners, np.arange(len(changed) + 1)).tolist()
-        for token, (first, last) in zip(changed, pairwise(borders), strict=True):
-            self._known[token] = rows[first:last].copy()
+        parts = [b"".join((self._known.pop(token), *self._fresh.pop(token))) for token in changed]
+        owners = np.repeat(np.arange(len(changed)), [len(part) // _SIZE for part in parts])
+        rows, owners = self._bounded(np.frombuffer(b"".join(parts), _PREDICTION), owners)
+        borders = np.searchsorted(owners, np.arange(len(changed) + 1))
+        self._known.update(zip(changed, _split(rows, borders), strict=True))
         self._dirty.update(changed)
+
+    def _rows(self, tokens: Sequence[bytes]) -> tuple[Rows, IntArray]:
+        """Return the predictions of some entities, one entity behind the other, and how many each has."""
+        parts = [self._known[token] for token in tokens]
+        lengths = np.array([len(part) for part in parts], np.int64) // _SIZE
+        return np.frombuffer(b"".join(parts), _PREDICTION), lengths
 
     def _bounded(self, rows: Rows, owners: IntArray) -> tuple[Rows, IntArray]:
         """Return the predictions of some entities in order, within the bound on each quarter of ``wait``."""
@@ -321,22 +329,30 @@ class LastBefore:
         """Drop the predictions of some entities that are over."""
         tokens = _tokens(entities)
         self._merge(tokens)
-        for token in tokens:
-            rows = self._known[token]
-            alive = self._leaves(rows["time"]) >= self.watermark
-            if not alive.all():
-                self._known[token] = rows[alive]
-                self._dirty.add(token)
+        rows, lengths = self._rows(tokens)
+        alive = self._leaves(rows["time"]) >= self.watermark
+        owners = np.repeat(np.arange(len(tokens)), lengths)
+        left = np.bincount(owners[alive], minlength=len(tokens))
+        kept = _split(rows[alive], np.concatenate([[0], np.cumsum(left)]))
+        for place in np.flatnonzero(left < lengths).tolist():
+            self._known[tokens[place]] = kept[place]
+            self._dirty.add(tokens[place])
         self._tidy(tokens)
 
     def _tidy(self, tokens: Sequence[bytes]) -> None:
         """Let go of entities of which nothing is known; those that a write has to delete stay until then."""
         for token in tokens:
-            if token not in self._dirty and not len(self._known.get(token, b"x")):
+            if token not in self._dirty and not self._known.get(token, b"x"):
                 del self._known[token]
 
-    def _entity_key(self, token: bytes) -> bytes:
-        return compose(ENTITIES, self._number, self._model, *_TOKEN.unpack(token))
+    def _entity_keys(self, tokens: Sequence[bytes]) -> list[bytes]:
+        """Return the keys of entities in the store; the same as ``compose`` makes, in a tenth of the time."""
+        parts = np.zeros(len(tokens), _ENTITY)
+        signed = np.frombuffer(b"".join(tokens), "<u8").reshape(-1, 2) ^ _SIGN
+        parts["tag"] = parts["tag2"] = 1
+        parts["key"], parts["proof"] = signed[:, 0], signed[:, 1]
+        data, head, size = parts.tobytes(), prefix(ENTITIES, self._number, self._model), _ENTITY.itemsize
+        return [head + data[place : place + size] for place in range(0, len(data), size)]
 
     def _waiting_key(self, bucket: int) -> bytes:
         return compose(WAITING, self._number, self._model, bucket, self._sequence)
@@ -362,15 +378,21 @@ def _place(rows: Rows, at: Positions) -> None:
         rows[name] = column
 
 
-def _seal(rows: Rows) -> bytes:
+def _split(rows: Rows, borders: IntArray) -> list[bytes]:
+    """Return the rows between any two neighbouring borders as bytes."""
+    data = rows.tobytes()
+    places = (borders * rows.dtype.itemsize).tolist()
+    return [data[first:last] for first, last in pairwise(places)]
+
+
+def _seal(body: bytes) -> bytes:
     """Return rows as bytes: format, checksum, rows."""
-    body = rows.tobytes()
     return bytes([_FORMAT]) + crc32c(body).to_bytes(4, "little") + body
 
 
-def _unseal(key: bytes, data: bytes, dtype: np.dtype[np.void]) -> Rows:
+def _unseal(key: bytes, data: bytes, dtype: np.dtype[np.void]) -> bytes:
     if len(data) < 5 or (len(data) - 5) % dtype.itemsize or data[0] != _FORMAT:
         raise CorruptStateError(key, f"{len(data)} bytes are no rows of an entity")
     if crc32c(data[5:]) != int.from_bytes(data[1:5], "little"):
         raise CorruptStateError(key, "a checksum of an entity's rows does not match")
-    return np.frombuffer(data, dtype, offset=5)
+    return data[5:]

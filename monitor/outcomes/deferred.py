@@ -44,8 +44,9 @@ class Pairs:
     @classmethod
     def of(cls, joined: Joined, payload: Payload) -> Pairs:
         """Return what of joined rows is needed to count them."""
-        rows = np.zeros(len(joined), payload.dtype)
-        for name in payload.fields:
+        same = joined.payloads.dtype == payload.dtype
+        rows = joined.payloads.copy() if same else np.zeros(len(joined), payload.dtype)
+        for name in () if same else payload.fields:
             rows[name] = joined.payloads[name]
         return cls(joined.signs, joined.kinds, rows, joined.labels)
 

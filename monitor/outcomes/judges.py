@@ -46,7 +46,7 @@ class Judge(Protocol):
         ...
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
-        """Count predictions into one vector a group, ``[groups, said]``."""
+        """Count predictions into one vector a group, ``[groups, said]``; ``group`` as for ``tally``."""
         ...
 
     def usable(self, labels: FloatArray) -> BoolArray:
@@ -54,7 +54,10 @@ class Judge(Protocol):
         ...
 
     def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
-        """Count labelled rows into one vector a group, ``[groups, size]``."""
+        """Count labelled rows into one vector a group, ``[groups, size]``.
+
+        ``group`` holds the group of each row; ``[g, n]`` has each row count in g of them.
+        """
         ...
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,7 +111,7 @@ class BinaryJudge:
         scored = (score >= 0) & (score <= 1)
         cell = np.where(decided < 0, 2 * self.bins + 2, 2 * self.bins + decided)
         cell[scored] = self.table.code(score[scored]) + np.maximum(decided[scored], 0) * self.bins
-        counted = np.bincount(group * self.said + cell, minlength=groups * self.said)
+        counted = np.bincount((group * self.said + cell).ravel(), minlength=groups * self.said)
         return counted.reshape(groups, self.said)
 
     def usable(self, labels: FloatArray) -> BoolArray:
@@ -135,8 +138,9 @@ class BinaryJudge:
             cells = np.concatenate([cells, more], axis=1)
         inside = (score >= 0) & (score <= 1)
         p = np.where(inside, score, 0.0)
-        spread = np.zeros(groups, np.int64)
-        np.add.at(spread, group, weight * narrow((1 - 2 * p) ** 2 * p * (1 - p)))
+        spread, units = np.zeros(groups, np.int64), weight * narrow((1 - 2 * p) ** 2 * p * (1 - p))
+        for one in np.atleast_2d(group):
+            np.add.at(spread, one, units)
         return np.concatenate([cells, spread[:, np.newaxis]], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -208,13 +212,14 @@ class MulticlassJudge:
         number = len(self.table.classes)
         named = rows["predicted"].astype(np.int64)
         cell = np.where((named >= 0) & (named < number), named, number)
-        counted = np.bincount(group * (number + 1) + cell, minlength=groups * (number + 1)).reshape(groups, number + 1)
-        found = [counted]
+        counted = np.bincount((group * (number + 1) + cell).ravel(), minlength=groups * (number + 1))
+        found = [counted.reshape(groups, number + 1)]
         if self.confidence is not None:
             found.append(self.confidence.say(rows, group, groups))
         if self.scores is not None and self.estimates:
             scores = np.where((faults(rows["scores"]) < 0)[:, np.newaxis], rows["scores"], np.nan)
-            found.append(self.scores.tally_predicted(scores, named, group, groups))
+            said = [self.scores.tally_predicted(scores, named, one, groups) for one in np.atleast_2d(group)]
+            found += [np.sum(said, axis=0)]
         return np.concatenate(found, axis=1)
 
     def usable(self, labels: FloatArray) -> BoolArray:
@@ -231,7 +236,8 @@ class MulticlassJudge:
             found.append(self.confidence.tally(rows, labels, weight, group, groups))
         if self.scores is not None and scores is not None:
             usable = np.where((faults(scores) < 0)[:, np.newaxis], scores, np.nan)
-            found.append(self.scores.tally_labelled(usable, label, weight, group, groups))
+            known = [self.scores.tally_labelled(usable, label, weight, one, groups) for one in np.atleast_2d(group)]
+            found += [np.sum(known, axis=0)]
         return np.concatenate(found, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -270,7 +276,7 @@ class RegressionJudge:
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions."""
         missing = np.isnan(rows["predicted"]).astype(np.int64)
-        return np.bincount(group * 2 + missing, minlength=groups * 2).reshape(groups, 2)
+        return np.bincount((group * 2 + missing).ravel(), minlength=groups * 2).reshape(groups, 2)
 
     def usable(self, labels: FloatArray) -> BoolArray:
         """Return which labels are finite."""
@@ -283,7 +289,9 @@ class RegressionJudge:
         cells = self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)
         if self.claims is None:
             return cells
-        return np.concatenate([cells, self.claims.tally(labels, claims_of(rows), weight, group, groups)], axis=1)
+        said = claims_of(rows)
+        claims = [self.claims.tally(labels, said, weight, one, groups) for one in np.atleast_2d(group)]
+        return np.concatenate([cells, np.sum(claims, axis=0)], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -319,7 +327,7 @@ class RankingJudge:
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:  # noqa: ARG002 - lists are counted alone
         """Count lists."""
-        return np.bincount(group, minlength=groups).reshape(groups, 1).astype(np.int64)
+        return np.bincount(group.ravel(), minlength=groups).reshape(groups, 1).astype(np.int64)
 
     def usable(self, labels: FloatArray) -> BoolArray:
         """Return which labels are packed relevance, or numbers of items."""

@@ -9,7 +9,7 @@ coded by the bins that the part has now: what was predicted before bins changed 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,12 +24,13 @@ from monitor.join.output import ABSENT, MATURED, UNLABELLED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
+from monitor.outcomes.blocks import CELLS_AT_ONCE, Chosen, Count, Placed, tally_blocks
 from monitor.outcomes.carried import FLAWS, Carried, field_of
 from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
 from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for
 from monitor.outcomes.judges import Judge, judge_of
-from monitor.outcomes.parts import BLOCK, SlicedPart, WholePart, model_of, runs
+from monitor.outcomes.parts import SlicedPart, WholePart, model_of, runs
 from monitor.outcomes.timely import grace
 from monitor.panes import PaneKey, PaneLayout, Reader, Shelf
 from monitor.slices import ROWS
@@ -44,7 +45,6 @@ _FORMAT: Final = 1
 _DUE: Final = compose(b"-", 0, "due")[5:]
 """Ends the key of the windows due."""
 _MOST_VERSIONS: Final = 60_000
-_CELLS_AT_ONCE: Final = 2_000_000
 _NOT_COUNTED: Final = "label_not_counted"
 """Pairs that no table took, since the label does not fit the task or the bins were not known."""
 
@@ -149,10 +149,12 @@ class ModelOutcomes:
             late = (joined.kinds == MATURED) & (joined.times - joined.payloads["time"] > grace(self.model))
             for is_late in (False, True):
                 rows = late == is_late
-                if rows.any():
+                if rows.all():
+                    self._take_whole(joined, judged, late=is_late)
+                elif rows.any():
                     self._take_whole(joined.take(rows), judged[rows], late=is_late)
             if self.sliced:
-                self.deferred.add(joined.take(judged))
+                self.deferred.add(joined if judged.all() else joined.take(judged))
                 if self.deferred.rows >= ENOUGH:
                     self.settle()
 
@@ -167,9 +169,9 @@ class ModelOutcomes:
         if not self.deferred.rows:
             return
         pairs = self.deferred.empty()
-        for name, part in self.sliced.items():
-            self._take_slices(pairs, name, part)
-        self.due.touch(set(self._hours(self._groups(pairs.payloads))))
+        if self.sliced:
+            self._take_slices(pairs)
+        self.due.touch(self._hours(np.unique(self._groups(pairs.payloads))))
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete."""
@@ -209,7 +211,7 @@ class ModelOutcomes:
         if part is None:
             return
         keys = self._groups(joined.payloads)
-        for rows, place, found in runs(keys, max(1, _CELLS_AT_ONCE // part.size)):
+        for rows, place, found in runs(keys, max(1, CELLS_AT_ONCE // part.size)):
             some, groups = judged[rows], len(found)
             chosen, where = rows[some], place[some]
             tables = part.judge.tally(
@@ -225,52 +227,56 @@ class ModelOutcomes:
             self._add(part.name, found, vectors, late=late)
             self.due.touch(self._hours(found))
 
-    def _take_slices(self, pairs: Pairs, name: str, part: SlicedPart) -> None:
-        codes = pairs.payloads[name].astype(np.int64) - 1
-        inside = (codes >= 0) & (codes < part.slicing.size) & self._coded(part.key)[pairs.payloads["coding"]]
-        if not inside.any():
-            return
-        signs, kinds, payloads = pairs.signs[inside], pairs.kinds[inside], pairs.payloads[inside]
-        labels, codes = pairs.labels[inside], codes[inside]
-        keys = self._groups(payloads) * part.blocks + codes // BLOCK
-        for rows, place, found in runs(keys, max(1, _CELLS_AT_ONCE // part.size)):
-            groups = len(found) * BLOCK
-            group = (place * BLOCK + codes[rows] % BLOCK) * 2 + kinds[rows]
-            tables = part.judge.tally(payloads[rows], labels[rows], signs[rows], group, 2 * groups)
-            vectors = np.zeros((groups, part.slice_size), np.int64)
-            vectors[:, part.judge.said :] = tables.reshape(groups, -1)
-            self._add_blocks(part, found, vectors)
+    def _take_slices(self, pairs: Pairs) -> None:
+        judge = next(iter(self.sliced.values())).judge
+        slicings = []
+        for name, part in self.sliced.items():
+            codes = pairs.payloads[name].astype(np.int64) - 1
+            inside = (codes < part.slicing.size) & self._coded(part.key)[pairs.payloads["coding"]]
+            slicings.append(Placed(part, np.where(inside, codes, -1)))
+
+        def count(rows: Chosen, group: IntArray, groups: int) -> IntArray:
+            labels, signs = pairs.labels[rows], pairs.signs[rows]
+            tables = judge.tally(pairs.payloads[rows], labels, signs, group * 2 + pairs.kinds[rows], 2 * groups)
+            vectors = np.zeros((groups, judge.said + 2 * judge.size), np.int64)
+            vectors[:, judge.said :] = tables.reshape(groups, -1)
+            return vectors
+
+        self._add_blocks(slicings, self._groups(pairs.payloads), count)
 
     def _say(self, rows: Rows) -> None:
         part = self.whole
         if part is None:
             return
         keys = self._groups(rows)
-        for chosen, place, found in runs(keys, max(1, _CELLS_AT_ONCE // part.size)):
+        for chosen, place, found in runs(keys, max(1, CELLS_AT_ONCE // part.size)):
             vectors = np.zeros((len(found), part.size), np.int64)
             part.said(vectors)[:] = part.judge.say(rows[chosen], place, len(found))
             part.ends(vectors)[:, 2] = np.bincount(place, minlength=len(found))
             self._add(part.name, found, vectors)
             self.due.touch(self._hours(found))
-        for name, sliced in self.sliced.items():
-            codes = rows[name].astype(np.int64) - 1
-            blocks = keys * sliced.blocks + codes // BLOCK
-            for chosen, place, found in runs(blocks, max(1, _CELLS_AT_ONCE // sliced.size)):
-                groups = len(found) * BLOCK
-                vectors = np.zeros((groups, sliced.slice_size), np.int64)
-                group = place * BLOCK + codes[chosen] % BLOCK
-                sliced.said(vectors)[:] = sliced.judge.say(rows[chosen], group, groups)
-                self._add_blocks(sliced, found, vectors)
+        if not self.sliced:
+            return
+        judge = next(iter(self.sliced.values())).judge
+        slicings = [Placed(sliced, rows[name].astype(np.int64) - 1) for name, sliced in self.sliced.items()]
+
+        def count(chosen: Chosen, group: IntArray, groups: int) -> IntArray:
+            vectors = np.zeros((groups, judge.said + 2 * judge.size), np.int64)
+            vectors[:, : judge.said] = judge.say(rows[chosen], group, groups)
+            return vectors
+
+        self._add_blocks(slicings, keys, count)
 
     def _add(self, name: str, keys: IntArray, vectors: IntArray, *, late: bool = False) -> None:
         for (version, hour), vector in zip(self._hours(keys), vectors, strict=True):
             self.shelf.add(self.place(name, version, hour), vector, late=late)
 
-    def _add_blocks(self, part: SlicedPart, keys: IntArray, vectors: IntArray) -> None:
-        blocks = vectors.reshape(len(keys), part.size)
-        hours = self._hours(keys // part.blocks)
-        for (version, hour), block, vector in zip(hours, (keys % part.blocks).tolist(), blocks, strict=True):
-            self.shelf.add(self.place(part.name(block), version, hour), vector, late=False)
+    def _add_blocks(self, slicings: Sequence[Placed], groups: IntArray, count: Count) -> None:
+        for part, keys, vectors in tally_blocks(slicings, groups, count):
+            hours = self._hours(keys // part.blocks)
+            blocks = zip(hours, (keys % part.blocks).tolist(), vectors.reshape(len(keys), part.size), strict=True)
+            for (version, hour), block, vector in blocks:
+                self.shelf.add(self.place(part.name(block), version, hour), vector, late=False)
 
     def place(self, name: str, version: str, hour: int) -> PaneKey:
         """Return the pane that counts an hour: its own, or the day that it was rolled up into."""

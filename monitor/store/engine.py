@@ -27,6 +27,8 @@ from monitor.store.port import CorruptStateError, StateError, StateUnavailableEr
 
 BLOCK_CACHE: Final = 16 << 20
 WRITE_BUFFER: Final = 8 << 20
+_BLOCK: Final = 4 << 10
+"""About a page of joined rows, which are looked up at random: what else a block holds is unpacked in vain."""
 _TABLE_BYTES: Final = 16 << 20
 _OPEN_FILES: Final = 256
 _DAMAGE: Final = ("Corruption", "Invalid argument", "Not implemented", "Not found")
@@ -37,7 +39,7 @@ def options(*, create: bool) -> Options:
     """Return RocksDB's options: small memory, few and bounded files, no silent loss of a log's middle."""
     blocks = BlockBasedOptions()
     blocks.set_block_cache(Cache(BLOCK_CACHE))
-    blocks.set_block_size(16 << 10)
+    blocks.set_block_size(_BLOCK)
     blocks.set_bloom_filter(10, block_based=False)
     blocks.set_cache_index_and_filter_blocks(True)
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
@@ -51,7 +53,6 @@ def options(*, create: bool) -> Options:
     chosen.set_target_file_size_base(_TABLE_BYTES)
     chosen.set_max_bytes_for_level_base(4 * _TABLE_BYTES)
     chosen.set_compression_type(DBCompressionType.lz4())
-    chosen.set_bottommost_compression_type(DBCompressionType.zstd())
     chosen.set_max_open_files(_OPEN_FILES)
     chosen.set_bytes_per_sync(1 << 20)
     chosen.set_keep_log_file_num(2)

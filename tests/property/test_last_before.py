@@ -211,12 +211,12 @@ def test_of_an_entity_without_end_a_bounded_number_is_remembered(monkeypatch: py
                 Positions(0, times, times, np.zeros(len(part), np.int64)), times, np.ones(len(part), bool),
             )  # fmt: skip
             entities.changes()
-        return entities.overflow, [rows["time"].tolist() for rows in entities._known.values()]
+        return entities.overflow, entities._rows(list(entities._known))[0]["time"].tolist()
 
     order = list(range(30))
     first = remembered(order, 30)
     random.Random(1).shuffle(order)
-    assert first == (18, [[0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]])
+    assert first == (18, [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23])
     assert remembered(order, 11) == first
 
 
