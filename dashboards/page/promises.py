@@ -12,7 +12,7 @@ from dashboards.page.parts import badge, card, table
 from dashboards.page.scene import Scene
 from monitor.labels import label
 
-_NAMED: Final = 8
+_NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

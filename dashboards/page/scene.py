@@ -15,13 +15,14 @@ from dashboards.page.past import Past
 from monitor.findings import Finding, worst_status
 from monitor.labels import label
 from monitor.sheets import Sheet
-from monitor.views import ModelView, View, WindowView
+from monitor.views import EventView, IncidentView, ModelView, View, WindowView
 
 MOST_SHEETS: Final = 3000
 """Windows that one page reads; of a longer range the latest."""
 _MOST_FINDINGS: Final = 400_000
 """Findings that one page reads; a model of many columns gets fewer windows."""
 _LEAST_SHEETS: Final = 100
+_INCIDENTS: Final = 30
 _SHOWN: Final = 72
 """Windows that are shown when no range is asked for."""
 _STALE: Final = 2
@@ -128,6 +129,22 @@ class Scene:
     def grid(self) -> Grid:
         """Every column's ratio and status in these windows, over all detectors."""
         return grid_of(self.sheets)
+
+    @cached_property
+    def incidents(self) -> Sequence[IncidentView]:
+        """The newest incidents of evidence of the model, newest first."""
+        return self.past.incidents(self.model.name, limit=_INCIDENTS)
+
+    @cached_property
+    def events(self) -> Sequence[EventView]:
+        """What people say happened to the model, or to all, in the order of time."""
+        return self.past.events(self.model.name)
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """Columns that have a page of their own, as they are written in addresses."""
+        found = (finding.column for window in self.whole for finding in window.result.findings if finding.column)
+        return frozenset(map(label, found))
 
     @property
     def is_cut(self) -> bool:

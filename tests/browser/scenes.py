@@ -15,6 +15,7 @@ from monitor.events import DAY, HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
 from monitor.history import History
 from monitor.metrics import make_registry
+from monitor.past import KnownPast
 from monitor.server import Server
 from monitor.views import (
     ClockView,
@@ -70,7 +71,7 @@ class Stage:
         self.holder = ViewHolder(self.view)
         registry, _ = make_registry(self.holder, 10_000)
         self.server = Server(HttpConfig(listen="127.0.0.1:0"), registry, self.holder, Health())
-        self.server.site.past = self.history
+        self.server.site.past = KnownPast.of(self.history)
         self.server.start()
         return self
 
