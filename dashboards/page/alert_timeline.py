@@ -89,7 +89,8 @@ def show(found: Timeline, scene: Scene) -> Html:
     heads = ("Severity", "Alert", "About", "Began (UTC)", "Ended (UTC)", "In words")
     rows = [_cells(one, scene) for one in found.episodes[:_LISTED]]
     return card(
-        "Timeline", drawing(found.episodes), more("As a table", table(heads, rows, caption="Alerts of the past")),
+        "Timeline", drawing(found.episodes),
+        more("As a table", table(heads, rows, caption="Alerts of the past", words=True)),
         id_="timeline", note=totals,
     )  # fmt: skip
 

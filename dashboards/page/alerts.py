@@ -99,7 +99,7 @@ def show(found: Alerts, scene: Scene) -> Html:
     heads = ("Severity", "Alert", "What is wrong", "Since (UTC)", "Told?", "What to do")
     total = found.firing + found.pending
     cut = tag("p", f"The first {_SHOWN} of {count(total)}, likely causes first.", class_="note")
-    return join(top, card("Alerts", table(heads, rows, caption="Alerts, likely causes first"),
+    return join(top, card("Alerts", table(heads, rows, caption="Alerts, likely causes first", words=True),
                           cut if total > _SHOWN else None, id_="alerts", note=mode))  # fmt: skip
 
 

@@ -88,7 +88,9 @@ def _table(rows: Sequence[EventRow]) -> Html:
         (when(one.at), tag("b", one.kind), name(one.what), "this model" if one.model else "all models", name(one.who))
         for one in rows
     ]
-    return table(("At (UTC)", "Kind", "What", "Concerns", "Noted by"), cells, caption="Change events, newest first")
+    return table(
+        ("At (UTC)", "Kind", "What", "Concerns", "Noted by"), cells, caption="Change events, newest first", words=True
+    )
 
 
 def _form(model: str) -> Html:

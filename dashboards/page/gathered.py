@@ -155,7 +155,7 @@ def monitors_table(monitors: Sequence[Monitor]) -> Html:
         )
         for one in monitors
     ]  # fmt: skip
-    return table(heads, rows, caption="Monitors, nearest to their threshold first")
+    return table(heads, rows, caption="Monitors, nearest to their threshold first", words=True)
 
 
 def _sheets(scene: Scene, window: WindowView) -> Sequence[Sheet]:

@@ -99,10 +99,12 @@ def show(found: Incidents, scene: Scene) -> Html:
     forms = scene.links.here(scene.ask) is not None
     rows = [_cells(row, found.model, scene, form=forms) for row in found.rows]
     heads = ("When (UTC)", "Alarm", "What moved", "What else happened", "Was it worth it?")
-    first = table(heads, rows[:_AT_ONCE], caption="Incidents, newest first")
+    first = table(heads, rows[:_AT_ONCE], caption="Incidents, newest first", words=True)
     rest = None
     if len(rows) > _AT_ONCE:
-        rest = more(f"{len(rows) - _AT_ONCE} earlier", table(heads, rows[_AT_ONCE:], caption="Earlier incidents"))
+        rest = more(
+            f"{len(rows) - _AT_ONCE} earlier", table(heads, rows[_AT_ONCE:], caption="Earlier incidents", words=True)
+        )
     return card("Incidents", first, rest, id_="incidents", note=_note(found.rows))
 
 

@@ -85,10 +85,13 @@ def show(moved: Moved, scene: Scene) -> Html:
     heads = ("Column", "Status", "Since (UTC)", "Against its threshold", "From what to what, and how sure")
     cells = [_cells(list(rows), scene) for _, rows in groupby(_by_column(moved.rows), key=lambda row: row.column)]
     cut = f"The {_SHOWN} worst of {count(moved.total)} findings." if moved.total > len(moved.rows) else None
-    first = table(heads, cells[:_AT_ONCE], caption="Columns that moved")
+    first = table(heads, cells[:_AT_ONCE], caption="Columns that moved", words=True)
     rest = None
     if len(cells) > _AT_ONCE:
-        rest = more(f"{len(cells) - _AT_ONCE} more columns", table(heads, cells[_AT_ONCE:], caption="More that moved"))
+        rest = more(
+            f"{len(cells) - _AT_ONCE} more columns",
+            table(heads, cells[_AT_ONCE:], caption="More that moved", words=True),
+        )
     return card("What moved", first, rest, id_="moved", note=cut)
 
 

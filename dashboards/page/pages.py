@@ -17,6 +17,7 @@ from dashboards.page import (
     course,
     delivery,
     distribution,
+    duel,
     events,
     frame,
     gathered,
@@ -108,6 +109,7 @@ PAGES: Final = {
         has=judged.has,
         charts=True,
     ),
+    "/challenger": Page("challenger", "Challenger", (duel,), of_model=True, has=duel.has, charts=True),
     "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page(

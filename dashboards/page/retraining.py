@@ -105,7 +105,7 @@ def show(found: Retraining, scene: Scene) -> Html:
         return join(top, card("Proposals", nothing(words), id_="proposals"), _watched(found, scene))
     rows = [_cells(one, scene, form=not in_report) for one in found.proposals[:_SHOWN]]
     heads = ("State", "Model", "Why", "Evidence", "Decide")
-    return join(top, card("Proposals", table(heads, rows, caption="Proposals to retrain, newest first"),
+    return join(top, card("Proposals", table(heads, rows, caption="Proposals to retrain, newest first", words=True),
                           id_="proposals"), _watched(found, scene))  # fmt: skip
 
 
@@ -122,7 +122,9 @@ def _watched(found: Retraining, scene: Scene) -> Html | None:
     ]
     if not rows:
         return None
-    shown = table(("Model", "When", "Request", "Approval"), rows, caption="Models whose retraining is configured")
+    shown = table(
+        ("Model", "When", "Request", "Approval"), rows, caption="Models whose retraining is configured", words=True
+    )
     return card("What is proposed when", shown, id_="retrained")
 
 

@@ -31,6 +31,8 @@ OF_LABELS: Final = ":outcomes"
 """End of the names of windows that rest on labels."""
 CONCEPT: Final = "concept"
 """Name of the hours in which detectors of concept drift spoke."""
+DUEL: Final = "challenger"
+"""Name of the hours in which a challenger was compared with its champion."""
 _RANKS: Final = {"drift": 0, "warn": 1, "ok": 2, "insufficient": 3}
 
 
@@ -154,7 +156,7 @@ class Scene:
 
 def of_inputs(window: WindowView) -> bool:
     """Return whether a window rests on what came in, not on labels."""
-    return window.result.window != CONCEPT and not window.result.window.endswith(OF_LABELS)
+    return window.result.window not in {CONCEPT, DUEL} and not window.result.window.endswith(OF_LABELS)
 
 
 def current(windows: Iterable[WindowView]) -> list[WindowView]:

@@ -97,7 +97,11 @@ def show(found: Verdicts, scene: Scene) -> Html:
     ]
     words = tag("p", "Cells not in order: ", "; ".join(quality), ".", class_="note") if quality else None
     return card(
-        "Now", _lead(found), table(heads, rows, caption="What each statistic says", numbers=(4,)), words, id_="now"
+        "Now",
+        _lead(found),
+        table(heads, rows, caption="What each statistic says", words=True, numbers=(4,)),
+        words,
+        id_="now",
     )
 
 
