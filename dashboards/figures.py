@@ -12,6 +12,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = 253_402_300_800_000_000
 _SPANS: Final = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"))
 _LEAST: Final = 1e-3
+_LEAST_P: Final = 1e-16
 _MOST: Final = 1e5
 _THOUSAND: Final = 1e3
 _HUGE: Final = 1e10
@@ -48,6 +49,17 @@ def figure(value: float | None) -> str:
     if _THOUSAND <= abs(value) < _HUGE:
         return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.3g}" if abs(value) < _LEAST or abs(value) >= _HUGE else f"{value:#.3g}"
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value; beyond 16 zeros nobody counts them.
+
+    >>> p_value(0.0321), p_value(0.0), p_value(6.91e-81), p_value(None)
+    ('p 0.0321', 'p < 1e-16', 'p < 1e-16', '')
+    """
+    if value is None or math.isnan(value):
+        return ""
+    return "p < 1e-16" if value < _LEAST_P else f"p {figure(value)}"
 
 
 def share(value: float | None) -> str:

@@ -25,10 +25,13 @@ from dashboards.page import (
     course,
     delivery,
     distribution,
+    duel,
+    events,
     frame,
     gathered_column,
     health,
     heat,
+    incidents,
     judged_slices,
     lateness,
     moved,
@@ -184,7 +187,31 @@ class Report:
                   clock(row.drifting_since) if row.drifting_since else "", _cell(row.explanation)]
                  for row in found.rows],
             )  # fmt: skip
-        return "\n".join([*lines, *self._told()]) + "\n"
+        return "\n".join([*lines, *self._incidents(), *self._told()]) + "\n"
+
+    def _incidents(self) -> Iterator[str]:
+        """Yield the incidents of evidence with what people said of them, and the verdicts on challengers."""
+        for part in self._parts():
+            found = incidents.read(part.scene)
+            if found is not None and found.rows:
+                yield from ("", f"## Incidents of {_cell(found.model)}", "")
+                yield from _table(
+                    ["Window", "Alarm", "What moved", "What else happened", "Mark"],
+                    [[clock(row.start), row.severity,
+                      "; ".join(f"{_cell(alarm.monitor)} {_cell(alarm.explanation)}" for alarm in row.alarms[:5]),
+                      "; ".join(f"{clock(event.at)} {_cell(event.kind)}: {_cell(event.what)}" for event in row.events),
+                      _cell(f"{row.verdict} {row.marked_by}") if row.verdict else "not marked"]
+                     for row in found.rows],
+                )  # fmt: skip
+            for pairing in duel.read(part.scene) or ():
+                if pairing.challenger != part.scene.model_name:
+                    continue
+                yield from ("", f"## {_cell(pairing.challenger)} against {_cell(pairing.champion)}", "")
+                loss = pairing.loss
+                yield (
+                    f"{duel.VERDICTS[pairing.verdict][1]}: loss {figure(loss.value)}, within {figure(loss.low)} and "
+                    f"{figure(loss.high)}, over {count(pairing.rows)} ids."
+                )
 
     def _told(self) -> Iterator[str]:
         """Yield the alerts of the past."""
@@ -235,7 +262,7 @@ class _Part:
 
 
 _OF_LABELS: Final = (correctness, restated, reliability, confused, judged_slices, concepts, lateness)
-_SECTIONS: Final = (summary, moved, heat, slices, versions_of, *_OF_LABELS, promises)
+_SECTIONS: Final = (summary, moved, heat, events, slices, versions_of, *_OF_LABELS, duel, incidents, promises)
 _ALERTS: Final = (alerts, alert_timeline, silences, delivery)
 _IN_FULL: Final = (verdict, distribution, course, gathered_column)
 
@@ -260,8 +287,9 @@ def _sections(part: _Part) -> Iterator[Html]:
         if section is heat and not part.drawn:
             continue
         found: Any = section.read(scene)
-        if found is not None:
-            yield section.show(found, scene)
+        shown: Html | None = None if found is None else section.show(found, scene)
+        if shown is not None:
+            yield shown
 
 
 def _of_column(scene: _ReportScene, column: str) -> _ReportScene:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,14 @@ _SERIES: Final = """
 """
 _SHEETS: Final = """
     SELECT start, "end", revision, n, findings FROM windows
-    WHERE model = ? AND version = ? AND slice = '' AND "window" = ? AND start >= ? AND start < ?
+    WHERE model = ? AND version = ? AND slice = ? AND "window" = ? AND start >= ? AND start < ?
     ORDER BY start DESC LIMIT ?
 """
+_ALARMED: Final = f"""
+    SELECT {_COLUMNS} FROM windows
+    WHERE status = 'drift' AND "window" IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR model = ?2)
+    ORDER BY start DESC, "end", model, version, slice, "window" LIMIT ?3
+"""  # noqa: S608 - only constants are put in
 _MARKS: Final = """
     SELECT start, "end", n, status FROM windows
     WHERE model = ? AND version = ? AND slice = '' AND "window" = ? AND start >= ? AND start < ?
@@ -119,14 +125,32 @@ class HistoryReader:
                     points.append(Point(begin, end, revision, n, finding))
         return points
 
+    def alarmed(
+        self, windows: Sequence[str], model: str | None = None, *, limit: int | None = None
+    ) -> list[WindowResult]:
+        """Return the newest windows of these names in which something was in drift, newest first; all by default."""
+        with self._reading() as reader:
+            rows = reader.execute(_ALARMED, (json.dumps(list(windows)), model, -1 if limit is None else limit))
+            return list(self._decoded(rows))
+
     def sheets(
-        self, model: str, version: str, window: str, first: int | None = None, last: int | None = None, *, limit: int
+        self,
+        model: str,
+        version: str,
+        window: str,
+        first: int | None = None,
+        last: int | None = None,
+        *,
+        limit: int,
+        slice_: str = "",
     ) -> list[Sheet]:
-        """Return the latest ``limit`` windows of the whole population with ``first <= start < last``, in order."""
+        """Return the latest ``limit`` windows with ``first <= start < last``, in order: of all rows, or of a slice."""
         found: list[Sheet] = []
         span = (-_FOREVER if first is None else first, _FOREVER if last is None else last)
         with self._reading() as reader:
-            for start, end, revision, n, data in reader.execute(_SHEETS, (model, version, window, *span, limit)):
+            for start, end, revision, n, data in reader.execute(
+                _SHEETS, (model, version, slice_, window, *span, limit)
+            ):
                 try:
                     found.append(Sheet(start, end, revision, n, decode_blocks(data)))
                 except DamagedFindingsError as error:

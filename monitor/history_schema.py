@@ -27,7 +27,11 @@ _FIRST: Final = """
     CREATE INDEX windows_by_end ON windows ("end");
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_ALARMS_QUICKLY: Final = """
+    CREATE INDEX windows_in_drift ON windows ("window", start) WHERE status = 'drift';
+"""
+
+MIGRATIONS: Final = (_FIRST, _ALARMS_QUICKLY)
 """Step n leads from version n to n + 1; a released step is never changed."""
 
 

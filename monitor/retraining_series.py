@@ -9,12 +9,15 @@ from monitor.labels import label
 from monitor.series import SeriesSet
 from monitor.views import RetrainingView
 
+_COUNTED = ("fired", "dry_run", "succeeded", "failed")
+"""Decisions that are told from the first scrape on: a series that began at 1 would hide its first increase."""
 _WAITING = ("proposed", "awaiting_approval", "requested", "parked", "running", "succeeded")
 
 
 def add_retraining(series: SeriesSet, view: RetrainingView) -> None:
     """Add all that is exported of retraining."""
-    for (model, decision), number in sorted(view.counts.items()):
+    never = {(kept.model, decision): 0 for kept in view.models for decision in _COUNTED}
+    for (model, decision), number in sorted((never | dict(view.counts)).items()):
         series.add(catalogue.RETRAINING_DECISIONS, number, label(model), decision)
     states = Counter((one.model, one.state) for one in view.proposals)
     for kept in view.models:

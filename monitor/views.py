@@ -292,6 +292,51 @@ class EvidenceView:
 
 
 @dataclass(frozen=True, slots=True)
+class EventView:
+    """Something that people say happened: a deploy, a flag, a campaign."""
+
+    at: int
+    """Event time."""
+    kind: str
+    what: str
+    who: str
+    model: str
+    """Empty for what concerns all models."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmView:
+    """One monitor that raised an alarm."""
+
+    column: str
+    version: str
+    slice: str
+    log_evidence: float
+    log_threshold: float
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """The alarms of one severity in one window of a model's fleet, and what people said of them."""
+
+    model: str
+    fleet: str
+    """``inputs`` or ``outcomes``."""
+    severity: str
+    start: int
+    end: int
+    alarms: tuple[AlarmView, ...]
+    """Strongest first."""
+    verdict: str = ""
+    """``useful``, ``expected`` or ``noise``; empty while nobody said."""
+    marked_by: str = ""
+    because: str = ""
+    events: tuple[EventView, ...] = ()
+    """What else happened, from a day before its window to its end."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
     """One monitored model."""
 

@@ -22,8 +22,10 @@ from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, MINUTE, Batch, Records
 from monitor.metrics import PipelineMetrics, make_registry
 from monitor.opening import open_pipeline
+from monitor.past import KnownPast
 from monitor.pipeline import Pipeline
 from monitor.reference.builder import BuildSettings, build_reference
+from monitor.retraining.keeper import RetrainingKeeper
 from monitor.server import Server
 from monitor.service import Health
 from monitor.snapshot import Snapshots
@@ -88,6 +90,28 @@ models:
     evidence: {{window: 6h}}
     windows: {{fast: {{size: 6h, lateness: 1m, min_samples: 20}}}}
     performance: {{window: fast, learn: 1d, min_labels: 20}}
+  - name: fraud-next
+    owner: payments
+    task: binary_classification
+    positive_class: 1
+    challenger_of: {{model: fraud}}
+    predictions:
+      topic: fraud
+      time_format: epoch_us
+      map: {{id: value.id, time: value.at, version: value.v, features: value.f, score: value.s2}}
+    labels:
+      topic: chargebacks
+      time_format: epoch_us
+      matures_after: 12h
+      map: {{id: value.id, time: value.at, label: value.y}}
+    join: {{wait: 2d}}
+    reference: {{source: fraud-next.json}}
+    evidence: {{window: 6h}}
+    windows: {{fast: {{size: 6h, lateness: 1m, min_samples: 20}}}}
+    performance: {{window: fast, learn: 1d, min_labels: 50}}
+    retraining:
+      when: performance drop
+      target: {{kind: webhook, url: "https://pipelines.example/retrain"}}
 alerts:
   mode: builtin
   shadow_for: 0s
@@ -118,7 +142,12 @@ def rows(model: str, first: int, last: int, seed: int) -> Iterator[tuple[int, st
         noise = rng.random()
         if model == "fraud":
             score = round(float(risk[n]) ** 2, 4)
-            value |= {"s": score, "ms": round(float(rng.gamma(3, 5)), 2), "e": int(noise < 0.01)}
+            value |= {
+                "s": score,
+                "s2": round(float(risk[n]), 4),
+                "ms": round(float(rng.gamma(3, 5)), 2),
+                "e": int(noise < 0.01),
+            }
             truth: float = int(noise < (0.3 if broken else score))
         else:
             value["p"] = round(10 + 5 * math.sin(at / DAY), 2)
@@ -137,19 +166,31 @@ def configured(folder: Path, config: str = CONFIG) -> Config:
     for model in draft.models:
         values = [
             json.dumps(value).encode()
-            for _, topic, value in rows(model.name, BEGIN - 7 * DAY, BEGIN, 99)
-            if topic == model.name
+            for _, topic, value in rows(_topic(model.name), BEGIN - 7 * DAY, BEGIN, 99)
+            if topic == _topic(model.name)
         ]
 
         def batches(model: Any = model, values: list[bytes] = values) -> Iterator[Batch]:
             numbers = list(range(len(values)))
             records = Records(
-                model.name, 0, len(values), numbers, [0] * len(values), False, [None] * len(values), list(values)
+                _topic(model.name),
+                0,
+                len(values),
+                numbers,
+                [0] * len(values),
+                False,
+                [None] * len(values),
+                list(values),
             )
             yield from Decoder([Schema.of(model)], draft.limits).decode(records).batches
 
         build_reference(BuildSettings.of(model), batches, source="the week before").save(folder / f"{model.name}.json")
     return load(path, {})
+
+
+def _topic(model: str) -> str:
+    """Return where a model's predictions are; a challenger's stand beside its champion's."""
+    return model.partition("-")[0]
 
 
 @dataclass
@@ -159,6 +200,7 @@ class Shop:
     config: Config
     pipeline: Pipeline
     desk: Desk
+    keeper: RetrainingKeeper
     holder: ViewHolder
     registry: CollectorRegistry
     metrics: PipelineMetrics
@@ -172,6 +214,7 @@ class Shop:
     def close(self) -> None:
         """Stop answering."""
         self.server.stop()
+        self.keeper.close()
         self.desk.close()
         self.pipeline.close()
 
@@ -185,6 +228,9 @@ def opened(folder: Path) -> Shop:
     desk = open_desk(config, folder)
     pipeline = open_pipeline(config, source, base=folder, alerts=desk)
     holder = ViewHolder()
+    keeper = RetrainingKeeper(config, folder, desk.engine.store, lambda: holder.current)
+    desk.beside.append(keeper.turn)
+    snapshots = Snapshots(build="test", config_hash="shop", alerts=lambda: desk.view, retraining=lambda: keeper.picture)
     registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
     said = [row for model in LABELS for row in rows(model, BEGIN, BEGIN + DAYS * DAY, 1)]
     said.sort(key=itemgetter(0))
@@ -198,11 +244,13 @@ def opened(folder: Path) -> Shop:
     for _ in range(2):
         _read(pipeline, desk, metrics)
     eventually("the receiver's failure is seen", lambda: _drawn(desk))
-    holder.swap(Snapshots(build="test", config_hash="shop", alerts=lambda: desk.view).take(pipeline))
+    holder.swap(snapshots.take(pipeline))
+    desk.turn()
+    holder.swap(snapshots.take(pipeline))
     server = Server(config.http, registry, holder, Health(not_ready=None))
-    server.site.past = pipeline.assembly.history
+    server.site.past = KnownPast.of(pipeline.assembly.history)
     server.start()
-    return Shop(config, pipeline, desk, holder, registry, metrics, server)
+    return Shop(config, pipeline, desk, keeper, holder, registry, metrics, server)
 
 
 def _drawn(desk: Desk) -> bool:

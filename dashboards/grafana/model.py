@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from grafana_foundation_sdk.builders.timeseries import Panel
 
+from dashboards.grafana.deciding import decided
 from dashboards.grafana.frame import board
 from dashboards.grafana.panels import HALF, QUARTER, THIRD, Query, Steps, lines, number, states, words
 
@@ -22,7 +23,7 @@ _TO_COLUMN = ("Column", _ADDRESS)
 def model() -> Dashboard:
     """Return the dashboard of one model."""
     made = board("model", "Driftline / Model", "One model: drift, performance, labels.", "model", "version", "window")
-    return _labels(_performance(_drift(_head(made))))
+    return decided(_labels(_performance(_drift(_head(made)))))
 
 
 def _head(made: Dashboard) -> Dashboard:
@@ -159,4 +160,7 @@ def _labels(made: Dashboard) -> Dashboard:
         .with_panel(lines("Labels that came",
                           Query(f"sum(rate(driftline_labels_total{{{_MODEL}}}[$__rate_interval]))", "labels"),
                           unit="reqps", low=0, width=HALF, about="Counted once each, whatever becomes of them."))
+        .with_panel(lines("Requests and responses that are logged apart",
+                          Query(f"driftline_pair_rows_total{{{_MODEL}}}", "{{outcome}}"), low=0,
+                          about="What of `seen` is neither paired nor unpaired waits for its other half."))
     )  # fmt: skip

@@ -89,26 +89,27 @@ def show(found: Timeline, scene: Scene) -> Html:
     heads = ("Severity", "Alert", "About", "Began (UTC)", "Ended (UTC)", "In words")
     rows = [_cells(one, scene) for one in found.episodes[:_LISTED]]
     return card(
-        "Timeline", drawing(found.episodes), more("As a table", table(heads, rows, caption="Alerts of the past")),
+        "Timeline", drawing(found.episodes),
+        more("As a table", table(heads, rows, caption="Alerts of the past", words=True)),
         id_="timeline", note=totals,
     )  # fmt: skip
 
 
 def drawing(found: list[Episode]) -> Html | None:
-    """Return one row an alert, the worst and latest first, with its bars."""
+    """Return one row a rule, model and column, the worst and latest first, with the bars of all its alerts."""
     known = [one for one in found if one.began is not None]
     ends = [time for one in known for time in (one.began, one.ended) if time is not None]
     if not ends:
         return None
     first, last = min(ends).timestamp(), max(ends).timestamp()
     margin = max((last - first) * 0.03, 60.0)
-    lines: dict[str, list[Episode]] = {}
+    lines: dict[tuple[str, ...], list[Episode]] = {}
     for one in sorted(known, key=lambda one: _RANKS.get(one.severity, 3)):
-        lines.setdefault(one.fingerprint, []).append(one)
+        lines.setdefault((one.severity, one.name, one.model, subject(one.about)), []).append(one)
     shown = list(lines.values())[:_DRAWN]
     rows = [_line(parts, first - margin, last + margin) for parts in shown]
     axis = tag("div", tag("span", clock(min(ends))), tag("span", clock(max(ends))), class_="ticks")
-    cut = tag("p", f"The first {_DRAWN} of {count(len(lines))} alerts.", class_="note")
+    cut = tag("p", f"The first {_DRAWN} of {count(len(lines))}.", class_="note")
     return join(tag("ul", rows, class_="episodes"), axis, cut if len(lines) > _DRAWN else None)
 
 
@@ -121,9 +122,23 @@ def _line(parts: list[Episode], first: float, last: float) -> Html:
         if each.began is not None
     ]
     words = "; ".join(f"from {clock(each.began)} to {clock(each.ended) if each.ended else 'now'}" for each in parts)
-    title = join(severity_badge(one.severity), " ", tag("b", one.name), " ", name(one.model) if one.model else "")
-    about = tag("span", name(one.about), class_="who") if one.about else None
-    return tag("li", tag("div", title, " ", about), spans(bars, first, last, f"{one.name}: {words}"))
+    alerts = len({each.fingerprint for each in parts})
+    about = subject(one.about)
+    title = join(
+        severity_badge(one.severity, word=""), " ", tag("b", one.name), " ", name(one.model) if one.model else "", " ",
+        tag("span", name(about) if about else None, f" × {count(alerts)}" if alerts > 1 else None, class_="who"),
+    )  # fmt: skip
+    return tag("li", tag("div", title), spans(bars, first, last, f"{one.severity} {one.name}: {words}"))
+
+
+def subject(about: str) -> str:
+    """Return the column and slice that an alert is about, without detector, version and window.
+
+    >>> subject("column score, detector low_rate, slice tier=gold, version 1, window day")
+    'score, tier=gold'
+    """
+    parts = dict(part.partition(" ")[::2] for part in about.split(", "))
+    return ", ".join(parts[key] for key in ("column", "slice") if parts.get(key))
 
 
 def _cells(one: Episode, scene: Scene) -> tuple[Child, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,6 +16,8 @@ from monitor.views import AlertView
 
 _SHOWN: Final = 100
 _FORMS: Final = 50
+_AT_ONCE: Final = 3
+"""Alerts of a group that are told at once."""
 SEVERITIES: Final = {"page": ("drift", "page"), "warn": ("warn", "warning"), "info": ("insufficient", "info")}
 """Severity → the status whose shape it takes, and its word."""
 MODES: Final = {
@@ -23,6 +26,8 @@ MODES: Final = {
     "prometheus_only": "Alerts are shown here and exported; nothing is sent.",
     "shadow": "On trial: nothing is sent but a daily digest.",
 }
+_KNOWN: Final = frozenset({"column", "detector", "slice"})
+"""Labels whose values need no name before them."""
 _PLAIN: Final = frozenset({"alertname", "severity", "model", "owner"})
 
 
@@ -89,19 +94,30 @@ def show(found: Alerts, scene: Scene) -> Html:
     if not found.alerts:
         return join(top, card("Alerts", nothing("Nothing fires."), id_="alerts", note=mode))
     in_report = scene.links.here(scene.ask) is None
-    rows = [_cells(one, scene, form=not in_report and place < _FORMS)
-            for place, one in enumerate(found.alerts[:_SHOWN])]  # fmt: skip
-    heads = ("Severity", "Alert", "About", "Since (UTC)", "Told?", "What to do")
+    groups = _grouped(found.alerts[:_SHOWN])
+    rows = [_cells(group, scene, form=not in_report and place < _FORMS) for place, group in enumerate(groups)]
+    heads = ("Severity", "Alert", "What is wrong", "Since (UTC)", "Told?", "What to do")
     total = found.firing + found.pending
     cut = tag("p", f"The first {_SHOWN} of {count(total)}, likely causes first.", class_="note")
-    return join(top, card("Alerts", table(heads, rows, caption="Alerts, likely causes first"),
+    return join(top, card("Alerts", table(heads, rows, caption="Alerts, likely causes first", words=True),
                           cut if total > _SHOWN else None, id_="alerts", note=mode))  # fmt: skip
 
 
-def severity_badge(severity: str, phase: str = "firing") -> Html:
+def _grouped(alerts: Sequence[AlertRow]) -> list[list[AlertRow]]:
+    """Return alerts of one rule and model together, in the order of the first of each."""
+    groups: dict[tuple[str, ...], list[AlertRow]] = {}
+    for one in alerts:
+        groups.setdefault((one.severity, one.name, one.model, one.phase, one.told), []).append(one)
+    return list(groups.values())
+
+
+def severity_badge(severity: str, phase: str = "firing", *, word: str | None = None) -> Html:
     """Return a severity as a shape and a word; what only may come to fire is hollow."""
-    status, word = SEVERITIES.get(severity, ("insufficient", severity))
-    return badge("insufficient" if phase == "pending" else status, f"{word}, pending" if phase == "pending" else word)
+    status, known = SEVERITIES.get(severity, ("insufficient", severity))
+    if word is not None:
+        return badge(status, word)
+    word = known
+    return badge("insufficient" if phase == "pending" else status, "pending" if phase == "pending" else word)
 
 
 def _row(one: AlertView) -> AlertRow:
@@ -140,26 +156,47 @@ def _trials(found: Alerts) -> Html | None:
     return tag("p", "On trial, so that only a daily digest tells of them: ", parts, ".", class_="note")
 
 
-def _cells(one: AlertRow, scene: Scene, *, form: bool) -> tuple[Child, ...]:
-    about = [join(tag("span", f"{key} ", class_="of"), name(value), " ")
-             for key, value in sorted(one.labels.items()) if key not in _PLAIN]  # fmt: skip
+def _cells(group: Sequence[AlertRow], scene: Scene, *, form: bool) -> tuple[Child, ...]:
+    one = group[0]
     model = link(scene.links.model(one.model), name(one.model)) if one.model else "the service"
+    many = tag("span", f" × {count(len(group))}", class_="of") if len(group) > 1 else None
+    since = min((each.since for each in group if each.since is not None), default=None)
+    plain = _PLAIN if _versions(scene, one.model) > 1 else _PLAIN | {"version"}
+    told = [_told_line(each, plain) for each in group]
+    rest = more(f"{count(len(told) - _AT_ONCE)} more", told[_AT_ONCE:]) if len(told) > _AT_ONCE else None
+    full = next((each.description for each in group if each.description), "")
     return (
         severity_badge(one.severity, one.phase),
-        join(tag("b", one.name), tag("p", one.summary, class_="note"),
-             more("In full", tag("p", one.description)) if one.description else None),
-        join(model, tag("p", about, class_="note") if about else None),
-        when(one.since, age=True),
+        join(tag("span", tag("b", one.name), many, class_="whole"), tag("p", model, class_="note")),
+        join(told[:_AT_ONCE], rest, more("In full", tag("p", full)) if full else None),
+        when(since, age=True),
         one.told,
-        join(tag("p", one.next_step, class_="note") if one.next_step else None, _forms(one) if form else None),
+        join(tag("p", one.next_step, class_="note") if one.next_step else None, _forms(group) if form else None),
     )  # fmt: skip
 
 
-def _forms(one: AlertRow) -> Html:
-    matchers = ", ".join(f'{key}="{_quoted(value)}"' for key, value in sorted(one.labels.items()) if key != "severity")
+def _versions(scene: Scene, model: str) -> int:
+    return max((len(one.versions) for one in scene.view.models if label(one.name) == model), default=0)
+
+
+def _told_line(one: AlertRow, plain: frozenset[str]) -> Html:
+    """Return what one alert says, and what tells it from others of its rule."""
+    words = one.summary or one.name
+    about = [
+        value if key in _KNOWN else f"{key} {value}"
+        for key, value in sorted(one.labels.items())
+        if key not in plain and value not in words
+    ]
+    return tag("p", words, " ", tag("span", name(", ".join(about)), class_="beside wraps") if about else None)
+
+
+def _forms(group: Sequence[AlertRow]) -> Html:
+    """Return a form that silences what all of the group have in common; its matchers can be narrowed."""
+    shared = set.intersection(*(set(one.labels.items()) for one in group))
+    matchers = ", ".join(f'{key}="{_quoted(value)}"' for key, value in sorted(shared) if key != "severity")
     silence = tag(
         "form",
-        tag("input", type="hidden", name="matchers", value=matchers),
+        field("Alerts with", "matchers", value=matchers, maxlength=2000, class_="long"),
         field("For", "for", value="4h", pattern="[0-9]+[smhdw]", title="such as 30m, 4h or 2d"),
         field("Because", "comment", maxlength=300),
         token_field(),
@@ -169,10 +206,13 @@ def _forms(one: AlertRow) -> Html:
     return more("Silence", silence)
 
 
-def field(head: str, key: str, /, *, value: str | None = None, kind: str = "text", **more_: str | int | None) -> Html:
-    """Return a labelled field that must be filled."""
-    box = tag("input", type=kind, name=key, value=value, required=True, **more_)
-    return tag("label", tag("span", head), box)
+def field(
+    head: str, key: str, /, *, value: str | None = None, kind: str = "text", needed: bool = True,
+    **more_: str | int | None,
+) -> Html:  # fmt: skip
+    """Return a labelled field, which must be filled where it is needed."""
+    box = tag("input", type=kind, name=key, value=value, required=needed, **more_)
+    return tag("label", tag("span", head, None if needed else " (optional)"), box)
 
 
 def token_field() -> Html:

@@ -60,8 +60,8 @@ def show(found: list[Detector], scene: Scene) -> Html:
         for one in found
     ]  # fmt: skip
     note = "Each reads errors or losses one by one, in the order in which they were joined."
-    return card("Has the concept moved?", table(heads, rows, caption="Detectors of concept drift", numbers=(6, 7, 8)),
-                id_="concepts", note=note)  # fmt: skip
+    shown = table(heads, rows, caption="Detectors of concept drift", words=True, numbers=(6, 7, 8))
+    return card("Has the concept moved?", shown, id_="concepts", note=note)
 
 
 def _went(one: Detector) -> str:

@@ -10,10 +10,11 @@ from typing import Final
 from dashboards.figures import NONE, clock, count, figure, moment, share
 from dashboards.html import Html, join, tag
 from dashboards.page import judged
-from dashboards.page.parts import badge, card, nothing, table, tiles
+from dashboards.page.parts import badge, card, more, nothing, table, tiles
 from dashboards.page.scene import Scene
 from monitor.views import FigureView, PerformanceView
 
+_AT_ONCE: Final = 8
 _LIGHTS: Final = {
     "holds": ("ok", "holds: late labels bear it out"),
     "unproven": ("insufficient", "unproven: too few labels to tell"),
@@ -93,16 +94,14 @@ def show(found: Correctness, scene: Scene) -> Html:
         ("Without label", count(found.unlabelled), "old enough, none came"),
     ])  # fmt: skip
     estimated = any(row.estimated is not None for row in found.rows)
-    heads = [
-        "Figure",
-        "Judged for good",
-        "Against the baseline",
-        "",
-        "Known now",
-        *(["Estimated"] if estimated else []),
-    ]
-    rows = [_cells(row, estimated=estimated) for row in found.rows]
+    heads = ["Figure", "Status", "Judged for good", "Against the baseline", "Known now"]
+    heads += ["Estimated"] if estimated else []
+    judged_rows = [row for row in found.rows if row.status is not None] or found.rows[:_AT_ONCE]
+    others = [_cells(row, estimated=estimated) for row in found.rows if row not in judged_rows]
+    rows = [_cells(row, estimated=estimated) for row in judged_rows]
     body: Html = nothing("Too few labels yet.") if not rows else table(heads, rows, caption="Figures of the window")
+    if others:
+        body = join(body, more(f"{len(others)} more figures", table(heads, others, caption="More figures")))
     note = (
         "With 95 % intervals. “Judged for good” rests on predictions whose time for labels is over and moves no more; "
         "“known now” moves as labels come."
@@ -115,8 +114,8 @@ def show(found: Correctness, scene: Scene) -> Html:
 
 def _cells(row: FigureRow, *, estimated: bool) -> list[Html | str]:
     change = "" if row.change is None else with_interval(row.change, sign=True)
-    status = "" if row.status is None else join(badge(row.status), tag("span", f" {row.explanation}", class_="beside"))
-    cells = [judged.figure_name(row.metric), with_interval(row.final), change, status, with_interval(row.running)]
+    status = "" if row.status is None else badge(row.status)
+    cells = [judged.figure_name(row.metric), status, with_interval(row.final), change, with_interval(row.running)]
     return [*cells, with_interval(row.estimated)] if estimated else cells
 
 

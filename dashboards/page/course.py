@@ -12,6 +12,7 @@ import numpy as np
 from dashboards.figures import clock, count, figure, moment, share
 from dashboards.html import Child, Html, tag
 from dashboards.page.distribution import column_of
+from dashboards.page.events import drawn
 from dashboards.page.moved import statistic_name
 from dashboards.page.parts import badge, card, nothing, range_text, series
 from dashboards.page.scene import Scene
@@ -104,14 +105,15 @@ def show(course: Course, scene: Scene) -> Html:
     """Return a chart a statistic, and one of all quality shares."""
     if not course.statistics and not course.quality:
         return card("Over time", nothing("No window of this range has been evaluated."), id_="course")
-    charts = [_statistic(line, scene.table_rows) for line in course.statistics]
+    happened = drawn(scene)
+    charts = [_statistic(line, scene.table_rows, happened) for line in course.statistics]
     if course.quality:
-        charts.append(_quality(course.quality, scene.table_rows))
+        charts.append(_quality(course.quality, scene.table_rows, happened))
     note = f"{range_text(scene)} UTC. Drag over a chart to look closer."
     return card("Over time", tag("div", charts, class_="charts"), id_="course", note=note)
 
 
-def _statistic(line: Line, limit: int) -> Html:
+def _statistic(line: Line, limit: int, happened: list[list[Any]]) -> Html:
     points = line.points
     title = statistic_name(line.detector)
     spec = _spec(points, [
@@ -124,25 +126,25 @@ def _statistic(line: Line, limit: int) -> Html:
     heads = ("Window (UTC)", "Rows", title, "95 % interval", "Threshold", "Status")
     rows = [(clock(p.start), _rows(p), figure(p.value), f"{figure(p.low)} to {figure(p.high)}", figure(p.threshold),
              badge(p.status)) for p in points[:-limit - 1 : -1]]  # fmt: skip
-    return series(f"{title} and its threshold", spec, rows, heads, f"course-{line.detector}")
+    return series(f"{title} and its threshold", spec | {"events": happened}, rows, heads, f"course-{line.detector}")
 
 
-def _quality(lines: Sequence[Line], limit: int) -> Html:
+def _quality(lines: Sequence[Line], limit: int, happened: list[list[Any]]) -> Html:
     longest = max(lines, key=lambda line: len(line.points))
     by_start = [{point.start: point.value for point in line.points} for line in lines]
-    drawn = []
+    told_lines = []
     for line, values in zip(lines, by_start, strict=True):
         shown = [values.get(point.start) for point in longest.points]
         title = statistic_name(line.detector)
-        drawn.append({"label": title, "kind": "share", "values": shown})
-    spec = _spec(longest.points, drawn) | {"unit": "share"}
+        told_lines.append({"label": title, "kind": "share", "values": shown})
+    spec = _spec(longest.points, told_lines) | {"unit": "share"}
     heads = ("Window (UTC)", "Rows", *(statistic_name(line.detector) for line in lines))
     rows: list[tuple[Child, ...]] = [
         (clock(point.start), _rows(point), *(share(values.get(point.start)) for values in by_start))
         for point in longest.points[: -limit - 1 : -1]
     ]
     told = ", ".join(f"{statistic_name(line.detector)} {share(line.reference)}" for line in lines)
-    return series(f"Share of the rows; reference: {told}", spec, rows, heads, "course-quality")
+    return series(f"Share of the rows; reference: {told}", spec | {"events": happened}, rows, heads, "course-quality")
 
 
 def _spec(points: Sequence[Point], lines: list[dict[str, Any]]) -> dict[str, Any]:

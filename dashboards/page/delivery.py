@@ -86,7 +86,7 @@ def _receivers(found: Delivery) -> Html:
         for one in found.receivers
     ]  # fmt: skip
     heads = ("Receiver", "State", "Waiting", "Last delivery (UTC)", "Delivered", "Retried", "Given up", "Problem")
-    return card("Receivers", table(heads, rows, caption="Receivers", numbers=(2, 4, 5, 6)), id_="receivers")
+    return card("Receivers", table(heads, rows, caption="Receivers", words=True, numbers=(2, 4, 5, 6)), id_="receivers")
 
 
 def _badge(status: str) -> Html:
@@ -101,5 +101,5 @@ def _audit(found: Delivery) -> Html | None:
         for one in found.audit[:_LINES]
     ]  # fmt: skip
     heads = ("When (UTC)", "Who", "What", "Of", "Detail")
-    return card("Audit", more(f"The latest ({count(len(rows))})", table(heads, rows, caption="Audit")),
+    return card("Audit", more(f"The latest ({count(len(rows))})", table(heads, rows, caption="Audit", words=True)),
                 id_="audit", note="Whoever changed something, and what the service changed by itself.")  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from dashboards.charts.bars import meter
 from dashboards.figures import clock, figure, moment
 from dashboards.html import Html, join, name, tag
+from dashboards.page import events
 from dashboards.page.parts import badge, card, more, nothing, series, table
 from dashboards.page.scene import MOST_SHEETS, Scene, rank, ratio
 from monitor.labels import label
@@ -24,6 +25,7 @@ _SEVERITIES: Final = {"evidence_page": "page", "evidence": "warn"}
 _SHOWN: Final = 60
 _AT_ONCE: Final = 15
 _DRAWN: Final = 5
+_CAP: Final = 5
 _WINDOWS: Final = 120
 """Windows that are drawn when no range is asked for."""
 
@@ -72,7 +74,10 @@ def show(found: Gathered, scene: Scene) -> Html:
     if not found.monitors:
         return card("Evidence", nothing("No evidence window has closed yet."), id_="gathered")
     rest = f" The {_SHOWN} nearest of {found.total:,}." if found.total > _SHOWN else ""
-    note = f"Natural logarithm of the evidence; from the threshold on it is an alarm.{rest}"
+    note = (
+        "Natural logarithm of the evidence; from the threshold on it is an alarm. "
+        f"The chart ends at {_CAP} thresholds.{rest}"
+    )
     first, others = found.monitors[:_AT_ONCE], found.monitors[_AT_ONCE:]
     hidden = more(f"{len(others)} more", monitors_table(others)) if others else None
     return card("Evidence", drawn(found, scene, "gathered"), monitors_table(first), hidden, id_="gathered", note=note)
@@ -123,7 +128,7 @@ def drawn(found: Gathered, scene: Scene, id_: str) -> Html | None:
     ]
     lines.append({"label": "lowest threshold", "kind": "threshold", "values": found.thresholds})
     times = [None if time is None else int(time.timestamp()) for time in found.times]
-    spec = {"t": times, "lines": lines, "drift": [], "unit": ""}
+    spec = {"t": times, "lines": lines, "drift": [], "unit": "", "cap": _cap(found), "events": events.drawn(scene)}
     heads = ("Window end (UTC)", *(f"{one.monitor} ({one.severity})" for one in found.courses), "Threshold")
     rows = [
         (clock(found.times[place]), *(figure(one.values[place]) for one in found.courses),
@@ -131,6 +136,11 @@ def drawn(found: Gathered, scene: Scene, id_: str) -> Html | None:
         for place in range(len(found.times) - 1, max(-1, len(found.times) - 1 - scene.table_rows), -1)
     ]  # fmt: skip
     return series("Evidence over time", spec, rows, heads, f"{id_}-course")
+
+
+def _cap(found: Gathered) -> float:
+    """Return where the chart ends: one great alarm would press all else to the ground."""
+    return _CAP * max((one for one in found.thresholds if one is not None), default=1.0)
 
 
 def monitors_table(monitors: Sequence[Monitor]) -> Html:
@@ -145,7 +155,7 @@ def monitors_table(monitors: Sequence[Monitor]) -> Html:
         )
         for one in monitors
     ]  # fmt: skip
-    return table(heads, rows, caption="Monitors, nearest to their threshold first")
+    return table(heads, rows, caption="Monitors, nearest to their threshold first", words=True)
 
 
 def _sheets(scene: Scene, window: WindowView) -> Sequence[Sheet]:

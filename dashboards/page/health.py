@@ -97,12 +97,17 @@ def _inputs(health: Health) -> Html:
     if not health.inputs:
         return card("Inputs", nothing("Nothing is read yet."), id_="inputs")
     rows = [
-        (name(one.topic), count(one.partition), count(one.next_offset), count(one.end_offset), count(one.lag))
+        (name(one.topic), count(one.partition), count(one.next_offset), count(_end(one)), count(one.lag))
         for one in sorted(health.inputs, key=lambda one: (-(one.lag or 0), one.topic, one.partition))[:_SHOWN]
     ]
     heads = ("Topic", "Partition", "Next offset", "End", "Not yet read")
     return card("Inputs", table(heads, rows, caption="Inputs", numbers=range(1, 5)), _cut(len(health.inputs)),
                 id_="inputs")  # fmt: skip
+
+
+def _end(one: InputRow) -> int | None:
+    """Return the end of the log as it is known by now: it was asked for before the latest records came."""
+    return None if one.end_offset is None else max(one.end_offset, one.next_offset)
 
 
 def _clocks(health: Health, scene: Scene) -> Html | None:

@@ -13,7 +13,7 @@ from dashboards.figures import clock, count, figure, moment
 from dashboards.html import Html, data, name, tag
 from dashboards.page.grid import DRIFT, Grid, grid_of
 from dashboards.page.moved import statistic_name
-from dashboards.page.parts import badge, card, choice, link, nothing, range_text
+from dashboards.page.parts import badge, card, choice, link, nothing, range_text, sentence
 from dashboards.page.scene import Scene
 from monitor.findings import STATUSES
 from monitor.labels import label
@@ -49,6 +49,8 @@ class Heat:
     rows: list[HeatRow]
     columns: int
     """Columns there are, shown or not."""
+    events: list[list[float | str]]
+    """What people say happened in this time: place among the cells, words."""
     cut: bool
     """Whether the range held more windows than were read."""
 
@@ -72,8 +74,37 @@ def read(scene: Scene) -> Heat | None:
         window_rows=grid.rows,
         rows=[_row(full, grid, place) for place in shown],
         columns=len(order),
+        events=_events(scene, grid),
         cut=scene.is_cut,
     )
+
+
+def _events(scene: Scene, grid: Grid) -> list[list[float | str]]:
+    """Return events within the windows; a window that reaches far back counts from the end of the one before."""
+    ends = np.array(grid.ends, np.float64)
+    found: list[list[float | str]] = []
+    for event in scene.events:
+        if grid.ends and grid.starts[0] <= event.at < grid.ends[-1]:
+            place = int(np.searchsorted(ends, event.at, side="right"))
+            words = f"{clock(moment(event.at))} {label(event.kind)}: {sentence(event.what, 100)}"
+            found.append([float(place), words])
+    return found
+
+
+def _happened(heat: Heat) -> Html | None:
+    """Return a row with what people say happened, at its time."""
+    if not heat.events:
+        return None
+    words = "; ".join(str(text) for _, text in heat.events)
+    drawing = tag(
+        "svg",
+        (tag("path", tag("title", text), d=f"M{float(place):g} 0h1v20h-1z", class_="event")
+         for place, text in heat.events),
+        class_="strip", viewBox=f"0 0 {len(heat.starts)} 20", preserveAspectRatio="none", role="img", aria_label=words,
+    )  # fmt: skip
+    head = tag("th", tag("span", "◇", class_="diamond", aria_hidden="true"), " change events", scope="row")
+    number = tag("td", count(len(heat.events)), class_="n")
+    return tag("tr", head, tag("td"), number, tag("td", drawing, class_="time"))
 
 
 def _order(grid: Grid) -> list[int]:
@@ -116,7 +147,7 @@ def show(heat: Heat, scene: Scene) -> Html:
         rest = tag(
             "p", f"{len(heat.rows)} of {count(heat.columns)} columns. ", link(here, "Show all") if here else None
         )
-    body = [_cells(row, scene) for row in heat.rows]
+    body = [_happened(heat), *(_cells(row, scene) for row in heat.rows)] if heat.rows else []
     return card(
         "Columns over time",
         _tools(heat, scene),
@@ -153,9 +184,10 @@ def _tools(heat: Heat, scene: Scene) -> Html | None:
 
 
 def _head(heat: Heat) -> Html:
-    step = max(1, -(-len(heat.starts) // _TICKS))
-    labels = [tag("span", clock(heat.starts[place])[5:]) for place in range(0, len(heat.starts), step)]
-    axis = tag("div", labels, class_="ticks", aria_hidden="true")
+    ticks = min(_TICKS, len(heat.starts))
+    places = [tick * len(heat.starts) // ticks for tick in range(ticks)]
+    labels = [tag("span", clock(heat.starts[place])[5:]) for place in places]
+    axis = tag("div", labels, class_="ticks even", aria_hidden="true")
     return tag("thead", tag("tr", tag("th", "Column", scope="col"), tag("th", "now", scope="col"),
                             tag("th", "ratio", scope="col", class_="n"), tag("th", axis, scope="col",
                             class_="time", aria_label="over time")))  # fmt: skip

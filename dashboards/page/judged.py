@@ -16,7 +16,10 @@ _NAMES: Final = {
     "mcc": "Matthews correlation", "ks": "KS of the scores", "brier": "Brier score", "mae": "MAE", "mse": "MSE",
     "rmse": "RMSE", "r2": "R²", "mape": "MAPE", "smape": "SMAPE", "kappa": "Cohen's κ", "ece": "ECE",
     "ece_of_chance": "ECE of chance", "mce": "MCE", "calibration_slope": "slope", "calibration_intercept": "intercept",
-    "average_precision": "average precision", "false_positive_rate": "false positive rate",
+    "average_precision": "average precision", "ece_adaptive": "ECE, adaptive bins",
+    "ece_squared_debiased": "squared ECE, debiased", "spiegelhalter_z": "Spiegelhalter's z",
+    "brier_reliability": "Brier: reliability", "brier_resolution": "Brier: resolution",
+    "brier_uncertainty": "Brier: uncertainty", "false_positive_rate": "false positive rate",
     "false_negative_rate": "false negative rate",
 }  # fmt: skip
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from dashboards.figures import count, delay, moment, share, span, when
+from dashboards.figures import count, delay, moment, share, when
 from dashboards.html import Html, join, name, tag
 from dashboards.page.parts import card, more, table, tiles
 from dashboards.page.scene import Scene
 from monitor.labels import label
+
+_AGES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,16 @@ def read(scene: Scene) -> Lateness | None:
     )  # fmt: skip
 
 
+def _fewer(ages: list[Age]) -> list[Age]:
+    """Return at most ``_AGES`` rows: neighbours together, the sums exact."""
+    size = -(-len(ages) // _AGES) if ages else 1
+    parts = [ages[place : place + size] for place in range(0, len(ages), size)]
+    return [
+        Age(part[-1].age_seconds, sum(one.predictions for one in part), sum(one.labelled for one in part))
+        for part in parts
+    ]
+
+
 def show(found: Lateness, scene: Scene) -> Html:
     """Return tiles, coverage by age, and where every row went."""
     del scene
@@ -72,9 +85,9 @@ def show(found: Lateness, scene: Scene) -> Html:
         ("Worked off to", when(found.watermark), "join time"),
     ])  # fmt: skip
     ages = [
-        (f"up to {span(round(one.age_seconds * 1e6))}", count(one.predictions), count(one.labelled),
+        (f"up to {delay(one.age_seconds)}", count(one.predictions), count(one.labelled),
          share(one.labelled / one.predictions if one.predictions else None))
-        for one in found.coverage
+        for one in _fewer(found.coverage)
     ]  # fmt: skip
     heads = ("Age of the prediction", "Predictions", "Labelled", "Share")
     by_age = table(heads, ages, caption="Labels by age of the prediction", numbers=(1, 2, 3)) if ages else None

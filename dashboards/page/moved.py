@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Final
 
 import numpy as np
 
 from dashboards.charts.bars import meter
-from dashboards.figures import count, figure, moment, when
+from dashboards.figures import count, figure, moment, p_value, when
 from dashboards.html import Html, join, name, tag
 from dashboards.page.parts import badge, card, link, more, nothing, table
 from dashboards.page.scene import Scene, findings_now, ratio
@@ -81,14 +82,23 @@ def show(moved: Moved, scene: Scene) -> Html:
         elif chosen is not None and chosen.result.findings:
             words = "The latest window has too few rows to say anything."
         return card("What moved", nothing(words), id_="moved")
-    heads = ("Column", "Status", "Statistic", "against its threshold", "since", "in words")
-    cells = [_cells(row, scene) for row in moved.rows]
-    cut = f"The {_SHOWN} worst of {count(moved.total)}." if moved.total > len(moved.rows) else None
-    first = table(heads, cells[:_AT_ONCE], caption="Columns that moved")
+    heads = ("Column", "Status", "Since (UTC)", "Against its threshold", "From what to what, and how sure")
+    cells = [_cells(list(rows), scene) for _, rows in groupby(_by_column(moved.rows), key=lambda row: row.column)]
+    cut = f"The {_SHOWN} worst of {count(moved.total)} findings." if moved.total > len(moved.rows) else None
+    first = table(heads, cells[:_AT_ONCE], caption="Columns that moved", words=True)
     rest = None
     if len(cells) > _AT_ONCE:
-        rest = more(f"{len(cells) - _AT_ONCE} more", table(heads, cells[_AT_ONCE:], caption="More that moved"))
+        rest = more(
+            f"{len(cells) - _AT_ONCE} more columns",
+            table(heads, cells[_AT_ONCE:], caption="More that moved", words=True),
+        )
     return card("What moved", first, rest, id_="moved", note=cut)
+
+
+def _by_column(rows: list[MovedRow]) -> list[MovedRow]:
+    """Return the findings of a column one after the other, the columns in the order of their worst."""
+    order = {column: place for place, column in enumerate(dict.fromkeys(row.column for row in rows))}
+    return sorted(rows, key=lambda row: order[row.column])
 
 
 def statistic_name(detector: str) -> str:
@@ -103,27 +113,25 @@ def statistic_name(detector: str) -> str:
     return known.get(detector) or detector.removesuffix(_RATES).replace("_", " ")
 
 
-def _cells(row: MovedRow, scene: Scene) -> tuple[Html | str | None, ...]:
-    chosen = scene.chosen
+def _cells(rows: list[MovedRow], scene: Scene) -> tuple[Html | str | None, ...]:
+    worst, chosen = rows[0], scene.chosen
     version, window = (None, None) if chosen is None else (chosen.result.version, chosen.result.window)
-    address = scene.links.column(scene.model.name, row.column, version, window) if row.column else None
-    against = join(
-        meter(row.ratio, row.status),
-        tag("span", f"{figure(row.statistic)} / {figure(row.threshold)}", class_="n"),
-    )
-    sure = [
-        f"effect {figure(row.effect_low)} to {figure(row.effect_high)}" if row.effect_low is not None else "",
-        f"p {figure(row.p_value)}" if row.p_value is not None else "",
-    ]
-    words = "; ".join(filter(None, [row.explanation, *sure]))
+    address = scene.links.column(scene.model.name, worst.column, version, window) if worst.column else None
     return (
-        link(address, name(row.column or "volume of rows")),
-        badge(row.status),
-        statistic_name(row.detector),
-        against,
-        when(row.drifting_since) if row.drifting_since else "",
-        words,
-    )
+        link(address, name(worst.column or "volume of rows")),
+        badge(worst.status),
+        when(worst.drifting_since) if worst.drifting_since else "",
+        join(tag("p", meter(row.ratio, row.status),
+                 tag("span", f"{statistic_name(row.detector)} {figure(row.statistic)} / {figure(row.threshold)}",
+                     class_="n")) for row in rows),
+        join(tag("p", row.explanation or statistic_name(row.detector), " ", tag("span", _sure(row), class_="beside"))
+             for row in rows),
+    )  # fmt: skip
+
+
+def _sure(row: MovedRow) -> str:
+    effect = f"effect {figure(row.effect_low)} to {figure(row.effect_high)}" if row.effect_low is not None else ""
+    return ", ".join(filter(None, [effect, p_value(row.p_value)]))
 
 
 def _finite(value: float) -> float | None:

@@ -8,9 +8,10 @@ from typing import Final
 
 from dashboards.charts.bars import meter
 from dashboards.charts.strips import statuses
-from dashboards.figures import count, delay, figure, moment, share, when
+from dashboards.figures import clock, count, delay, figure, moment, share, when
 from dashboards.html import Html, join, name, tag
-from dashboards.page.parts import badge, card, link, nothing, tiles
+from dashboards.page.alerts import severity_badge
+from dashboards.page.parts import badge, card, link, nothing, sentence, tiles
 from dashboards.page.scene import CONCEPT, OF_LABELS, Scene, current, findings_now, of_inputs, rank, ratio, status_of
 from monitor.findings import Finding
 from monitor.labels import label
@@ -19,6 +20,8 @@ from monitor.views import ModelView, WindowView
 _WORST: Final = 3
 _MARKS: Final = 48
 _VERSIONS: Final = 4
+_TOLD: Final = 2
+"""Alerts that are named on a card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,16 @@ class Moved:
     status: str
     ratio: float | None
     explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """One alert that fires."""
+
+    name: str
+    severity: str
+    summary: str
+    since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,8 @@ class ModelRow:
     worst: list[Moved]
     marks: list[str]
     """Status of the latest windows, oldest first."""
+    marks_from: datetime | None
+    marks_to: datetime | None
     learning: float | None
     """Progress of learning, 0 to 1."""
     new_columns: int
@@ -67,6 +82,8 @@ class ModelRow:
     """Half of the labels come within this."""
     firing: int
     """Alerts that fire."""
+    alerts: list[AlertLine]
+    """Those that one should know of first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +117,9 @@ def _row(scene: Scene, model: ModelView) -> ModelRow:
     windows = scene.windows_of(model)
     whole = current(window for window in windows if not window.result.slice)
     moved = findings_now(whole)
-    drift = {finding.column for _, finding in moved if finding.status == "drift"}
-    warn = {finding.column for _, finding in moved if finding.status == "warn"} - drift
+    counted = [window for window in whole if _of_columns(window)]
+    drift = {finding.column for _, finding in findings_now(counted) if finding.status == "drift"}
+    warn = {finding.column for _, finding in findings_now(counted) if finding.status == "warn"} - drift
     shown = _shown([window for window in whole if of_inputs(window)])
     counters = scene.view.counters
     late, on_time = (counters.get((model.name, outcome), 0) for outcome in ("late", "on_time"))
@@ -116,11 +134,13 @@ def _row(scene: Scene, model: ModelView) -> ModelRow:
         last_prediction=moment(model.last_prediction),
         rows=None if shown is None else shown.result.n,
         window=None if shown is None else shown.result.window,
-        columns=len({finding.column for window in whole for finding in window.result.findings}),
+        columns=len({finding.column for window in counted for finding in window.result.findings if finding.column}),
         drift=len(drift),
         warn=len(warn),
         worst=_worst(moved),
         marks=[mark.status if mark.n else "insufficient" for mark in marks],
+        marks_from=moment(marks[0].start) if marks else None,
+        marks_to=moment(marks[-1].end) if marks else None,
         learning=None if model.learning is None else model.learning.progress,
         new_columns=len(model.strangers),
         changes=len(model.changes),
@@ -131,7 +151,25 @@ def _row(scene: Scene, model: ModelView) -> ModelRow:
             number for (_, _, of, phase), number in scene.view.alerts.counts.items()
             if of == model.name and phase == "firing"
         ),
+        alerts=_alerts(scene, model.name),
     )  # fmt: skip
+
+
+def _of_columns(window: WindowView) -> bool:
+    """Return whether a window judges columns: not monitors of evidence, nor figures of labels."""
+    return of_inputs(window) and window.result.window != "evidence"
+
+
+def _alerts(scene: Scene, model: str) -> list[AlertLine]:
+    """Return the alerts of a model that fire and are no consequence of another, each rule once."""
+    if scene.view.alerts is None:
+        return []
+    found: dict[str, AlertLine] = {}
+    for one in scene.view.alerts.alerts:
+        if one.model == model and one.phase == "firing" and not one.inhibited_by and len(found) < _TOLD:
+            line = AlertLine(label(one.name), one.severity, sentence(one.summary, 200), moment(one.since))
+            found.setdefault(line.name, line)
+    return list(found.values())
 
 
 def _labelled(model: ModelView) -> float | None:
@@ -181,15 +219,13 @@ def _card(row: ModelRow, scene: Scene) -> Html:
     rest = len(row.versions) - len(versions)
     facts = [
         join("last row ", when(row.last_prediction, age=True)) if row.last_prediction else None,
-        f"{len(row.marks)} {row.window} windows" if row.marks else None,
-        None if row.rows is None else f"{count(row.rows)} rows in the last",
+        None if row.rows is None else f"{count(row.rows)} rows in the latest window",
         f"{share(row.late)} late" if row.late else None,
         None if row.labelled is None else f"{share(row.labelled)} labelled",
         None if row.label_delay_seconds is None else f"labels after {delay(row.label_delay_seconds)}",
         f"{row.new_columns} new field{'s' if row.new_columns != 1 else ''}" if row.new_columns else None,
         "configuration changed" if row.changes else None,
     ]
-    firing = f"{count(row.firing)} alert{'s' if row.firing != 1 else ''}" if row.firing else None
     return tag(
         "li",
         tag("div", badge(row.status), tag("h2", link(scene.links.model(row.name), name(row.name))), class_="title"),
@@ -198,12 +234,33 @@ def _card(row: ModelRow, scene: Scene) -> Html:
             [tag("span", name(version or "(none)"), class_="chip") for version in versions],
             f" and {rest} more" if rest else None, class_="who"),
         _learning(row),
-        _columns(row, scene),
-        statuses(row.marks, _history(row.marks)) if row.marks else None,
-        tag("p", link(scene.links.alerts(), firing) if firing else None,
-            [tag("span", fact) for fact in facts if fact], class_="facts"),
+        tag("div", tag("div", _columns(row, scene)), tag("div", _firing(row, scene)), class_="both"),
+        _course(row),
+        tag("p", [tag("span", fact) for fact in facts if fact], class_="facts"),
         class_=f"model m-{row.status}",
     )  # fmt: skip
+
+
+def _firing(row: ModelRow, scene: Scene) -> Html | None:
+    """Return what fires: the first alerts in words, a link to all."""
+    if not row.firing:
+        return None
+    lines = [
+        tag("li", severity_badge(one.severity), " ", one.summary or one.name, " ",
+            join(tag("span", when(one.since, age=True), class_="of")) if one.since else None)
+        for one in row.alerts
+    ]  # fmt: skip
+    words = f"{count(row.firing)} alert{'s' if row.firing != 1 else ''} firing"
+    return join(tag("ul", lines, class_="firing") if lines else None, tag("p", link(scene.links.alerts(), words)))
+
+
+def _course(row: ModelRow) -> Html | None:
+    """Return how the latest windows went, with the times at both ends."""
+    if not row.marks:
+        return None
+    ends = tag("div", tag("span", clock(row.marks_from)), tag("span", f"{len(row.marks)} {row.window} windows"),
+               tag("span", clock(row.marks_to)), class_="ticks")  # fmt: skip
+    return tag("div", statuses(row.marks, _history(row.marks)), ends, class_="went")
 
 
 def _learning(row: ModelRow) -> Html | None:
@@ -218,14 +275,15 @@ def _columns(row: ModelRow, scene: Scene) -> Html | None:
         return None
     if not row.worst:
         return tag("p", f"all {count(row.columns)} columns in order", class_="calm")
-    told = [f"{row.drift} in drift" if row.drift else None, f"{row.warn} warning" if row.warn else None]
+    told = [f"{row.drift} in drift" if row.drift else None, f"{row.warn} with a warning" if row.warn else None]
     rows = [
         tag("li", badge(moved.status, ""), link(_address(row, moved, scene), name(moved.column or "volume of rows")),
             meter(moved.ratio, moved.status), tag("span", _times(moved.ratio), class_="n"))
         for moved in row.worst
     ]  # fmt: skip
-    words = f"{', '.join(filter(None, told))} of {count(row.columns)} columns"
-    return join(tag("p", words), tag("ul", rows, class_="worst"))
+    words = f"{', '.join(filter(None, told))}, of {count(row.columns)} columns"
+    calm = f"all {count(row.columns)} columns in order, but:"
+    return join(tag("p", words if row.drift or row.warn else calm), tag("ul", rows, class_="worst"))
 
 
 def _address(row: ModelRow, moved: Moved, scene: Scene) -> str | None:

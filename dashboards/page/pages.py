@@ -17,12 +17,15 @@ from dashboards.page import (
     course,
     delivery,
     distribution,
+    duel,
+    events,
     frame,
     gathered,
     gathered_column,
     gathered_outcomes,
     health,
     heat,
+    incidents,
     judged,
     judged_slices,
     lateness,
@@ -96,7 +99,7 @@ def _shown(section: ModuleType, scene: Scene) -> Html | None:
 FEATURE: Final = "/feature"
 PAGES: Final = {
     "/": Page("overview", "Models", (overview,)),
-    "/model": Page("model", "Drift", (summary, moved, heat), of_model=True),
+    "/model": Page("model", "Drift", (summary, moved, heat, events), of_model=True),
     FEATURE: Page("feature", "Column", (verdict, distribution, course, gathered_column), of_model=True, charts=True),
     "/performance": Page(
         "performance",
@@ -106,10 +109,16 @@ PAGES: Final = {
         has=judged.has,
         charts=True,
     ),
+    "/challenger": Page("challenger", "Challenger", (duel,), of_model=True, has=duel.has, charts=True),
     "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page(
-        "evidence", "Evidence", (promises, gathered, gathered_outcomes), of_model=True, has=promises.has, charts=True
+        "evidence",
+        "Evidence",
+        (incidents, promises, gathered, gathered_outcomes),
+        of_model=True,
+        has=promises.has,
+        charts=True,
     ),
     "/alerts": Page("alerts", "Alerts", (alerts, alert_timeline, silences, delivery)),
     "/retraining": Page("retraining", "Retraining", (retraining,)),

@@ -30,7 +30,7 @@ def badge(status: str, words: str | None = None) -> Html:
     return tag("span", tag("i", sign, aria_hidden="true"), spelt, class_=f"badge b-{status}")
 
 
-def card(title: str | None, *children: Child, id_: str, note: Child = None, wide: bool = True) -> Html:
+def card(title: Child, *children: Child, id_: str, note: Child = None, wide: bool = True) -> Html:
     """Return a section with a heading; ``id_`` is stable, so that an update finds it."""
     head = None if title is None else tag("h2", title)
     told = None if note is None else tag("p", note, class_="note")
@@ -47,23 +47,49 @@ def tiles(figures: Iterable[tuple[str, Child, Child]]) -> Html:
 
 
 def table(
-    heads: Sequence[Child], rows: Iterable[Sequence[Child]], *, caption: str, numbers: Sequence[int] = ()
+    heads: Sequence[Child],
+    rows: Iterable[Sequence[Child]],
+    *,
+    caption: str,
+    numbers: Sequence[int] = (),
+    words: bool = False,
 ) -> Html:
-    """Return a table; ``numbers`` are the places of columns that stand to the right."""
+    """Return a table.
+
+    Parameters
+    ----------
+    heads, rows
+        What stands in it; the first cell of a row is its heading.
+    caption
+        What a screen reader calls it.
+    numbers
+        Places of columns that stand to the right.
+    words
+        Whether cells hold sentences: on a narrow screen each row is then a block, with its headings before the cells.
+    """
     right = set(numbers)
-    return tag(
-        "div",
-        tag(
-            "table",
-            tag("caption", caption, class_="unseen"),
-            tag("thead", tag("tr", (tag("th", head, scope="col", class_=_side(place, right))
-                                    for place, head in enumerate(heads)))),
-            tag("tbody", (tag("tr", (tag("th" if not place else "td", cell, scope=None if place else "row",
-                                         class_=_side(place, right)) for place, cell in enumerate(row)))
-                          for row in rows)),
-        ),
-        class_="scroll", tabindex="0", role="region", aria_label=caption,
-    )  # fmt: skip
+    head = (tag("th", text, scope="col", class_=_side(place, right)) for place, text in enumerate(heads))
+    whole = tag(
+        "table",
+        tag("caption", caption, class_="unseen"),
+        tag("thead", tag("tr", head)),
+        tag("tbody", (_row(row, heads, right, words=words) for row in rows)),
+        class_="words" if words else None,
+    )
+    return tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
+
+
+def _row(row: Sequence[Child], heads: Sequence[Child], right: set[int], *, words: bool) -> Html:
+    cells = []
+    for place, cell in enumerate(row):
+        head = heads[place] if words and place else None
+        cells.append(
+            tag(
+                "td" if place else "th", cell, scope=None if place else "row", class_=_side(place, right),
+                data_head=head if isinstance(head, str) and head and cell is not None and cell != "" else None,
+            )
+        )  # fmt: skip
+    return tag("tr", cells)
 
 
 def more(title: str, *children: Child) -> Html:

@@ -12,7 +12,7 @@ from dashboards.page.parts import badge, card, table
 from dashboards.page.scene import Scene
 from monitor.labels import label
 
-_NAMED: Final = 8
+_NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def show(found: list[Promise], scene: Scene) -> Html:
         tag("code", "driftline explain MODEL.COLUMN"),
         " says what would be seen how soon, and what never.",
     )
-    return card("What the alarms promise", table(heads, rows, caption="Alarms and their budgets", numbers=(1, 4, 5, 6)),
-                shaky, id_="promises", note=note)  # fmt: skip
+    shown = table(heads, rows, caption="Alarms and their budgets", words=True, numbers=(1, 4, 5, 6))
+    return card("What the alarms promise", shown, shaky, id_="promises", note=note)
 
 
 def _now(one: Promise) -> Html:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dashboards.figures import clock, count, figure, moment
 from dashboards.html import Html, tag
-from dashboards.page import judged
+from dashboards.page import events, judged
 from dashboards.page.parts import card, nothing, series
 from dashboards.page.scene import MOST_SHEETS, Scene
 from monitor.sheets import Sheet
@@ -88,12 +88,13 @@ def show(lines: list[Line], scene: Scene) -> Html:
     """Return a chart a figure."""
     if not lines:
         return card("Over time", nothing("No window of this range has been judged."), id_="restated")
-    charts = [_chart(line, scene.table_rows) for line in lines]
+    happened = events.drawn(scene)
+    charts = [_chart(line, scene.table_rows, happened) for line in lines]
     note = "Judged for good with its 95 % interval; dashed as known now; dotted as estimated before labels came."
     return card("Over time", tag("div", charts, class_="charts"), id_="restated", note=note)
 
 
-def _chart(line: Line, limit: int) -> Html:
+def _chart(line: Line, limit: int, happened: list[list[Any]]) -> Html:
     points, title = line.points, judged.figure_name(line.metric)
     drawn: list[tuple[str, str, list[float | None]]] = [
         ("95 % interval, lower", "low", [point.low for point in points]),
@@ -107,7 +108,7 @@ def _chart(line: Line, limit: int) -> Html:
         "lines": [{"label": text, "kind": kind, "values": [_short(value) for value in values]}
                   for text, kind, values in drawn if kind != "estimated" or any(v is not None for v in values)],
         "drift": [place for place, point in enumerate(points) if point.status == "drift"],
-        "unit": "", "free": True,
+        "unit": "", "free": True, "events": happened,
     }  # fmt: skip
     heads = ("Window end (UTC)", "Rows", "Judged for good", "95 % interval", "Known now", "Estimated")
     rows = [

@@ -16,6 +16,7 @@ from monitor.labels import label
 from monitor.views import PauseView, ProposalView, RetrainedModelView
 
 _SHOWN: Final = 50
+_NONE_CONFIGURED: Final = "No model's retraining is configured. Add retraining: to a model; see docs/retraining.md."
 _STATES: Final = {
     "proposed": ("insufficient", "held back"),
     "awaiting_approval": ("warn", "awaits approval"),
@@ -100,12 +101,31 @@ def show(found: Retraining, scene: Scene) -> Html:
     ])  # fmt: skip
     top = tag("section", head, _pauses(found, forms=not in_report), id="retraining-now", aria_label="Retraining now")
     if not found.proposals:
-        words = "Nothing was proposed yet." if found.models else "No model's retraining is configured."
-        return join(top, card("Proposals", nothing(words), id_="proposals"))
+        words = "Nothing was proposed yet: no condition below held." if found.models else _NONE_CONFIGURED
+        return join(top, card("Proposals", nothing(words), id_="proposals"), _watched(found, scene))
     rows = [_cells(one, scene, form=not in_report) for one in found.proposals[:_SHOWN]]
     heads = ("State", "Model", "Why", "Evidence", "Decide")
-    return join(top, card("Proposals", table(heads, rows, caption="Proposals to retrain, newest first"),
-                          id_="proposals"))  # fmt: skip
+    return join(top, card("Proposals", table(heads, rows, caption="Proposals to retrain, newest first", words=True),
+                          id_="proposals"), _watched(found, scene))  # fmt: skip
+
+
+def _watched(found: Retraining, scene: Scene) -> Html | None:
+    """Return which models are proposed when, and what then happens."""
+    rows = [
+        (
+            link(scene.links.model(one.model), name(one.model)),
+            tag("code", one.condition) if one.condition else "on schedule, or when asked",
+            "dry run: nothing is sent" if one.dry_run else "is sent",
+            "a person approves" if one.approval else "by itself",
+        )
+        for one in found.models
+    ]
+    if not rows:
+        return None
+    shown = table(
+        ("Model", "When", "Request", "Approval"), rows, caption="Models whose retraining is configured", words=True
+    )
+    return card("What is proposed when", shown, id_="retrained")
 
 
 def _dry(models: Sequence[RetrainedModelView]) -> str | None:

@@ -15,13 +15,14 @@ from dashboards.page.past import Past
 from monitor.findings import Finding, worst_status
 from monitor.labels import label
 from monitor.sheets import Sheet
-from monitor.views import ModelView, View, WindowView
+from monitor.views import EventView, IncidentView, ModelView, View, WindowView
 
 MOST_SHEETS: Final = 3000
 """Windows that one page reads; of a longer range the latest."""
 _MOST_FINDINGS: Final = 400_000
 """Findings that one page reads; a model of many columns gets fewer windows."""
 _LEAST_SHEETS: Final = 100
+_INCIDENTS: Final = 30
 _SHOWN: Final = 72
 """Windows that are shown when no range is asked for."""
 _STALE: Final = 2
@@ -30,6 +31,8 @@ OF_LABELS: Final = ":outcomes"
 """End of the names of windows that rest on labels."""
 CONCEPT: Final = "concept"
 """Name of the hours in which detectors of concept drift spoke."""
+DUEL: Final = "challenger"
+"""Name of the hours in which a challenger was compared with its champion."""
 _RANKS: Final = {"drift": 0, "warn": 1, "ok": 2, "insufficient": 3}
 
 
@@ -129,6 +132,22 @@ class Scene:
         """Every column's ratio and status in these windows, over all detectors."""
         return grid_of(self.sheets)
 
+    @cached_property
+    def incidents(self) -> Sequence[IncidentView]:
+        """The newest incidents of evidence of the model, newest first."""
+        return self.past.incidents(self.model.name, limit=_INCIDENTS)
+
+    @cached_property
+    def events(self) -> Sequence[EventView]:
+        """What people say happened to the model, or to all, in the order of time."""
+        return self.past.events(self.model.name)
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """Columns that have a page of their own, as they are written in addresses."""
+        found = (finding.column for window in self.whole for finding in window.result.findings if finding.column)
+        return frozenset(map(label, found))
+
     @property
     def is_cut(self) -> bool:
         """Whether the range held more windows than are shown."""
@@ -137,7 +156,7 @@ class Scene:
 
 def of_inputs(window: WindowView) -> bool:
     """Return whether a window rests on what came in, not on labels."""
-    return window.result.window != CONCEPT and not window.result.window.endswith(OF_LABELS)
+    return window.result.window not in {CONCEPT, DUEL} and not window.result.window.endswith(OF_LABELS)
 
 
 def current(windows: Iterable[WindowView]) -> list[WindowView]:

@@ -49,7 +49,7 @@ def show(found: Silences, scene: Scene) -> Html:
     in_report = scene.links.here(scene.ask) is None
     heads = ["Labels", "From (UTC)", "Until (UTC)", "By", "Because", "" if in_report else "End it"]
     rows = [_cells(one, form=not in_report) for one in found.silences]
-    shown = table(heads, rows, caption="Silences") if rows else nothing("Nothing is silenced.")
+    shown = table(heads, rows, caption="Silences", words=True) if rows else nothing("Nothing is silenced.")
     return card("Silences", shown, None if in_report else more("Silence something", _begin()), id_="silences")
 
 

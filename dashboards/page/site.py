@@ -61,6 +61,7 @@ class Answer:
 class _Kept:
     view: View
     past: Past
+    said: int
     made_at: float
     answer: Answer
     compressed: bytes | None = None
@@ -120,9 +121,9 @@ class Site:
         if view is None:
             return _waiting(api=path.startswith(API))
         key = (path, tuple(query))
-        kept = self._kept.get(key)
-        if kept is None or not self._is_fresh(kept, view):
-            kept = self._render(key, view)
+        kept, said = self._kept.get(key), self.past.said()
+        if kept is None or kept.said != said or not self._is_fresh(kept, view):
+            kept = self._render(key, view, said)
         self._kept.move_to_end(key)
         answer = kept.answer
         if answer.status == 200 and answer.headers["ETag"] in etag:
@@ -140,14 +141,14 @@ class Site:
         now = self.monotonic()
         return kept.view is view or now - kept.made_at < _REUSE or self._paid_until - now > _BURST
 
-    def _render(self, key: tuple[str, tuple[tuple[str, str], ...]], view: View) -> _Kept:
+    def _render(self, key: tuple[str, tuple[tuple[str, str], ...]], view: View, said: int) -> _Kept:
         began = self.monotonic()
         answer = render(key[0], key[1], view, self.past)
         ended = self.monotonic()
         self._paid_until = max(self._paid_until, began) + (ended - began) / _SHARE
         old = self._kept.pop(key, None)
         self._bytes -= 0 if old is None else old.size
-        kept = self._kept[key] = _Kept(view, self.past, ended, answer)
+        kept = self._kept[key] = _Kept(view, self.past, said, ended, answer)
         self._bytes += kept.size
         while len(self._kept) > 1 and (len(self._kept) > _KEPT or self._bytes > _KEPT_BYTES):
             self._bytes -= self._kept.popitem(last=False)[1].size

@@ -103,8 +103,8 @@ def show(slices: Slices | None, scene: Scene) -> Html:
         every = link(scene.links.here(scene.ask, rows="all"), "Show all")
         rest = tag("p", f"{len(slices.rows)} of {count(slices.total)} slices. ", every)
     note = "Each slice is compared with the same slice of the reference. Lift: its flagged share over that of all rows."
-    return card("Slices", table(heads, rows, caption="Slices, worst first", numbers=numbers), rest, id_="slices",
-                note=note)  # fmt: skip
+    shown = table(heads, rows, caption="Slices, worst first", words=True, numbers=numbers)
+    return card("Slices", shown, rest, id_="slices", note=note)
 
 
 def _cells(row: SliceRow, *, flagged: bool, errors: bool) -> list[Html | str]:

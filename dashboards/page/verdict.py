@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
 from dashboards.charts.bars import meter
-from dashboards.figures import figure, share
+from dashboards.figures import figure, moment, p_value, share, when
 from dashboards.html import Html, join, tag
 from dashboards.page.distribution import column_of
 from dashboards.page.moved import statistic_name
@@ -39,6 +40,8 @@ class Verdicts:
 
     column: str
     status: str
+    drifting_since: datetime | None
+    """Start of the unbroken run of windows in drift, as far as windows are shown."""
     verdicts: list[Verdict]
     quality: dict[str, float]
     """Quality kind → share of the rows."""
@@ -56,6 +59,7 @@ def read(scene: Scene) -> Verdicts | None:
     return Verdicts(
         column=label(column),
         status=worst_status(findings),
+        drifting_since=_since(scene, column),
         verdicts=[
             Verdict(
                 label(one.detector), one.status, _finite(one.statistic), _finite(one.effect), _finite(one.low),
@@ -80,7 +84,7 @@ def show(found: Verdicts, scene: Scene) -> Html:
             join(meter(one.ratio, one.status),
                  tag("span", f"{figure(one.statistic)} / {figure(one.threshold)}", class_="n")),
             f"{figure(one.effect)}, {figure(one.low)} to {figure(one.high)}" if one.effect is not None else "",
-            figure(one.p_value), one.explanation,
+            p_value(one.p_value).removeprefix("p "), one.explanation,
         )
         for one in found.verdicts
     ]  # fmt: skip
@@ -92,7 +96,29 @@ def show(found: Verdicts, scene: Scene) -> Html:
         if value or found.quality_reference.get(kind)
     ]
     words = tag("p", "Cells not in order: ", "; ".join(quality), ".", class_="note") if quality else None
-    return card("Now", table(heads, rows, caption="What each statistic says", numbers=(4,)), words, id_="now")
+    return card(
+        "Now",
+        _lead(found),
+        table(heads, rows, caption="What each statistic says", words=True, numbers=(4,)),
+        words,
+        id_="now",
+    )
+
+
+def _since(scene: Scene, column: str) -> datetime | None:
+    grid = scene.grid
+    return moment(dict(zip(grid.names, grid.drifting_since, strict=True)).get(column))
+
+
+def _lead(found: Verdicts) -> Html:
+    """Return what one should know first: how it stands, since when, what moved most."""
+    worst = found.verdicts[0]
+    if found.status not in {"drift", "warn"}:
+        return tag("p", badge(found.status), class_="lead")
+    since = join(" since ", when(found.drifting_since)) if found.drifting_since else None
+    moved = f": {statistic_name(worst.detector)} {figure(worst.statistic)} against {figure(worst.threshold)}"
+    words = f", {worst.explanation}" if worst.explanation else ""
+    return tag("p", badge(found.status), since, moved, words, ".", class_="lead")
 
 
 def _finite(value: float) -> float | None:

@@ -100,8 +100,10 @@ class Endpoints:
 
         return Route(path, answer, methods=list(methods))
 
-    def form(self, path: str, handler: Handler, back: str) -> Route:
+    def form(self, path: str, handler: Handler, back: str | Callable[[Call], str]) -> Route:
         """Return a route for a form of the page: the token is one of its fields; afterwards the browser goes back.
+
+        Fields that were left empty are left out, as if they had not been sent.
 
         Without cookies there is nothing that a page of somebody else could use, and requests from elsewhere are refused
         besides.
@@ -117,7 +119,8 @@ class Endpoints:
             except (RequestError, AccessError) as error:
                 page = problem_page(error.status, error.reason, "Nothing was changed")
                 return Response(page.body, page.status, dict(page.headers))
-            return Response(status_code=303, headers={**_HEADERS, "Location": back})
+            place = back if isinstance(back, str) else back(call)
+            return Response(status_code=303, headers={**_HEADERS, "Location": place})
 
         return Route(path, answer, methods=["POST"])
 

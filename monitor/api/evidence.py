@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.routing import BaseRoute
 
@@ -17,6 +19,7 @@ from monitor.config.types import parse_moment
 from monitor.evidence.incidents import Incident, find
 from monitor.evidence.known import known_incidents
 from monitor.evidence.orders import MARKS, OrderKind, Orders
+from monitor.labels import label
 from monitor.status import rfc3339
 from monitor.store.port import StateUnavailableError
 
@@ -42,12 +45,14 @@ class EvidenceApi:
 
     def routes(self) -> list[BaseRoute]:
         """Return all addresses."""
-        json = self._endpoints.json
+        json, form = self._endpoints.json, self._endpoints.form
         return [
             json("/api/v1/incidents", self._list, ("GET",)),
             json("/api/v1/incidents/mark", self._mark),
             json("/api/v1/drifts/accept", self._accept),
             json("/api/v1/events", self._event),
+            form("/evidence/mark", self._mark, _back("/evidence")),
+            form("/evidence/event", self._event, _back("/model")),
         ]
 
     @property
@@ -72,13 +77,15 @@ class EvidenceApi:
 
     def _mark(self, call: Call) -> tuple[int, Any]:
         call.only("model", "column", "verdict", "at", "because")
-        model, column, verdict = call.text("model"), call.text("column"), call.text("verdict")
+        model, column, verdict = self._named(call.text("model")), call.text("column"), call.text("verdict")
         holder = self._allow(call, model)
         kind = next((one for one in MARKS if one == verdict), None)
         if kind is None:
             raise RequestError(f"verdict is one of: {', '.join(MARKS)}")
         start = _moment(call, "at") if "at" in call.body else None
-        found = find(known_incidents(self.config, model), model, column, start)
+        known = known_incidents(self.config, model)
+        column = _written(column, {finding.column for one in known for _, _, finding in one.alarms})
+        found = find(known, model, column, start)
         if found is None:
             raise RequestError("no incident has an alarm of this column then", 404)
         because = call.text("because") if "because" in call.body else ""
@@ -94,7 +101,7 @@ class EvidenceApi:
 
     def _event(self, call: Call) -> tuple[int, Any]:
         call.only("what", "kind", "model", "at")
-        model = call.text("model") if "model" in call.body else ""
+        model = self._named(call.text("model")) if "model" in call.body else ""
         holder = self._allow(call, model)
         at = _moment(call, "at") if "at" in call.body else time.time_ns() // 1000
         kind = call.text("kind", longest=_KINDS) if "kind" in call.body else "deploy"
@@ -105,6 +112,9 @@ class EvidenceApi:
         if model:
             self._known(model)
         return holder
+
+    def _named(self, model: str) -> str:
+        return _written(model, {one.name for one in self.config.models})
 
     def _known(self, model: str) -> None:
         if model not in {one.name for one in self.config.models}:
@@ -123,6 +133,16 @@ class EvidenceApi:
             with self._store.transaction() as connection:
                 note(connection, now, holder.name, f"evidence {kind}", subject, because)
         return number
+
+
+def _written(name: str, known: set[str]) -> str:
+    """Return the known name that is meant: pages write long and odd names as labels."""
+    return name if name in known else next((one for one in known if label(one) == name), name)
+
+
+def _back(path: str) -> Callable[[Call], str]:
+    """Return the way to the page of the model that a form was about."""
+    return lambda call: f"{path}?{urlencode({'model': label(str(call.body.get('model', '')))})}"
 
 
 def incident_data(incident: Incident) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from monitor.demo.stream import DemoStream
 from monitor.events import DAY
 from monitor.logs import configure
 from monitor.metrics import make_registry
+from monitor.past import KnownPast
 from monitor.pipeline import Pipeline
 from monitor.retraining.keeper import RetrainingKeeper
 from monitor.server import Server
@@ -175,7 +176,7 @@ class Site:
         self._refreshed = 0.0
         registry, _ = make_registry(self._holder, config.limits.max_series, config.metrics.export)
         self.server = Server(config.http, registry, self._holder, self)
-        self.server.site.past = pipeline.assembly.history
+        self.server.site.past = KnownPast.of(pipeline.assembly.history)
         self.server.start()
 
     def showing(self, screen: Screen) -> Callable[[Play], None]:

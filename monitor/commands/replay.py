@@ -26,6 +26,7 @@ from monitor.config.root import Config
 from monitor.config.types import parse_moment
 from monitor.findings import Finding, WindowResult
 from monitor.opening import open_pipeline
+from monitor.past import KnownPast
 from monitor.pipeline import Pipeline
 from monitor.snapshot import Snapshots
 from monitor.sources.build import build_source
@@ -70,7 +71,7 @@ def replay(config_path: Path, environ: Mapping[str, str], options: ReplayOptions
             results = list(history.results(first, last))
             if options.html is not None:
                 view = Snapshots(build=version("driftline"), config_hash="replay").take(pipeline)
-                options.html.write_bytes(Report(view, history, first, last).html())
+                options.html.write_bytes(Report(view, KnownPast.of(history), first, last).html())
         finally:
             pipeline.close()
     report(results, options.json, console)

@@ -17,6 +17,7 @@ from monitor.config.types import parse_moment
 from monitor.findings import WindowResult
 from monitor.history_reader import HistoryReader
 from monitor.inspection import Content, inspect_state
+from monitor.past import KnownPast
 from monitor.store.port import StateError
 from monitor.views import ClockView, InputView, ModelView, View, WindowView
 
@@ -64,7 +65,7 @@ def report(options: ReportOptions) -> int:
         first = None if options.start is None else parse_moment(options.start)
         last = None if options.end is None else parse_moment(options.end)
         past = _history(options.state)
-        return write(Report(view_of(options.state, past), past, first, last), options)
+        return write(Report(view_of(options.state, past), KnownPast.of(past), first, last), options)
     except ValueError as error:
         return _failed(f"--from, --to: {error}", USAGE)
     except CannotReportError as error:

@@ -31,6 +31,7 @@ from monitor.history_reader import HistoryReader
 from monitor.logs import configure
 from monitor.metrics import make_registry
 from monitor.opening import open_pipeline
+from monitor.past import KnownPast
 from monitor.pipeline import Pipeline
 from monitor.positions import MissingTopicError, UnlikeTopicsError
 from monitor.retraining.keeper import RetrainingKeeper
@@ -68,7 +69,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         pipeline = open_when_there(config, config_path, health, stopping, desk)
         if pipeline is None:
             return 0
-        server.site.past = pipeline.assembly.history
+        server.site.past = KnownPast.of(pipeline.assembly.history)
         announce(config, pipeline)
         keeper = RetrainingKeeper(config, folder_of(config_path), desk.engine.store, lambda: holder.current)
         desk.beside.append(keeper.turn)
@@ -124,7 +125,7 @@ def report_writer(config: Config, holder: ViewHolder) -> Callable[[ReportConfig,
         view = holder.current
         if view is None:
             raise CannotReportError("nothing was read yet")
-        past = HistoryReader(Path(config.state.path) / "history.sqlite")
+        past = KnownPast.of(HistoryReader(Path(config.state.path) / "history.sqlite"))
         found = Report(view, past, view.taken_at - report.covers, None)
         options = {
             "html": ReportOptions(html=path), "md": ReportOptions(md=path), "json": ReportOptions(json=path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from monitor.config.root import Config
 from monitor.evidence.incidents import Incident, incidents
 from monitor.evidence.orders import Orders
+from monitor.evidence.windows import EVIDENCE_WINDOWS
 from monitor.history import History
 
 
@@ -17,8 +18,7 @@ def known_incidents(config: Config, model: str | None = None) -> list[Incident]:
         return []
     history = History(path)
     try:
-        results = list(history.results(None, None))
+        results = history.alarmed(EVIDENCE_WINDOWS, model)
     finally:
         history.close()
-    orders = Orders(Path(config.state.path)).after(0)
-    return [one for one in incidents(results, orders) if model in {None, one.model}]
+    return incidents(results, Orders(Path(config.state.path)).after(0))

@@ -102,6 +102,14 @@ class Orders:
             ).fetchall()
         return [Order(*row) for row in rows]
 
+    def newest(self) -> int:
+        """Return the number of the newest order, 0 while there is none."""
+        if not self.path.exists():
+            return 0
+        with self._open() as connection:
+            connection.execute(_TABLE)
+            return int(connection.execute("SELECT coalesce(max(number), 0) FROM orders").fetchone()[0])
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:

@@ -8,6 +8,7 @@ from monitor.config.model_checks import EVIDENCE
 from monitor.evidence.stream import FleetKind
 
 OF_OUTCOMES: Final = f"{EVIDENCE}:outcomes"
+EVIDENCE_WINDOWS: Final = (EVIDENCE, OF_OUTCOMES)
 
 
 def window_of(fleet: FleetKind) -> str:
@@ -21,4 +22,4 @@ def is_evidence(window: str) -> bool:
     >>> is_evidence("evidence"), is_evidence("evidence:outcomes"), is_evidence("daily:outcomes")
     (True, True, False)
     """
-    return window in {EVIDENCE, OF_OUTCOMES}
+    return window in EVIDENCE_WINDOWS

@@ -29,7 +29,9 @@ def tab(browser: Chromium) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def much(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenes.Stage]:
     """Return a service with many models and columns."""
-    with scenes.Stage(tmp_path_factory.mktemp("much"), *scenes.crowd(4, 40, 40)) as stage:
+    with scenes.Stage(
+        tmp_path_factory.mktemp("much"), *scenes.crowd(4, 40, 40), scenes.said("model-00", "version 8", "summer sale")
+    ) as stage:
         yield stage
 
 
@@ -43,7 +45,9 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenes.Stage]:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenes.Stage]:
     """Return a service whose producers mean harm."""
-    with scenes.Stage(tmp_path_factory.mktemp("hostile"), *scenes.hostile()) as stage:
+    with scenes.Stage(
+        tmp_path_factory.mktemp("hostile"), *scenes.hostile(), scenes.said(scenes.HOSTILE[0], *scenes.SAYABLE)
+    ) as stage:
         yield stage
 
 

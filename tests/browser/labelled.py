@@ -10,6 +10,7 @@ import numpy as np
 from monitor.events import DAY, HOUR, MINUTE
 from monitor.findings import Finding, WindowResult
 from monitor.views import (
+    ChallengerView,
     ConceptView,
     EvidenceView,
     FigureView,
@@ -93,6 +94,23 @@ def concept(version: str) -> tuple[ConceptView, ...]:
         ConceptView(version, "error", "adwin", 900, 10, 90, 1, 0, NOW - HOUR, "drift", 1, 0.1, 0.3),
         ConceptView(version, "error", "page_hinkley", 900, 10, 90, 0, 0),
     )
+
+
+def duel(champion: str, version: str, challenger: str, hours: int) -> tuple[ChallengerView, list[WindowResult]]:
+    """Return a challenger that turns out better, and how the interval narrowed."""
+    past = []
+    for at in range(1, hours + 1):
+        half = 0.09 / at**0.5
+        told = (
+            Finding("loss", "confidence_sequence", -0.02, -0.02, -0.02 - half, -0.02 + half, 0.01, NAN, "ok", -1, "x"),
+        )
+        end = NOW - (hours - at) * HOUR
+        past.append(WindowResult(challenger, version, f"champion={version}", "challenger", end - HOUR, end, 0, 90 * at,
+                                 told))  # fmt: skip
+    last = past[-1].findings[0]
+    view = ChallengerView(champion, (version, version), 90 * hours, 40, 0.013, -0.002, 0.028, last.statistic, last.low,
+                          last.high, 0.0004)  # fmt: skip
+    return view, past
 
 
 def fleets(names: Sequence[str]) -> tuple[EvidenceView, ...]:

@@ -12,9 +12,11 @@ import numpy as np
 
 from monitor.config.root import HttpConfig
 from monitor.events import DAY, HOUR, MINUTE
+from monitor.evidence.orders import Order, Orders
 from monitor.findings import Finding, WindowResult
 from monitor.history import History
 from monitor.metrics import make_registry
+from monitor.past import KnownPast
 from monitor.server import Server
 from monitor.views import (
     ClockView,
@@ -43,6 +45,8 @@ HOSTILE = (
     "{{7*7}}${7*7}",
     "' OR 1=1 --",
 )
+SAYABLE = tuple(text for text in HOSTILE if "\ud800" not in text)
+"""Those that can be sent over HTTP at all."""
 
 
 @dataclass
@@ -60,6 +64,7 @@ class Stage:
     folder: Path
     view: View | None
     results: Sequence[WindowResult] = ()
+    said: Sequence[Order] = ()
     server: Server = field(init=False)
     holder: ViewHolder = field(init=False)
     history: History = field(init=False)
@@ -67,10 +72,14 @@ class Stage:
     def __enter__(self) -> Self:
         self.history = History(self.folder / "history.sqlite")
         self.history.upsert(self.results)
+        orders = Orders(self.folder)
+        for one in self.said:
+            orders.add(at=one.at, who=one.who, model=one.model, column=one.column, until=one.until,
+                       because=one.because, kind=one.kind)  # fmt: skip
         self.holder = ViewHolder(self.view)
         registry, _ = make_registry(self.holder, 10_000)
         self.server = Server(HttpConfig(listen="127.0.0.1:0"), registry, self.holder, Health())
-        self.server.site.past = self.history
+        self.server.site.past = KnownPast.of(self.history)
         self.server.start()
         return self
 
@@ -82,6 +91,17 @@ class Stage:
     def address(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.server.port}"
+
+
+def said(model: str, *texts: str) -> list[Order]:
+    """Return a deploy and a campaign of a model, one event of all, and a mark on its latest incident."""
+    alarmed = NOW - 2 * DAY
+    events = [
+        Order(place + 2, NOW, text, "event", "" if place % 3 == 2 else model, text[:50] or "deploy",
+              NOW - (place + 1) * 7 * HOUR, text)
+        for place, text in enumerate(texts)
+    ]  # fmt: skip
+    return [Order(1, NOW, "kim", "useful", model, "feature_000", alarmed, "the feed had changed"), *events]
 
 
 def findings(
@@ -164,6 +184,10 @@ def crowd(
         known: dict[str, object] = {}
         if number == 0:
             known = _judged(name, versions[-1], names, latest, past)
+        elif number == 1:
+            challenger, before = labelled.duel("model-00", versions[0], name, 60)
+            known = {"challenger": (challenger,)}
+            past += before
         shown.append(model(name, latest, versions if number == 0 else versions[:1], **known))
     told = alerts("PerformanceDrop", "EvidenceAlarm", "FeatureDrift", "ScoreDrift", "LabelsStopped")
     return replace(view(shown), alerts=told, retraining=retraining("recall fell", "calibration is off")), past
@@ -236,8 +260,10 @@ def hostile() -> tuple[View, list[WindowResult]]:
         ]  # fmt: skip
         views, before = labelled.judged(text, text, 2, [f"{one[:2000]}={one[:2000]}" for one in texts])
         held, gathered = labelled.evidence(text, text, columns, 2)
+        duel, hours = labelled.duel(names[0], text, text, 2)
+        past += hours
         shown.append(
-            model(text, [first, *slices, held], (text, *names[:3]), owner=text, changes=(text,),
+            model(text, [first, *slices, held], (text, *names[:3]), owner=text, changes=(text,), challenger=(duel,),
                   strangers=tuple(StrangerView(one, NOW - HOUR, 0, 1, 2) for one in texts),
                   performance=tuple(replace(one, classes=(text, text)) for one in views), join=labelled.join(text),
                   concept=labelled.concept(text), evidence=labelled.fleets(columns))

@@ -13,6 +13,7 @@ from dashboards.report import Report
 from monitor.events import DAY, HOUR
 from monitor.history import History
 from monitor.labels import label
+from monitor.past import KnownPast
 from tests.browser import scenes
 from tests.browser.chromium import Chromium, Tab
 from tests.example_view import NOW
@@ -216,7 +217,7 @@ def test_the_report_is_complete_and_asks_nobody(tab: Tab, tmp_path: Path) -> Non
     view, past = scenes.crowd(1, 8, 12)
     with closing(History(tmp_path / "history.sqlite")) as history:
         history.upsert(past)
-        file.write_bytes(Report(view, history).html())
+        file.write_bytes(Report(view, KnownPast.of(history)).html())
     tab.look()
     tab.go(file.as_uri())
     assert tab.run("document.querySelectorAll('.plot canvas').length") >= 3

@@ -16,6 +16,7 @@ from monitor.events import HOUR
 from monitor.evidence.orders import Orders
 from monitor.findings import Finding, WindowResult
 from monitor.history import History
+from monitor.labels import label
 from monitor.metrics import make_registry
 from monitor.server import Server
 from monitor.service import Health
@@ -132,3 +133,31 @@ def test_drifts_are_accepted_and_events_told(api: Api) -> None:
 def test_before_the_service_is_open_it_says_so(server: Server) -> None:
     with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
         assert client.get("/api/v1/incidents").status_code == 503
+
+
+def send(api: Api, path: str, **fields: str) -> httpx2.Response:
+    """Send a form as a browser does."""
+    return api.client.post(path, data=fields, headers={"sec-fetch-site": "same-origin"}, follow_redirects=False)
+
+
+def test_a_form_of_the_page_marks_and_leads_back_to_the_model(api: Api) -> None:
+    asked = {"model": "fraud", "column": "age", "at": "1970-01-01T05:00:00Z", "verdict": "useful", "because": ""}
+    assert send(api, "/evidence/mark", **asked, token=LOOK[::-1]).status_code == 401
+    assert api.orders.after(0) == []
+    answer = send(api, "/evidence/mark", **asked, token=PAY)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/evidence?model=fraud")
+    (order,) = api.orders.after(0)
+    assert (order.who, order.kind, order.until, order.because) == ("pay", "useful", 5 * HOUR, "")
+    answer = send(api, "/evidence/event", model="fraud", what="v7", kind="deploy", at="", token=PAY)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/model?model=fraud")
+    assert api.orders.after(1)[0].because == "v7"
+
+
+def test_names_are_known_as_the_page_writes_them(api: Api, tmp_path: Path) -> None:
+    odd = "age\u202e" + "x" * 500
+    history = History(tmp_path / "state" / "history.sqlite")
+    drift = Finding(odd, "evidence", 9.0, NAN, NAN, NAN, NAN, 7.0, "drift", 0, "drift: x")
+    history.upsert([WindowResult("churn", "1", "", "evidence", 7 * HOUR, 8 * HOUR, 0, 10, (drift,))])
+    history.close()
+    assert send(api, "/evidence/mark", model="churn", column=label(odd), verdict="noise", token=ALL).status_code == 303
+    assert api.orders.after(0)[-1].column == odd

@@ -150,7 +150,7 @@ def test_a_newer_history_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 9")
-    with pytest.raises(StateVersionError, match="schema 9, this version of driftline reads up to 1"):
+    with pytest.raises(StateVersionError, match="schema 9, this version of driftline reads up to 2"):
         History(path)
 
 

@@ -26,6 +26,7 @@ from monitor.findings import STATUSES
 from monitor.history import History
 from monitor.labels import label
 from monitor.outcomes.told import OF_WINDOW
+from monitor.past import KnownPast
 from tests.browser import scenes
 from tests.example_view import NOW, finding, window
 
@@ -69,14 +70,14 @@ def test_every_page_is_found_as_data_too(crowd: tuple[Any, History]) -> None:
     view, history = crowd
     for path, page in PAGES.items():
         query = COLUMN if page.charts else MODEL if page.of_model else []
-        assert render(path, query, view, history).headers["Content-Type"].startswith("text/html")
-        found = data(render(f"{API}{page.name}", query, view, history))
+        assert render(path, query, view, KnownPast.of(history)).headers["Content-Type"].startswith("text/html")
+        found = data(render(f"{API}{page.name}", query, view, KnownPast.of(history)))
         assert found.keys() == {section.__name__.rsplit(".", 1)[1] for section in page.sections}
 
 
 def test_the_map_says_what_the_findings_say(crowd: tuple[Any, History]) -> None:
     view, history = crowd
-    heat = data(render(f"{API}model", [*MODEL, ("rows", "all"), ("version", "7")], view, history))["heat"]
+    heat = data(render(f"{API}model", [*MODEL, ("rows", "all"), ("version", "7")], view, KnownPast.of(history)))["heat"]
     results = [one for one in history.results(model="model-00") if one.version == "7"]
     assert len(heat["starts"]) == len(results) == 30
     for row in heat["rows"]:
@@ -115,7 +116,7 @@ def test_drift_is_told_since_its_unbroken_run_began(crowd: tuple[Any, History]) 
 
 def test_the_course_has_the_figures_of_the_history(crowd: tuple[Any, History]) -> None:
     view, history = crowd
-    found = data(render(f"{API}feature", [*COLUMN, ("version", "7")], view, history))["course"]
+    found = data(render(f"{API}feature", [*COLUMN, ("version", "7")], view, KnownPast.of(history)))["course"]
     psi = next(line for line in found["statistics"] if line["detector"] == "psi")
     told = history.series("model-00", "7", "feature_001", "psi", "daily")
     assert [point["value"] for point in psi["points"]] == [one.finding.statistic for one in told]
@@ -128,7 +129,7 @@ def test_the_course_has_the_figures_of_the_history(crowd: tuple[Any, History]) -
 
 def test_both_distributions_are_the_counts_of_the_view(crowd: tuple[Any, History]) -> None:
     view, history = crowd
-    found = data(render(f"{API}feature", [*COLUMN, ("version", "7")], view, history))["distribution"]
+    found = data(render(f"{API}feature", [*COLUMN, ("version", "7")], view, KnownPast.of(history)))["distribution"]
     window = next(one for one in view.models[0].windows if one.result.version == "7" and not one.result.slice)
     frame = window.frame.columns["feature_001"]
     assert [one["window"] for one in found["bins"]] == frame.of(window.counts)[: frame.bins].tolist()
@@ -137,10 +138,10 @@ def test_both_distributions_are_the_counts_of_the_view(crowd: tuple[Any, History
 
 def test_ranges_of_time(crowd: tuple[Any, History]) -> None:
     view, history = crowd
-    everything = data(render(f"{API}model", MODEL, view, history))["heat"]["starts"]
+    everything = data(render(f"{API}model", MODEL, view, KnownPast.of(history)))["heat"]["starts"]
     some = [*MODEL, ("from", everything[3]), ("to", everything[9])]
-    assert data(render(f"{API}model", some, view, history))["heat"]["starts"] == everything[3:9]
-    last = data(render(f"{API}model", [*MODEL, ("last", "30h")], view, history))["heat"]["starts"]
+    assert data(render(f"{API}model", some, view, KnownPast.of(history)))["heat"]["starts"] == everything[3:9]
+    last = data(render(f"{API}model", [*MODEL, ("last", "30h")], view, KnownPast.of(history)))["heat"]["starts"]
     assert last == everything[-7:]
 
 
@@ -163,7 +164,7 @@ def test_ranges_of_time(crowd: tuple[Any, History]) -> None:
 def test_a_query_without_sense_is_told_so(
     crowd: tuple[Any, History], query: list[tuple[str, str]], status: int, words: str
 ) -> None:
-    page, api = (render(path, query, *crowd) for path in ("/model", f"{API}model"))
+    page, api = (render(path, query, crowd[0], KnownPast.of(crowd[1])) for path in ("/model", f"{API}model"))
     assert page.status == api.status == status
     assert words in json.loads(api.body)["error"]
     assert b"<h1>" in page.body
@@ -177,7 +178,7 @@ def test_spans(text: str) -> None:
 
 def test_a_page_of_the_same_view_is_made_once_and_not_sent_twice(crowd: tuple[Any, History]) -> None:
     shown = {"now": crowd[0]}
-    site = Site(lambda: shown["now"], crowd[1], Clock())
+    site = Site(lambda: shown["now"], KnownPast.of(crowd[1]), Clock())
     first = site.answer("/", [])
     assert site.answer("/", []) is first
     again = site.answer("/", [], etag=first.headers["ETag"])
@@ -212,13 +213,13 @@ def test_rendering_takes_a_small_share_of_the_time(crowd: tuple[Any, History]) -
 
 
 def test_an_address_nobody_asked_for_is_answered_at_once_however_busy(crowd: tuple[Any, History]) -> None:
-    site = Site(lambda: crowd[0], crowd[1], Clock())
+    site = Site(lambda: crowd[0], KnownPast.of(crowd[1]), Clock())
     site._paid_until = 1e9
     assert site.answer("/pipeline", []).status == 200
 
 
 def test_what_is_kept_is_bounded(crowd: tuple[Any, History]) -> None:
-    site = Site(lambda: crowd[0], crowd[1], Clock())
+    site = Site(lambda: crowd[0], KnownPast.of(crowd[1]), Clock())
     for place in range(300):
         site.answer("/model", [*MODEL, ("find", f"x{place}")], compress=True)
     assert len(site._kept) <= 256
@@ -231,7 +232,7 @@ def test_browsers_are_told_to_trust_nobody(crowd: tuple[Any, History]) -> None:
     assert "default-src 'none'" in policy
     for path, page in PAGES.items():
         query = COLUMN if page.charts else MODEL if page.of_model else []
-        answer = render(path, query, *crowd)
+        answer = render(path, query, crowd[0], KnownPast.of(crowd[1]))
         assert answer.headers.items() >= SECURITY.items()
         tags = Tags()
         tags.feed(answer.body.decode())
@@ -268,8 +269,8 @@ def test_fifty_models_of_five_hundred_columns(tmp_path: Path) -> None:
     history = History(tmp_path / "history.sqlite")
     history.upsert(past)
     began = time.process_time()
-    overview = render("/", [], view, history)
-    model = render("/model", MODEL, view, history)
+    overview = render("/", [], view, KnownPast.of(history))
+    model = render("/model", MODEL, view, KnownPast.of(history))
     spent = time.process_time() - began
     history.close()
     assert len(overview.body) <= 300_000
@@ -287,9 +288,9 @@ def test_before_there_is_anything(crowd: tuple[Any, History]) -> None:
 def test_right_after_a_start_the_past_is_shown(crowd: tuple[Any, History]) -> None:
     view, history = crowd
     bare = replace(view, models=tuple(replace(model, windows=()) for model in view.models))
-    found = data(render(f"{API}overview", [], bare, history))["overview"]
+    found = data(render(f"{API}overview", [], bare, KnownPast.of(history)))["overview"]
     assert {row["status"] for row in found["models"]} <= {"drift", "warn", "ok"}
-    assert data(render(f"{API}model", MODEL, bare, history))["moved"]["judged"] == 30
+    assert data(render(f"{API}model", MODEL, bare, KnownPast.of(history)))["moved"]["judged"] == 30
 
 
 def test_what_rests_on_labels_counts_for_the_status_but_is_no_window_of_inputs(crowd: tuple[Any, History]) -> None:

@@ -15,6 +15,7 @@ from dashboards.page.past import NoPast
 from dashboards.report import Report
 from monitor.commands.report import CANNOT_READ, FOUND, USAGE, ReportOptions, report
 from monitor.history import History
+from monitor.past import KnownPast
 from tests.browser import scenes
 
 
@@ -28,7 +29,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Histo
 
 
 def test_one_file_of_a_hundred_columns_stays_small_and_needs_nobody(crowd: tuple[Any, History]) -> None:
-    page = Report(*crowd).html()
+    page = Report(crowd[0], KnownPast.of(crowd[1])).html()
     assert len(page) <= 1_000_000
     text = page.decode()
     outside = re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.DOTALL)
@@ -42,7 +43,7 @@ def test_one_file_of_a_hundred_columns_stays_small_and_needs_nobody(crowd: tuple
 
 
 def test_the_formats_say_the_same(crowd: tuple[Any, History]) -> None:
-    found = Report(*crowd)
+    found = Report(crowd[0], KnownPast.of(crowd[1]))
     told = json.loads(found.json())
     assert told["worst"] == "drift"
     moved = told["models"][0]["moved"]["rows"]

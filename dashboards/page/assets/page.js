@@ -52,6 +52,33 @@
     };
   }
 
+  // what people say happened: a dashed line with a diamond on top; its words show while the pointer is near
+  function eventLines(spec) {
+    return (plot) => {
+      const { ctx, bbox } = plot, ratio = devicePixelRatio || 1, [min, max] = [plot.scales.x.min, plot.scales.x.max];
+      ctx.save(); ctx.strokeStyle = ctx.fillStyle = css("--event"); ctx.lineWidth = ratio; ctx.setLineDash([3 * ratio, 3 * ratio]);
+      for (const [seconds] of spec.events) {
+        if (seconds < min || seconds > max) continue;
+        const x = plot.valToPos(seconds, "x", true), size = 4.5 * ratio, y = bbox.top + size;
+        ctx.beginPath(); ctx.moveTo(x, y + size); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
+        ctx.beginPath(); ctx.moveTo(x, y - size); ctx.lineTo(x + size, y); ctx.lineTo(x, y + size); ctx.lineTo(x - size, y);
+        ctx.closePath(); ctx.fill();
+      }
+      ctx.restore();
+    };
+  }
+  function eventTip(spec) {
+    return (plot) => {
+      const { left, top } = plot.cursor, box = plot.over.getBoundingClientRect();
+      const near = left < 0 ? [] : spec.events.filter(([seconds]) => Math.abs(plot.valToPos(seconds, "x") - left) < 7);
+      if (near.length === 0) { if (tip.dataset.of === "event") tip.hidden = true; return; }
+      tip.textContent = near.slice(-5).map(([seconds, kind, what]) => `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC\n${kind}: ${what}`).join("\n");
+      tip.dataset.of = "event"; tip.hidden = false;
+      tip.style.left = `${Math.min(box.left + scrollX + left + 12, scrollX + innerWidth - tip.offsetWidth - 8)}px`;
+      tip.style.top = `${box.top + scrollY + top + 14}px`;
+    };
+  }
+
   function zoom(plot) {
     const { left, width } = plot.select;
     if (width < 4) return;
@@ -76,12 +103,13 @@
       width: Math.max(box.clientWidth, 220), height: 190,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { x: { time: true, range: (_, min, max) => min === max ? [min - 1800, max + 1800] : [min, max] },
-        y: { range: (_, min, max) => spec.free && max > min ? [min - .08 * (max - min), max + .08 * (max - min)] : [Math.min(0, min ?? 0), (max ?? 0) > 0 ? max * 1.1 : spec.unit === "share" ? .01 : 1] } },
+        y: { range: spec.cap ? (_, min, max) => [Math.max(Math.min(min ?? 0, 0) * 1.1, -spec.cap), Math.min(Math.max(max ?? 1, 1) * 1.1, spec.cap)] : (_, min, max) => spec.free && max > min ? [min - .08 * (max - min), max + .08 * (max - min)] : [Math.min(0, min ?? 0), (max ?? 0) > 0 ? max * 1.1 : spec.unit === "share" ? .01 : 1] } },
       axes: [{ ...axis, space: 62, size: 30, values: times }, { ...axis, size: 54, values: (_, ticks) => ticks.map(spec.unit === "share" ? percent : short) }],
       series: [{ label: "window end (UTC)", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...spec.lines.map((line, place) => seriesOf(line, place, spec))],
       bands: low >= 0 && high >= 0 ? [{ series: [high + 1, low + 1], fill: css("--band") }] : [],
       cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false } },
-      hooks: { ready: [(plot) => plot.setLegend({ idx: spec.t.length - 1 })], setSelect: [zoom], draw: main >= 0 ? [driftMarks(spec, main + 1)] : [] },
+      hooks: { ready: [(plot) => plot.setLegend({ idx: spec.t.length - 1 })], setSelect: [zoom], draw: [...(main >= 0 ? [driftMarks(spec, main + 1)] : []), ...(spec.events?.length ? [eventLines(spec)] : [])],
+        setCursor: spec.events?.length ? [eventTip(spec)] : [] },
     };
     if (ends[0] === undefined) return;
     const chart = new uPlot(options, [spec.t, ...spec.lines.map((line) => line.values)], box);
@@ -108,7 +136,8 @@
   tip.className = "tip"; tip.hidden = true; tip.setAttribute("aria-hidden", "true");
   function point(event) {
     const cell = event.target.closest?.("td.time[data-ratios]");
-    if (!cell) { tip.hidden = true; return; }
+    if (!cell) { if (tip.dataset.of !== "event" || !event.target.closest?.(".plot")) tip.hidden = true; return; }
+    tip.dataset.of = "cell";
     const ratios = cell.dataset.ratios.split(","), box = cell.querySelector("svg").getBoundingClientRect();
     const place = Math.floor((event.clientX - box.left) / box.width * ratios.length);
     if (!(place >= 0 && place < ratios.length)) { tip.hidden = true; return; }
