@@ -26,7 +26,7 @@ from monitor.findings import Finding
 from monitor.model import Model
 from monitor.monitors import Monitor, monitors_of
 from monitor.panel import Figures, Panel
-from monitor.slice_monitors import SliceCounts, SliceMonitors
+from monitor.slice_monitors import SliceMonitors
 from monitor.slices import Slicing
 from monitor.windows import Window
 
@@ -88,19 +88,6 @@ class Bench:
                 for (number, place), finding in zip(places[first:last], judged, strict=True):
                     found[number][place].append(finding)
         return found
-
-
-def findings_of(model: Model, version: str, window: Window, counts: IntArray) -> tuple[Finding, ...]:
-    """Return the findings of one window's counts; none while there is no reference."""
-    return tuple(Bench(model, version).findings(window, counts[np.newaxis])[0])
-
-
-def slice_findings_of(
-    model: Model, version: str, window: Window, slicing: Slicing, counts: IntArray
-) -> dict[int, list[Finding]]:
-    """Return every slice of one window that has rows, with its findings."""
-    rows = SliceCounts.of(model, slicing, counts).rows
-    return Bench(model, version).slice_findings(window, slicing, counts[np.newaxis], rows[np.newaxis])[0]
 
 
 def insufficient(monitor: Monitor, detector: DetectorConfig) -> Finding:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,14 +18,17 @@ from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, MINUTE, Batch, IntArray, Records
 from monitor.findings import Finding, WindowResult
-from monitor.judging import findings_of, slice_findings_of
+from monitor.judging import Bench
 from monitor.layout import Layout
 from monitor.model import Model
 from monitor.pipeline import Pipeline
 from monitor.reference.builder import BuildSettings, build_reference
+from monitor.slice_monitors import SliceCounts
 from tests.crash.stream import BEGIN, value
 from tests.crash.verifier import Plan, Truth, recompute, window_cells
 
+Key: TypeAlias = "tuple[str, str, int]"
+"""Version, window and start."""
 CONFIG = """\
 version: 1
 kafka: {{bootstrap_servers: ["{bootstrap}"], dead_letters: {{file: "{folder}/dead.jsonl"}}}}
@@ -153,58 +156,65 @@ def differences(pipeline: Pipeline, logs: Mapping[int, list[tuple[int, bytes | N
             found.append(
                 f"partition {number}: event time {pipeline.partitions[number].clocks['m'].greatest}, {greatest}"
             )
-    seen = set()
-    cells_of = cache(partial(_cells_of, truth, plan))
-    sliced: defaultdict[tuple[str, str, int], list[WindowResult]] = defaultdict(list)
+    told: dict[Key, WindowResult] = {}
+    sliced: defaultdict[Key, list[WindowResult]] = defaultdict(list)
     for result in pipeline.assembly.history.results(None, None):
         if result.window == EVIDENCE:
             continue
         key = (result.version, result.window, result.start)
         if result.slice:
             sliced[key].append(result)
-            continue
-        seen.add(key)
-        cells = cells_of(key)
-        if (result.n, result.revision) != (cells["rows", ""], truth.restated[key]):
-            found.append(
-                f"{key}: {result.n} rows, revision {result.revision}; truth {cells['rows', '']}, {truth.restated[key]}"
-            )
-        window = model.windows.named(result.window)
-        expected = findings_of(model, result.version, window, vector(model.layout, cells))
-        if not same(result.findings, expected):
-            found.append(f"{key}: findings differ")
-    for key in seen | sliced.keys():
-        found.extend(slice_differences(model, key, cells_of(key), truth, sliced.get(key, [])))
-    missing = {key for key in truth.restated if key not in seen and truth.restated[key]}
+        else:
+            told[key] = result
+    alike: defaultdict[tuple[str, str], list[Key]] = defaultdict(list)
+    for key in sorted(told.keys() | sliced.keys()):
+        alike[key[:2]].append(key)
+    for (version, _), keys in alike.items():
+        for right in rights(model, Bench(model, version), {key: window_cells(truth, plan, *key) for key in keys}):
+            found.extend(window_differences(right, truth.restated[right.key], told.get(right.key), sliced[right.key]))
+    missing = {key for key in truth.restated if key not in told and truth.restated[key]}
     found.extend(f"{key}: never evaluated" for key in sorted(missing))
     return found
 
 
-def _cells_of(truth: Truth, plan: Plan, key: tuple[str, str, int]) -> Counter[tuple[str, str]]:
-    return window_cells(truth, plan, *key)
+class Right(NamedTuple):
+    """What must be told of a window."""
+
+    key: Key
+    rows: int
+    findings: list[Finding]
+    slices: dict[str, tuple[int, list[Finding]]]
+    """Slice → rows and findings."""
 
 
-def slice_differences(
-    model: Model,
-    key: tuple[str, str, int],
-    cells: Counter[tuple[str, str]],
-    truth: Truth,
-    results: list[WindowResult],
+def rights(model: Model, bench: Bench, cells: Mapping[Key, Counter[tuple[str, str]]]) -> Iterator[Right]:
+    """Yield what must be told of windows of one version and kind."""
+    window = model.windows.named(next(iter(cells))[1])
+    layout, slicing = model.layout, model.layout.slicings[0]
+    tables = np.stack([vector(layout, counted) for counted in cells.values()])
+    rows = np.stack([SliceCounts.of(model, slicing, table).rows for table in tables])
+    judged = zip(bench.findings(window, tables), bench.slice_findings(window, slicing, tables, rows), strict=True)
+    for (key, counted), (findings, slices) in zip(cells.items(), judged, strict=True):
+        numbers = slice_rows(layout, counted)
+        right = {name: (numbers[name], slices[slicing.labels.index(name)]) for name in numbers}
+        yield Right(key, counted["rows", ""], findings, right)
+
+
+def window_differences(
+    right: Right, restated: int, told: WindowResult | None, sliced: list[WindowResult]
 ) -> Iterator[str]:
-    """Yield the differences of one window's slices."""
-    version, name, _ = key
-    told = {result.slice: result.n for result in results}
-    expected = dict(slice_rows(model.layout, cells))
-    if told != expected:
-        yield f"{key}: slices {told}, truth {expected}"
-    window = model.windows.named(name)
-    counts = vector(model.layout, cells)
-    slicing = model.layout.slicings[0]
-    findings = slice_findings_of(model, version, window, slicing, counts)
-    for result in results:
-        right = tuple(findings[slicing.labels.index(result.slice)])
-        if result.revision != truth.restated[key] or not same(result.findings, right):
-            yield f"{key}, {result.slice}: findings or revision differ"
+    """Yield the differences of one window and its slices."""
+    if told is not None and (told.n, told.revision) != (right.rows, restated):
+        yield f"{right.key}: {told.n} rows, revision {told.revision}; truth {right.rows}, {restated}"
+    if told is not None and not same(told.findings, tuple(right.findings)):
+        yield f"{right.key}: findings differ"
+    numbers = {result.slice: result.n for result in sliced}
+    if numbers != {name: number for name, (number, _) in right.slices.items()}:
+        yield f"{right.key}: slices {numbers}, truth {right.slices}"
+        return
+    for result in sliced:
+        if result.revision != restated or not same(result.findings, tuple(right.slices[result.slice][1])):
+            yield f"{right.key}, {result.slice}: findings or revision differ"
 
 
 def counter_differences(pipeline: Pipeline, truth: Truth) -> list[str]:
