@@ -17,7 +17,6 @@ from dashboards.page.site import Site
 from monitor.alerting.links import dashboard_of, page_of
 from monitor.alerting.policy import policy_from
 from monitor.config.alerts import AlertsConfig
-from monitor.config.root import Config
 from monitor.events import DAY, HOUR
 from tests.example_view import NOW, full_view
 
@@ -69,7 +68,7 @@ def test_messages_carry_both() -> None:
     config = AlertsConfig.model_validate(
         {"external_url": f"{ROOT}/", "dashboards": "https://grafana.example/", "receivers": []}
     )
-    policy = policy_from(config, Config.model_construct(models=[]).models)
+    policy = policy_from(config, [])
     judge, memory = Judge(policy.rules), Memory()
     judge.judge(memory, signal("quality", status="drift", detector="missing_rate"))
     (entry,) = memory.entries.values()
