@@ -189,34 +189,6 @@ class Always:
         """Remember nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """Every part must be in breach; one part that is clear clears it.
-
-    Raises
-    ------
-    ValueError
-        When a part compares with earlier hours; such a part needs a rule of its own.
-    """
-
-    parts: tuple[Condition, ...]
-    remembers: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.parts or any(part.remembers for part in self.parts):
-            raise ValueError("the parts of a condition are at least one, and none compares with earlier hours")
-
-    def judge(self, signal: Signal, slots: Slots) -> Verdict:
-        """Combine the verdicts."""
-        verdicts = [part.judge(signal, slots) for part in self.parts]
-        if Verdict.CLEAR in verdicts:
-            return Verdict.CLEAR
-        return min(verdicts)
-
-    def learn(self, signal: Signal, slots: Slots) -> None:
-        """Remember nothing."""
-
-
 def _hour(signal: Signal) -> int:
     """Return a time within the signal's own hour; a window ends where the next hour begins."""
     return signal.at if signal.end is None else max(0, signal.end - 1)

@@ -27,6 +27,6 @@ def drill_message(receiver: str, author: str, now: int, policy: Policy) -> Alert
         NEXT_STEP: "Nothing.",
     }
     alert = to_alert(Entry(fingerprint(labels), "", labels, track, signal, now), None, "firing", policy)
-    alert = dataclasses.replace(alert, annotations=texts)
+    alert = dataclasses.replace(alert, annotations=texts, url=policy.url)
     key = f"drill/{receiver}/{now}"
     return AlertGroup(receiver, key, labels, (alert,), f"msg_{digest(key, 32)}", now, url=policy.url, reason="new")

@@ -79,6 +79,8 @@ def to_alert(entry: Entry, rule: Rule | None, state: State, policy: Policy) -> A
         texts[names.DESCRIPTION] = " ".join([*remarks, texts.get(names.DESCRIPTION, "")]).strip()
     if policy.runbooks and rule is not None:
         texts.setdefault(names.RUNBOOK_URL, f"{policy.runbooks.rstrip('/')}/{rule.name}")
+    if dashboard := policy.dashboard(signal):
+        texts.setdefault(names.DASHBOARD_URL, dashboard)
     return Alert(
         labels=entry.labels,
         annotations=texts,
@@ -86,7 +88,7 @@ def to_alert(entry: Entry, rule: Rule | None, state: State, policy: Policy) -> A
         starts_at=machine.started if machine.started is not None else signal.at,
         ends_at=None if state == "firing" else (entry.ends_at if entry.ends_at is not None else signal.at),
         fingerprint=entry.fingerprint,
-        url=signal.url or policy.url,
+        url=policy.page(signal) or policy.url,
         figures={name: float(getattr(signal, name)) for name in _FIGURES if not math.isnan(getattr(signal, name))},
         onset=signal.onset,
         importance=signal.importance,

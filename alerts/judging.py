@@ -144,7 +144,7 @@ def _updated(
     newest: bool,
     restated: bool,
 ) -> Entry:
-    bad = _worst(entry, signal, verdict)
+    bad = _latest_bad(entry, signal, verdict)
     if entry is None:
         return Entry(name, rule.key, labels, track, signal, signal.observed_at, bad=bad)
     shown = signal if newest and verdict != Verdict.UNKNOWN else entry.signal
@@ -156,7 +156,7 @@ def _updated(
     return msgspec.structs.replace(entry, track=track, signal=shown, heard_at=signal.observed_at, notes=notes, bad=bad)
 
 
-def _worst(entry: Entry | None, signal: Signal, verdict: Verdict) -> Signal | None:
+def _latest_bad(entry: Entry | None, signal: Signal, verdict: Verdict) -> Signal | None:
     """Return the latest signal in breach; one of a window that is restated and no longer in breach is none."""
     known = None if entry is None else entry.bad
     if verdict == Verdict.BREACH:

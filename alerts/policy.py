@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from alerts.durations import DAY, HOUR, MINUTE, SECOND
 from alerts.matchers import Matcher
 from alerts.rules import Rule
+from alerts.signal import Signal
 
 Mode: TypeAlias = Literal["live", "shadow"]
 EVERY_LABEL = "..."
@@ -108,6 +109,10 @@ class Shadow:
     digest_at: int = 8 * HOUR
 
 
+def _nowhere(signal: Signal) -> str:  # noqa: ARG001 - the signature of those that lead somewhere
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All of it. Times are in microseconds.
@@ -116,6 +121,8 @@ class Policy:
     ----------
     url
         The service as people reach it.
+    page, dashboard
+        Where people see what a signal tells of, at that time; empty for nowhere.
     runbooks
         Address under which every rule has a page of its name; empty for none.
     late_delivery
@@ -137,6 +144,8 @@ class Policy:
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     shadow: Shadow = field(default_factory=Shadow)
     url: str = ""
+    page: Callable[[Signal], str] = _nowhere
+    dashboard: Callable[[Signal], str] = _nowhere
     runbooks: str = ""
     late_delivery: int = 10 * MINUTE
     attempt: float = 15.0

@@ -89,8 +89,6 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Since when the change is likely there."""
     explanation: str = ""
     """One sentence."""
-    url: str = ""
-    """The page that shows it at that time."""
     labels: Mapping[str, str] = {}
     """More that tells it from other signals of its kind: input, shard, receiver, metric, feed."""
 

@@ -17,7 +17,7 @@ FORMAT: Final = 1
 SHOWN: Final = 20
 """Alerts in one document; the rest is counted."""
 _FIGURES: Final = ("statistic", "reference", "effect", "low", "high", "threshold", "p_value", "evidence")
-_NAMES: Final = ("column", "detector", "slice", "version", "status", "explanation", "url")
+_NAMES: Final = ("column", "detector", "slice", "version", "status", "explanation")
 _LONGEST: Final = 300
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from alerts.receivers.build import build_receivers
 from alerts.receivers.kafka import Producer
 from alerts.receivers.parts import Parts
 from alerts.receivers.settings import ReceiverSettings
+from monitor.alerting.links import dashboard_of, page_of
 from monitor.alerting.rules import WATCHDOG, matchers_of, rules_of
 from monitor.config.alerts import AlertsConfig, ReceiverConfig, RouteConfig
 from monitor.config.model import ModelConfig
@@ -77,6 +79,8 @@ def policy_from(alerts: AlertsConfig, models: Sequence[ModelConfig]) -> Policy:
             digest_at=alerts.digest_at,
         ),
         url=alerts.external_url.rstrip("/"),
+        page=partial(page_of, alerts.external_url.rstrip("/")),
+        dashboard=partial(dashboard_of, alerts.dashboards.rstrip("/")),
         runbooks=alerts.runbooks,
         late_delivery=alerts.late_delivery,
         attempt=alerts.attempt_timeout / SECOND,

@@ -229,7 +229,9 @@ class AlertsConfig(Section):
     heartbeat: HeartbeatConfig | None = None
     """A dead man's switch."""
     external_url: str = ""
-    """The service as people reach it; messages link there."""
+    """The service as people reach it; messages link to its page, at that time."""
+    dashboards: str = ""
+    """Grafana as people reach it; messages link to the model's dashboard, at that time."""
     runbooks: str = ""
     """An address under which every rule has a page of its name; messages link there."""
     late_delivery: Duration = 600_000_000

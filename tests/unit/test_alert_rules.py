@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.builtin import INHIBITIONS, RULES
-from alerts.conditions import AllOf, Compare, Silent, StatusIs, Verdict
+from alerts.conditions import Compare, Silent, StatusIs, Verdict
 from alerts.durations import HOUR, SECOND, WEEK
 from alerts.judging import Judge
 from alerts.labels import LONGEST, clean_name, clean_value
@@ -157,9 +157,6 @@ ABOVE = Compare("statistic", ">", 0.2, clear=0.1)
         (StatusIs(), {"status": "ok"}, "CLEAR"),
         (StatusIs(), {"status": "insufficient"}, "UNKNOWN"),
         (Silent(), {"statistic": NAN}, "UNKNOWN"),
-        (AllOf((ABOVE, Compare("n", ">", 100))), {"statistic": 0.3, "n": 101}, "BREACH"),
-        (AllOf((ABOVE, Compare("n", ">", 100))), {"statistic": 0.3, "n": 100}, "CLEAR"),
-        (AllOf((ABOVE, Compare("effect", ">", 1))), {"statistic": 0.3}, "UNKNOWN"),
     ],
 )
 def test_conditions(condition: Compare, fields: dict[str, object], verdict: str) -> None:
@@ -185,8 +182,6 @@ def test_nothing_is_ever_breach_and_clear_at_once(figure: float, base: float, va
         lambda: Compare("statistic", "<", 0.2, clear=0.1),
         lambda: Compare("statistic", ">", NAN),
         lambda: Compare("label", ">", 1.0),  # type: ignore[arg-type]
-        lambda: AllOf(()),
-        lambda: AllOf((Silent(),)),
         lambda: Persistence(3, 2),
         lambda: Persistence(0, 0),
         lambda: Damping(firings=1),
