@@ -25,6 +25,7 @@ from dashboards.page import (
     course,
     delivery,
     distribution,
+    found,
     frame,
     gathered_column,
     health,
@@ -234,7 +235,7 @@ class _Part:
     drawn: bool
 
 
-_OF_LABELS: Final = (correctness, restated, reliability, confused, judged_slices, concepts, lateness)
+_OF_LABELS: Final = (correctness, restated, reliability, confused, judged_slices, found, concepts, lateness)
 _SECTIONS: Final = (summary, moved, heat, slices, versions_of, *_OF_LABELS, promises)
 _ALERTS: Final = (alerts, alert_timeline, silences, delivery)
 _IN_FULL: Final = (verdict, distribution, course, gathered_column)

@@ -391,6 +391,12 @@ EVIDENCE: Final = Metric(
     "`driftline_evidence_threshold_log`.",
     (*_FEATURE, "severity"),
 )  # fmt: skip
+LIFT: Final = Metric(
+    "driftline_slice_lift", "gauge", "feature",
+    "Of a slice that was found by itself: its error rate ÷ that of all rows, in the windows since it was found; "
+    "`bound` is empty, `lower` or `upper`. At most 32 slices of a version by default.",
+    (*_WINDOW, "bound"),
+)  # fmt: skip
 P_VALUE: Final = Metric(
     "driftline_feature_p_value", "gauge", "feature", "P-value of the statistic before any correction.",
     (*_FEATURE, "detector"), export="p_value",

@@ -62,12 +62,13 @@ class Keeper:
             name: [Inputs(partitions, model.windows.tiers.base), *(() if sources is None else sources(model))]
             for name, model in models.items()
         }
-        share = 1 / max(sum(map(len, chosen.values())), 1)
         severities, calendar = severities_of(config.alarms), Calendar.of(config.calendar)
+        fleets = [source.fleet for sources in chosen.values() for source in sources]
+        shares = {severity.name: severity.share(fleets) for severity in severities}
         keeper = cls(orders=Orders(Path(config.state.path)))
         for name, model in models.items():
             most = config.limits.versions + 1
-            keeper.watches[name] = [Watch(model, source, severities, share, calendar, most) for source in chosen[name]]
+            keeper.watches[name] = [Watch(model, source, severities, shares, calendar, most) for source in chosen[name]]
             for watch in keeper.watches[name]:
                 _restore(watch, store)
         return keeper
@@ -84,7 +85,7 @@ class Keeper:
 
     def unread(self, model: str) -> int | None:
         """Return the first hour of outcomes that must be kept as it is, ``None`` if there is none."""
-        known = [watch.unread for watch in self.watches.get(model, ()) if watch.source.fleet == "outcomes"]
+        known = [watch.unread for watch in self.watches.get(model, ()) if watch.source.fleet != "inputs"]
         return min(known, default=None)
 
     def finish(self, model: str, last: int) -> None:

@@ -8,11 +8,14 @@ from monitor.config.model_checks import EVIDENCE
 from monitor.evidence.stream import FleetKind
 
 OF_OUTCOMES: Final = f"{EVIDENCE}:outcomes"
+OF_SLICES: Final = f"{EVIDENCE}:slices"
+_WINDOWS: Final[dict[FleetKind, str]] = {"inputs": EVIDENCE, "outcomes": OF_OUTCOMES, "slices": OF_SLICES}
+EVIDENCE_WINDOWS: Final = frozenset(_WINDOWS.values())
 
 
 def window_of(fleet: FleetKind) -> str:
     """Return under which name a fleet's windows are told."""
-    return EVIDENCE if fleet == "inputs" else OF_OUTCOMES
+    return _WINDOWS[fleet]
 
 
 def is_evidence(window: str) -> bool:
@@ -21,4 +24,4 @@ def is_evidence(window: str) -> bool:
     >>> is_evidence("evidence"), is_evidence("evidence:outcomes"), is_evidence("daily:outcomes")
     (True, True, False)
     """
-    return window in {EVIDENCE, OF_OUTCOMES}
+    return window in EVIDENCE_WINDOWS
