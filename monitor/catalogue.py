@@ -207,6 +207,11 @@ EVIDENCE_PROMISED: Final = Metric(
     "Incidents by chance that the budget allowed in the windows so far. The meter beside it shows what came.", _FLEET,
     "incidents",
 )  # fmt: skip
+MARKED: Final = Metric(
+    "driftline_evidence_marked_incidents", "gauge", "model",
+    "Incidents that operators marked `useful`, `expected` or `noise`, each by its latest mark.", ("model", "mark"),
+    "incidents",
+)  # fmt: skip
 
 UNKNOWN_FIELD: Final = Metric(
     "driftline_unknown_field_first_seen_timestamp_seconds", "gauge", "model",

@@ -228,6 +228,8 @@ def full_view() -> View:
         EvidenceView("inputs", "warn", HOUR, "as configured", 168.0, 40, ("age",), ("amount",), 500, 2.97, 1),
         EvidenceView("inputs", "page", HOUR, "as configured", 8760.0, 12, windows=500, promised=0.057),
     )
-    shown = model(whole, gathered, *slices, *found, performance=outcomes, evidence=fleets)
+    shown = model(
+        whole, gathered, *slices, *found, performance=outcomes, evidence=fleets, marks={"useful": 2, "noise": 1}
+    )
     told = alerts("FeatureDrift", *UGLY)
     return view(shown, learning, ugly, dead_letters_pending=2, alerts=told, retraining=retraining(*UGLY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from detectors.counts import CorruptCountsError
 from detectors.fleet.codec import CorruptEvidenceError
 from monitor.config.root import Config
 from monitor.evidence.budget import severities_of
-from monitor.evidence.orders import Orders
+from monitor.evidence.orders import MARKS, Orders
 from monitor.evidence.panes import Inputs
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source
@@ -103,6 +104,12 @@ class Keeper:
     def views(self, model: str) -> tuple[EvidenceView, ...]:
         """Return what may be shown of a model's fleets."""
         return tuple(view for watch in self.watches.get(model, ()) for view in watch.views())
+
+    def marks(self, model: str) -> Counter[str]:
+        """Return how many incidents of a model were marked, by mark; every watch hears of all."""
+        found: Counter[str] = Counter(dict.fromkeys(MARKS, 0))
+        found.update(next((watch.marks.values() for watch in self.watches.get(model, ())), ()))
+        return found
 
     def changes(self, models: Iterable[str] | None = None) -> dict[bytes, bytes]:
         """Return what the next write must put."""

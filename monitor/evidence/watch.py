@@ -14,7 +14,7 @@ from monitor.evidence.budget import Severity, SeverityName
 from monitor.evidence.copy import Copy
 from monitor.evidence.findings import Told, moment, rows_of
 from monitor.evidence.length import choose_length
-from monitor.evidence.orders import Order
+from monitor.evidence.orders import MARKS, Order
 from monitor.evidence.season import Season, too_short
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source, Stream
@@ -58,6 +58,8 @@ class Watch:
     """What operators accepted, and is not over."""
     heard: int = 0
     """Number of the last order that was looked at."""
+    marks: dict[int, str] = field(default_factory=dict)
+    """Start of an incident's window → what it turned out to have been, as last said."""
     moved: bool = True
     """Whether progress changed since the last write."""
     stepped: bool = False
@@ -86,6 +88,8 @@ class Watch:
             self.heard, self.moved = order.number, True
             if order.model == name and order.kind == "promote" and self.source.relearn(self.next):
                 self._say(f"evidence of {self.source.fleet} learns its reference anew: {order.because}")
+            elif order.model == name and order.kind in MARKS:
+                self.marks[order.until] = order.kind
             elif order.model == name and order.kind == "accept":
                 self.orders = [*(one for one in self.orders if one.column != order.column), order]
                 log.info(
@@ -178,8 +182,8 @@ class Watch:
     def progress(self) -> bytes:
         """Return how far it is, as bytes."""
         orders = [astuple(order) for order in self.orders]
-        marks = {"format": _FORMAT, "next": self.next, "target": self.target, "heard": self.heard, "orders": orders}
-        return msgspec.msgpack.encode(marks)
+        body = {"format": _FORMAT, "next": self.next, "target": self.target, "heard": self.heard, "orders": orders}
+        return msgspec.msgpack.encode({**body, "marks": sorted(self.marks.items())})
 
     def state(self) -> bytes:
         """Return all that was gathered, as bytes."""
@@ -189,9 +193,10 @@ class Watch:
 
     def restore(self, progress: bytes, state: bytes | None) -> None:
         """Take over what was written; monitors that changed since start afresh, loudly."""
-        marks = msgspec.msgpack.decode(progress)
-        self.next, self.target, self.heard = marks["next"], marks["target"], marks["heard"]
-        self.orders = [Order(*order) for order in marks["orders"]]
+        known = msgspec.msgpack.decode(progress)
+        self.next, self.target, self.heard = known["next"], known["target"], known["heard"]
+        self.orders = [Order(*order) for order in known["orders"]]
+        self.marks = dict(known.get("marks", ()))
         if state is None or self.source.basis(self.model) is None:
             return
         body = msgspec.msgpack.decode(state)

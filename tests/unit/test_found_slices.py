@@ -14,11 +14,13 @@ import pytest
 from detectors.counts import CorruptCountsError
 from monitor.events import DAY, HOUR, FloatArray, IntArray
 from monitor.evidence.learnt import Learnt
+from monitor.evidence.orders import Orders
 from monitor.evidence.searched import Searched
 from monitor.evidence.watch import Watch
 from monitor.model import Model
 from monitor.outcomes.cells import Cells
 from monitor.outcomes.searching import Marked, Searching
+from monitor.store.memory import MemoryStore
 from tests.evidence_labels import run
 from tests.found_slices import BEGIN, alarms, cases, configured, judged, logs, source_of, told
 
@@ -182,3 +184,16 @@ def test_no_slices_are_looked_for_where_nobody_asks(tmp_path: Path) -> None:
     pipeline = run(configured(tmp_path, find="enabled: false"), tmp_path, logs(cases(BEGIN, BEGIN + 3 * HOUR, 60, 3)))
     assert {watch.source.fleet for watch in pipeline.evidence.watches["m"]} == {"inputs", "outcomes"}
     assert "cells" not in pipeline.evaluations["m"].outcomes.payload.fields
+
+
+def test_marks_are_counted_once_and_by_the_latest(tmp_path: Path) -> None:
+    config, store = configured(tmp_path, find="enabled: false"), MemoryStore()
+    orders = Orders(Path(config.state.path))
+    for number, (kind, until) in enumerate((("noise", 1), ("useful", 2), ("noise", 2), ("useful", 1))):
+        orders.add(at=number, who="a", model="m", column="b", until=until, because="", kind=kind)  # type: ignore[arg-type]
+    orders.add(at=9, who="a", model="x", column="b", until=5, because="", kind="noise")
+    pipeline = run(config, tmp_path, logs(cases(BEGIN, BEGIN + 3 * HOUR, 60, 3)), store=store)
+    assert pipeline.evidence.marks("m") == {"useful": 1, "expected": 0, "noise": 1}
+    again = run(config, tmp_path, logs(cases(BEGIN, BEGIN + 3 * HOUR, 60, 3)), store=store)
+    assert again.evidence.marks("m") == pipeline.evidence.marks("m")
+    assert again.evidence.watches["m"][0].heard == 5
