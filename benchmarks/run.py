@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import alarms, alerting, counting, end_to_end, footprint, join, slices
+from benchmarks import alarms, alerting, counting, end_to_end, footprint, found, join, slices
 from benchmarks.report import RESULTS, Section, write
 
 SECTIONS: Final[dict[str, Callable[[], Section]]] = {
@@ -16,6 +16,7 @@ SECTIONS: Final[dict[str, Callable[[], Section]]] = {
     "d": alarms.run,
     "j": join.section,
     "s": slices.run,
+    "w": found.run,
     "e": alerting.run,
 }
 

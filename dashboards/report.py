@@ -27,6 +27,7 @@ from dashboards.page import (
     distribution,
     duel,
     events,
+    found,
     frame,
     gathered_column,
     health,
@@ -261,7 +262,7 @@ class _Part:
     drawn: bool
 
 
-_OF_LABELS: Final = (correctness, restated, reliability, confused, judged_slices, concepts, lateness)
+_OF_LABELS: Final = (correctness, restated, reliability, confused, judged_slices, found, concepts, lateness)
 _SECTIONS: Final = (summary, moved, heat, events, slices, versions_of, *_OF_LABELS, duel, incidents, promises)
 _ALERTS: Final = (alerts, alert_timeline, silences, delivery)
 _IN_FULL: Final = (verdict, distribution, course, gathered_column)

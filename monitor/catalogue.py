@@ -207,6 +207,11 @@ EVIDENCE_PROMISED: Final = Metric(
     "Incidents by chance that the budget allowed in the windows so far. The meter beside it shows what came.", _FLEET,
     "incidents",
 )  # fmt: skip
+MARKED: Final = Metric(
+    "driftline_evidence_marked_incidents", "gauge", "model",
+    "Incidents that operators marked `useful`, `expected` or `noise`, each by its latest mark.", ("model", "mark"),
+    "incidents",
+)  # fmt: skip
 
 UNKNOWN_FIELD: Final = Metric(
     "driftline_unknown_field_first_seen_timestamp_seconds", "gauge", "model",
@@ -390,6 +395,12 @@ EVIDENCE: Final = Metric(
     "Evidence of drift that was gathered over windows, as a natural logarithm. Compare with "
     "`driftline_evidence_threshold_log`.",
     (*_FEATURE, "severity"),
+)  # fmt: skip
+LIFT: Final = Metric(
+    "driftline_slice_lift", "gauge", "feature",
+    "Of a slice that was found by itself: its error rate ÷ that of all rows, in the windows since it was found; "
+    "`bound` is empty, `lower` or `upper`. At most 32 slices of a version by default.",
+    (*_WINDOW, "bound"),
 )  # fmt: skip
 P_VALUE: Final = Metric(
     "driftline_feature_p_value", "gauge", "feature", "P-value of the statistic before any correction.",

@@ -6,7 +6,7 @@ Windows are taken a few at a time, so that those alike are judged in one go.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
@@ -33,6 +33,8 @@ from monitor.windows import Window
 Due: TypeAlias = tuple[str, str, int]
 """Name of the window, version, start."""
 _BLOCK_BYTES: Final = 64 << 20
+_SHOWN_WINDOWS: Final = 7
+"""Lengths of a window after which what has no rows any more is no longer shown."""
 _CELLS_AT_ONCE: Final = 1 << 17
 """Counts that are judged in one go: enough that calls cost little, few enough that their working space does."""
 _MOST_BENCHES: Final = 256
@@ -151,6 +153,16 @@ class Evaluator:
         shown = self.latest.get(key)
         if shown is None or shown.result.start <= result.start:
             self.latest[key] = view
+
+    def forget_old(self, model: str, windows: Collection[str]) -> None:
+        """Show no more of versions and slices that the newest windows of these names do not have."""
+        own = {key: view.result for key, view in self.latest.items() if key[0] == model and key[3] in windows}
+        newest: dict[str, int] = {}
+        for key, result in own.items():
+            newest[key[3]] = max(newest.get(key[3], result.end), result.end)
+        for key, result in own.items():
+            if result.end <= newest[key[3]] - _SHOWN_WINDOWS * (result.end - result.start):
+                del self.latest[key]
 
     def _of_all_versions(self, model: Model, version: str, window: Window, start: int, rows: int) -> Iterable[Finding]:
         """Return the findings on volume, in the results of the versions that have rows; in all when none has any."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,11 +126,11 @@ class HistoryReader:
         return points
 
     def alarmed(
-        self, windows: Sequence[str], model: str | None = None, *, limit: int | None = None
+        self, windows: Collection[str], model: str | None = None, *, limit: int | None = None
     ) -> list[WindowResult]:
         """Return the newest windows of these names in which something was in drift, newest first; all by default."""
         with self._reading() as reader:
-            rows = reader.execute(_ALARMED, (json.dumps(list(windows)), model, -1 if limit is None else limit))
+            rows = reader.execute(_ALARMED, (json.dumps(sorted(windows)), model, -1 if limit is None else limit))
             return list(self._decoded(rows))
 
     def sheets(

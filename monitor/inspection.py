@@ -27,6 +27,8 @@ from monitor.joining import JOININGS
 from monitor.keys import MalformedKeyError, parse, prefix
 from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.outcomes import OUTCOMES, STATES
+from monitor.outcomes.searching import CELLS
+from monitor.outcomes.searching import WAITING as CELLS_WAITING
 from monitor.outgoing import HOLD, QUEUE
 from monitor.pairs import PAIRS
 from monitor.panes import LAYOUTS, PANES
@@ -58,6 +60,8 @@ NAMES: Final[Mapping[bytes, str]] = {
     TOPICS: "topic ids",
     OUTCOMES: "outcomes by hour",
     JOURNAL: "outcomes to be counted in slices",
+    CELLS: "outcomes by cell that slices are looked for in",
+    CELLS_WAITING: "outcomes to be counted by cell",
     STATES: "outcomes, and their windows due",
     JOININGS: "clocks of joins",
     DUELS: "comparisons of challengers with their champions",

@@ -260,6 +260,8 @@ def _add_model(series: SeriesSet, model: ModelView, view: View) -> None:
         series.add(catalogue.CHALLENGER_UNMATCHED, unmatched, name, label(champion))
     for fleet in model.evidence:
         _add_evidence(series, fleet, name)
+    for mark, number in model.marks.items():
+        series.add(catalogue.MARKED, number, name, mark)
 
 
 def _add_challenger(series: SeriesSet, duel: ChallengerView, model: str) -> None:

@@ -21,6 +21,7 @@ from monitor.duel import CHAMPION
 from monitor.evaluate import Evaluator
 from monitor.evidence.keeper import Keeper
 from monitor.evidence.matured import Matured
+from monitor.evidence.searched import Searched
 from monitor.evidence.stream import Source as Evidence
 from monitor.history import History
 from monitor.inputs import InputWatch
@@ -178,7 +179,15 @@ def _sources(
 
     def sources(model: Model) -> Sequence[Evidence]:
         name = model.config.name
-        return [Matured(outcomes[name], lambda: joinings[name].join.watermark)] if name in outcomes else []
+        if name not in outcomes:
+            return []
+        own, searching = outcomes[name], outcomes[name].searching
+
+        def watermark() -> int:
+            return joinings[name].join.watermark
+
+        found: list[Evidence] = [Matured(own, watermark)]
+        return found if searching is None else [*found, Searched(searching, watermark)]
 
     return sources
 

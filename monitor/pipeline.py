@@ -34,6 +34,7 @@ from monitor.decoding.decoder import Decoder
 from monitor.evaluate import Evaluator
 from monitor.events import Records
 from monitor.evidence.keeper import Keeper
+from monitor.evidence.windows import EVIDENCE_WINDOWS
 from monitor.findings import WindowResult
 from monitor.inputs import InputWatch
 from monitor.joining import Joining
@@ -401,6 +402,7 @@ class Pipeline:
         joining.concept.delivered(results)
         for result in results:
             self.evaluator.show(WindowView(result))
+        self.evaluator.forget_old(joining.model, {result.window for result in results})
         self._tell(results)
 
     def _gather(self, name: str) -> None:
@@ -411,6 +413,7 @@ class Pipeline:
             self.assembly.history.upsert(results)
             for result in results:
                 self.evaluator.show(WindowView(result))
+            self.evaluator.forget_old(name, EVIDENCE_WINDOWS)
             self._tell(results)
             self.pulse()
             if len(part) == _WINDOWS_AT_ONCE // 4:

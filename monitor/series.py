@@ -18,6 +18,7 @@ from monitor.labels import label
 from monitor.metric import Metric
 from monitor.views import WindowView
 
+_LIFT: Final = "lift"
 _SEVERITIES: Final = {"evidence": "warn", "evidence_page": "page"}
 """Detector of evidence → severity."""
 _STATUSES: Final = ("ok", "warn", "drift", "insufficient")
@@ -175,6 +176,10 @@ def _add_quality(series: SeriesSet, window: WindowView) -> None:
 
 def _add_finding(series: SeriesSet, window: WindowView, finding: Finding, export: Collection[str]) -> None:
     model, version, name, piece = _place(window)
+    if finding.detector == _LIFT:
+        for bound, value in (("", finding.statistic), ("lower", finding.low), ("upper", finding.high)):
+            series.add(catalogue.LIFT, value, *_place(window), bound)
+        return
     place = (model, version, label(finding.column), name, piece)
     detector = label(finding.detector)
     series.add(catalogue.DRIFT_RATIO, drift_ratio(finding), *place, detector)

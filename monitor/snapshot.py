@@ -100,6 +100,7 @@ class Snapshots:
             challenger=() if joining is None or joining.duel is None else joining.duel.views(),
             changes=tuple(model.changes),
             evidence=pipeline.evidence.views(name),
+            marks=pipeline.evidence.marks(name),
             windows=self._windows.get(name, ()),
             performance=self._judged(name, pipeline),
         )

@@ -360,6 +360,8 @@ class ModelView:
     concept: tuple[ConceptView, ...] = ()
     challenger: tuple[ChallengerView, ...] = ()
     evidence: tuple[EvidenceView, ...] = ()
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """``useful``, ``expected`` or ``noise`` → incidents that an operator marked so."""
     windows: tuple[WindowView, ...] = ()
     """One for each (version, slice, window). Keep the same tuple while no window changed: what was made from it stays
     good as long."""

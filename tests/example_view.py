@@ -216,10 +216,20 @@ def full_view() -> View:
         finding("amount.missing", "evidence_page", "drift", statistic=12.0, threshold=9.0, p_value=math.nan),
         name="evidence",
     )
+    found = [
+        window(
+            finding("error", "evidence", "drift", statistic=7.5, threshold=6.0, p_value=math.nan),
+            finding("error", "lift", statistic=2.5, low=2.1, high=3.0, threshold=math.nan, p_value=math.nan),
+            name="evidence:slices", slice=text,
+        )
+        for text in UGLY
+    ]  # fmt: skip
     fleets = (
         EvidenceView("inputs", "warn", HOUR, "as configured", 168.0, 40, ("age",), ("amount",), 500, 2.97, 1),
         EvidenceView("inputs", "page", HOUR, "as configured", 8760.0, 12, windows=500, promised=0.057),
     )
-    shown = model(whole, gathered, *slices, performance=outcomes, evidence=fleets)
+    shown = model(
+        whole, gathered, *slices, *found, performance=outcomes, evidence=fleets, marks={"useful": 2, "noise": 1}
+    )
     told = alerts("FeatureDrift", *UGLY)
     return view(shown, learning, ugly, dead_letters_pending=2, alerts=told, retraining=retraining(*UGLY))

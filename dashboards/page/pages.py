@@ -19,6 +19,7 @@ from dashboards.page import (
     distribution,
     duel,
     events,
+    found,
     frame,
     gathered,
     gathered_column,
@@ -64,7 +65,7 @@ class Page:
 
     def show(self, scene: Scene, path: str) -> bytes:
         """Return the page."""
-        shown = [found for section in self.sections if (found := _shown(section, scene)) is not None]
+        shown = [html for section in self.sections if (html := _shown(section, scene)) is not None]
         if not shown:
             shown.append(card(None, nothing("There is nothing to show here yet."), id_="nothing"))
         title = label(scene.model.name) if self.of_model else self.title
@@ -92,8 +93,12 @@ class Page:
 
 
 def _shown(section: ModuleType, scene: Scene) -> Html | None:
-    found = section.read(scene)
-    return None if found is None else section.show(found, scene)
+    read = section.read(scene)
+    return None if read is None else section.show(read, scene)
+
+
+def _has_slices(scene: Scene) -> bool:
+    return slices.has(scene) or found.has(scene)
 
 
 FEATURE: Final = "/feature"
@@ -110,7 +115,7 @@ PAGES: Final = {
         charts=True,
     ),
     "/challenger": Page("challenger", "Challenger", (duel,), of_model=True, has=duel.has, charts=True),
-    "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
+    "/slices": Page("slices", "Slices", (found, slices), of_model=True, has=_has_slices),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page(
         "evidence",

@@ -28,6 +28,7 @@ _SHOWN: Final = 72
 _STALE: Final = 2
 """A version whose latest window ended more than so many lengths before the newest is of the past."""
 OF_LABELS: Final = ":outcomes"
+OF_SLICES: Final = ":slices"
 """End of the names of windows that rest on labels."""
 CONCEPT: Final = "concept"
 """Name of the hours in which detectors of concept drift spoke."""
@@ -156,7 +157,7 @@ class Scene:
 
 def of_inputs(window: WindowView) -> bool:
     """Return whether a window rests on what came in, not on labels."""
-    return window.result.window not in {CONCEPT, DUEL} and not window.result.window.endswith(OF_LABELS)
+    return window.result.window not in {CONCEPT, DUEL} and not window.result.window.endswith((OF_LABELS, OF_SLICES))
 
 
 def current(windows: Iterable[WindowView]) -> list[WindowView]:

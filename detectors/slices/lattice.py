@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -95,18 +95,24 @@ class Lattice:
             raise ValueError(f"codes of shape {codes.shape} for {len(errors)} rows and {len(self.bins)} columns")
         if codes.size and ((codes < UNKNOWN) | (codes >= np.array(self.bins))).any():
             raise ValueError("a code is none of its column")
-        rows, wrong = np.zeros(self.size, np.int64), np.zeros(self.size, np.int64)
-        bad = errors > 0
+        table = np.zeros((self.size, 2), np.int64)
+        bad = (errors > 0).astype(np.int64)
         for place, (cells, known) in enumerate(self._cells(codes)):
             first, last = int(self.starts[place]), int(self.starts[place + 1])
-            rows[first:last] = np.bincount(cells[known], minlength=last - first)
-            wrong[first:last] = np.bincount(cells[known & bad], minlength=last - first)
-        return rows, wrong
+            flat = 2 * cells + bad if known is None else (2 * cells + bad)[known]
+            table[first:last] = np.bincount(flat, minlength=2 * (last - first)).reshape(-1, 2)
+        return table.sum(axis=1), table[:, 1].copy()
 
-    def _cells(self, codes: IntArray) -> Sequence[tuple[IntArray, NDArray[np.bool_]]]:
-        columns = [np.ascontiguousarray(column) for column in codes.T]
-        known = [column >= 0 for column in columns]
-        found = list(zip(columns, known, strict=True))
+    def _cells(self, codes: IntArray) -> Iterator[tuple[IntArray, NDArray[np.bool_] | None]]:
+        """Yield each row's cell of every column, then of every pair, and which rows have one; ``None`` says all."""
+        columns = [np.ascontiguousarray(column, np.int64) for column in codes.T]
+        known = [None if not len(column) or column.min() >= 0 else column >= 0 for column in columns]
+        yield from zip(columns, known, strict=True)
         for one, other in self.pairs:
-            found.append((columns[one] * self.bins[other] + columns[other], known[one] & known[other]))
-        return found
+            yield columns[one] * self.bins[other] + columns[other], _both(known[one], known[other])
+
+
+def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other

@@ -34,7 +34,15 @@ def slice_score(rows: FloatArray, errors: FloatArray, total: float, wrong: float
     return score
 
 
-def ranked(lattice: Lattice, rows: FloatArray, errors: FloatArray, total: float, wrong: float, most: int) -> IntArray:
+def ranked(
+    lattice: Lattice,
+    rows: FloatArray,
+    errors: FloatArray,
+    total: float,
+    wrong: float,
+    most: int,
+    least: int = LEAST,
+) -> IntArray:
     """Return the cells with the best scores among those that err more than all rows do, the best first.
 
     Parameters
@@ -45,6 +53,8 @@ def ranked(lattice: Lattice, rows: FloatArray, errors: FloatArray, total: float,
         The same of all rows.
     most
         How many cells at most.
+    least
+        Rows of a cell, at least.
     """
     score = slice_score(rows, errors, total, wrong)
     worse = errors * total > wrong * rows
@@ -52,6 +62,6 @@ def ranked(lattice: Lattice, rows: FloatArray, errors: FloatArray, total: float,
     above = np.where(parents >= 0, score[np.maximum(parents, 0)], -np.inf).max(axis=1)
     known = np.where(np.isfinite(above), above, 0.0)
     beaten = np.where(np.isfinite(above), known + BEYOND * np.abs(known), -np.inf)
-    chosen = np.flatnonzero((rows >= LEAST) & worse & (score > beaten))
+    chosen = np.flatnonzero((rows >= least) & worse & (score > beaten))
     order = np.lexsort((chosen, -score[chosen]))
     return chosen[order[:most]]

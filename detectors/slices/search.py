@@ -16,41 +16,15 @@ from detectors.fleet.codec import carried
 from detectors.fleet.fleet import Fleet
 from detectors.fleet.monitor import Monitor
 from detectors.fleet.state import FleetState
-from detectors.slices.lattice import FloatArray, IntArray, Lattice
-from detectors.slices.ranking import ranked
+from detectors.slices.lattice import Lattice
+from detectors.slices.picks import Counted, Member, Picks
+from detectors.slices.ranking import LEAST
 
 WATCHED: Final = 64
 """B: slices that are promoted; twice as many are watched at most."""
-DECAY: Final = 0.95
-"""What a window leaves of those before it."""
-PATIENCE: Final = 24
-"""Windows below rank 2B after which a slice is let go."""
 TOLERANCE: Final = 0.1
 """A slice whose errors are so much more than its reference's, in proportion, is of no interest."""
 ALPHA: Final = 0.05
-
-
-@dataclass(frozen=True, eq=False)
-class Counted:
-    """Rows and errors of all cells, and of all rows."""
-
-    rows: IntArray
-    errors: IntArray
-    total: int
-    wrong: int
-
-
-@dataclass(slots=True)
-class Member:
-    """A promoted slice, and what its rows were since."""
-
-    cell: int
-    since: int
-    """The first window that counts for it."""
-    below: int = 0
-    """Windows in a row in which it ranked too low."""
-    rows: int = 0
-    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +46,17 @@ class Search:
     tolerance: float = TOLERANCE
     alpha: float = ALPHA
     watched: int = WATCHED
-    members: list[Member] = field(default_factory=list)
-    rows: FloatArray = field(init=False)
-    errors: FloatArray = field(init=False)
-    total: float = 0.0
-    wrong: float = 0.0
+    picks: Picks = field(init=False)
     fleet: Fleet = field(default_factory=lambda: Fleet.of([]))
     state: FleetState = field(default_factory=lambda: FleetState(()))
 
     def __post_init__(self) -> None:
-        self.rows = np.zeros(self.lattice.size)
-        self.errors = np.zeros(self.lattice.size)
+        self.picks = Picks(self.lattice, self.reference, self.watched, LEAST)
+
+    @property
+    def members(self) -> list[Member]:
+        """The slices that are watched."""
+        return self.picks.members
 
     def step(self, window: Counted, patience: float, number: int) -> list[SliceAlarm]:
         """Return the alarms of a window among the slices promoted before it, then promote for the next.
@@ -94,22 +68,17 @@ class Search:
         number
             Of the window; the next one promotes nothing that counts this one.
         """
-        alarms = self._judge(window, patience, number)
-        self.rows = DECAY * self.rows + window.rows
-        self.errors = DECAY * self.errors + window.errors
-        self.total = DECAY * self.total + window.total
-        self.wrong = DECAY * self.wrong + window.wrong
-        self._promote(number + 1)
+        alarms = self.judge(window, patience, number)
+        if self.picks.take(window, number):
+            self.seat()
         return alarms
 
-    def _judge(self, window: Counted, patience: float, number: int) -> list[SliceAlarm]:
+    def judge(self, window: Counted, patience: float, number: int) -> list[SliceAlarm]:
+        """Have the members bet on a window."""
         if not self.members:
             return []
-        cells = np.array([member.cell for member in self.members])
+        cells = self.picks.cells
         rows, errors = window.rows[cells], window.errors[cells]
-        for member, some, bad in zip(self.members, rows.tolist(), errors.tolist(), strict=True):
-            member.rows += some
-            member.errors += bad
         counts = np.stack([rows - errors, errors], axis=1).ravel()
         weights = np.full(len(self.members), 1 / (2 * self.watched))
         self.state, report = self.fleet.step(self.state, counts, weights, patience, number)
@@ -118,24 +87,11 @@ class Search:
             for alarm in report.alarms
         ]
 
-    def _promote(self, since: int) -> None:
-        """Watch the best slices from the next window on, and let go of those that ranked low for long."""
-        best = ranked(self.lattice, self.rows, self.errors, self.total, self.wrong, 2 * self.watched).tolist()
-        rank = {cell: place for place, cell in enumerate(best)}
-        for member in self.members:
-            member.below = 0 if member.cell in rank else member.below + 1
-        kept = [member for member in self.members if member.below < PATIENCE]
-        known = {member.cell for member in kept}
-        room = 2 * self.watched - len(kept)
-        fresh = [cell for cell in best[: self.watched] if cell not in known and self._has_reference(cell)][:room]
-        if fresh or len(kept) < len(self.members):
-            self.members = [*kept, *(Member(cell, since) for cell in fresh)]
-            fleet = Fleet.of([self._monitor(member.cell) for member in self.members])
-            self.state, _ = carried(self.fleet, self.state, fleet)
-            self.fleet = fleet
-
-    def _has_reference(self, cell: int) -> bool:
-        return bool(self.reference.rows[cell])
+    def seat(self) -> None:
+        """Bring the fleet under the members of the moment."""
+        fleet = Fleet.of([self._monitor(member.cell) for member in self.members])
+        self.state, _ = carried(self.fleet, self.state, fleet)
+        self.fleet = fleet
 
     def _rate(self, cell: int) -> float:
         return float(self.reference.errors[cell] / max(self.reference.rows[cell], 1))

@@ -412,6 +412,22 @@ class SliceConfig(Section):
         return tuple(self.by) if self.where is None else (f"where:{self.name}",)
 
 
+class FindSlicesConfig(Section):
+    """Slices that err most, found by themselves among the parts of all features and of any two of them.
+
+    It needs labels, and a model of classes. A slice that is found is watched from the next window on.
+    """
+
+    enabled: bool = True
+    """Whether they are looked for."""
+    by: Annotated[list[str], Field(min_length=1, max_length=24)] | None = None
+    """The features to look in; by default the 24 most important ones. Each is cut into at most 14 parts."""
+    min_samples: Annotated[int, Field(ge=20)] = 200
+    """Rows that a slice has in the last twenty windows or so, at least."""
+    most: Annotated[int, Field(ge=1, le=64)] = 16
+    """Slices that are promoted; twice as many are watched at most."""
+
+
 class ChallengerConfig(Section):
     """The model that this one would take the place of: both predict the same ids and have the same labels."""
 
@@ -478,6 +494,8 @@ class ModelConfig(Section):
     are among ``detectors``, with River's defaults."""
     slices: list[SliceConfig] = Field(default_factory=list)
     """Parts of the traffic that are counted apart."""
+    find_slices: FindSlicesConfig = FindSlicesConfig()
+    """Slices that are found by themselves."""
     evidence: EvidenceConfig = EvidenceConfig()
     """How evidence of drift is gathered."""
     alerts: ModelAlertsConfig | None = None

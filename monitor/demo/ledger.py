@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from monitor.demo.injections import Injection
 from monitor.evidence.findings import TOGETHER
-from monitor.evidence.windows import OF_OUTCOMES, is_evidence
+from monitor.evidence.windows import OF_OUTCOMES, OF_SLICES, is_evidence
 from monitor.findings import Finding, WindowResult
 from monitor.outcomes.told import OF_WINDOW
+
+_LABELLED: Final = frozenset({OF_OUTCOMES, OF_SLICES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Alarms:
 
     found: dict[str, Found] = field(default_factory=dict)
     false: list[tuple[WindowResult, Finding]] = field(default_factory=list)
+    slices: list[Found] = field(default_factory=list)
+    """Slices that were found by themselves and drifted, in the order in which they were told."""
     windows: int = 0
 
     def add(self, result: WindowResult, injections: Sequence[Injection], at: int) -> None:
@@ -66,9 +71,11 @@ class Alarms:
         for injection in injections:
             if not (result.end > injection.start and result.start < injection.end):
                 continue
-            labelled = result.window == OF_OUTCOMES
+            labelled = result.window in _LABELLED
             shows = injection.shown_by_labels if labelled else _is_of(finding, injection.column)
-            if shows and injection.name not in self.found:
+            if result.window == OF_SLICES:
+                self.slices.append(Found(injection, result, finding, at))
+            elif shows and injection.name not in self.found:
                 self.found[injection.name] = Found(injection, result, finding, at)
             touched = injection.judged if labelled else any(_is_of(finding, column) for column in injection.moves)
             moved = moved or finding.column == TOGETHER or touched
@@ -111,7 +118,7 @@ class Ledger:
         """
         for result in sorted(results, key=lambda result: result.end):
             if is_evidence(result.window):
-                late = now if result.window == OF_OUTCOMES else None
+                late = now if result.window in _LABELLED else None
                 self.alarms.add(result, self.injections, result.end if late is None else late)
                 continue
             labelled = result.window.endswith(OF_WINDOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -15,6 +16,7 @@ from monitor.events import DAY, MINUTE
 from monitor.findings import Finding, WindowResult
 
 _STYLES = {"drift": "bold red", "warn": "yellow", "ok": "green", "insufficient": "dim"}
+_MOST_SLICES: Final = 6
 
 
 def live(ledger: Ledger, latest: WindowResult | None, begin: int, rate: float, records: int) -> RenderableType:
@@ -97,7 +99,17 @@ def closing(ledger: Ledger) -> RenderableType:
         f"Thresholds with p-values: {_false(ledger, ledger.false_alarms)}; {ledger.windows:,} windows.",
         *(thumb(rule) for rule in (ledger.psi, ledger.ks)),
     ]
-    return Group(table, Panel("\n".join(lines), title="The same quiet days, by rule of thumb", title_align="left"))
+    slices = [_slice(found) for found in ledger.alarms.slices[:_MOST_SLICES]] or ["none"]
+    return Group(
+        table,
+        Panel("\n".join(slices), title="Slices that nobody declared, found by themselves", title_align="left"),
+        Panel("\n".join(lines), title="The same quiet days, by rule of thumb", title_align="left"),
+    )
+
+
+def _slice(found: Found) -> str:
+    words = found.finding.explanation.partition(", since ")[0]
+    return f"{found.result.slice}: {words}; {_after(found)} after “{found.injection.name}”"
 
 
 def _by_evidence(found: Found | None) -> tuple[RenderableType, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from detectors.fleet.budget import patience
 from monitor.config.root import AlarmsConfig, Kind, PageConfig, WarnConfig
 from monitor.events import FloatArray
-from monitor.evidence.stream import Stream
+from monitor.evidence.stream import FleetKind, Stream
 from monitor.evidence.terms import Tolerance
 
 SeverityName: TypeAlias = Literal["warn", "page"]
@@ -46,6 +46,15 @@ class Severity:
     def detector(self) -> str:
         """The detector under which its findings are told."""
         return DETECTORS[self.name]
+
+    def share(self, fleets: Sequence[FleetKind]) -> float:
+        """Return each fleet's part of the budget; slices that were found have none where nobody listens to slices.
+
+        >>> [severity.share(["inputs", "outcomes", "slices"]) for severity in severities_of(AlarmsConfig())]
+        [0.3333333333333333, 0.5]
+        """
+        heard = [fleet for fleet in fleets if fleet != "slices" or "slices" in self.kinds]
+        return 1 / max(len(heard), 1)
 
     def patience(self, length: int, share: float) -> float:
         """Return A, the windows between two false incidents, of a fleet with this share of the budget; at least 1."""

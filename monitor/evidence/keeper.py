@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from detectors.counts import CorruptCountsError
 from detectors.fleet.codec import CorruptEvidenceError
 from monitor.config.root import Config
 from monitor.evidence.budget import severities_of
-from monitor.evidence.orders import Orders
+from monitor.evidence.orders import MARKS, Orders
 from monitor.evidence.panes import Inputs
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source
@@ -62,12 +63,13 @@ class Keeper:
             name: [Inputs(partitions, model.windows.tiers.base), *(() if sources is None else sources(model))]
             for name, model in models.items()
         }
-        share = 1 / max(sum(map(len, chosen.values())), 1)
         severities, calendar = severities_of(config.alarms), Calendar.of(config.calendar)
+        fleets = [source.fleet for sources in chosen.values() for source in sources]
+        shares = {severity.name: severity.share(fleets) for severity in severities}
         keeper = cls(orders=Orders(Path(config.state.path)))
         for name, model in models.items():
             most = config.limits.versions + 1
-            keeper.watches[name] = [Watch(model, source, severities, share, calendar, most) for source in chosen[name]]
+            keeper.watches[name] = [Watch(model, source, severities, shares, calendar, most) for source in chosen[name]]
             for watch in keeper.watches[name]:
                 _restore(watch, store)
         return keeper
@@ -84,7 +86,7 @@ class Keeper:
 
     def unread(self, model: str) -> int | None:
         """Return the first hour of outcomes that must be kept as it is, ``None`` if there is none."""
-        known = [watch.unread for watch in self.watches.get(model, ()) if watch.source.fleet == "outcomes"]
+        known = [watch.unread for watch in self.watches.get(model, ()) if watch.source.fleet != "inputs"]
         return min(known, default=None)
 
     def finish(self, model: str, last: int) -> None:
@@ -102,6 +104,12 @@ class Keeper:
     def views(self, model: str) -> tuple[EvidenceView, ...]:
         """Return what may be shown of a model's fleets."""
         return tuple(view for watch in self.watches.get(model, ()) for view in watch.views())
+
+    def marks(self, model: str) -> Counter[str]:
+        """Return how many incidents of a model were marked, by mark; every watch hears of all."""
+        found: Counter[str] = Counter(dict.fromkeys(MARKS, 0))
+        found.update(next((watch.marks.values() for watch in self.watches.get(model, ())), ()))
+        return found
 
     def changes(self, models: Iterable[str] | None = None) -> dict[bytes, bytes]:
         """Return what the next write must put."""

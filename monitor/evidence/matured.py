@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from monitor.evidence.learnt import Learnt
 from monitor.evidence.outcome_streams import outcome_streams
 from monitor.evidence.readout import ROWS, Readout
 from monitor.evidence.stream import FleetKind, Stream
+from monitor.findings import Finding
 from monitor.join.clock import NEVER
 from monitor.model import Model
 from monitor.outcomes.evaluation import learning_period
@@ -107,6 +108,14 @@ class Matured:
         self._final = max(self._final, final_before(model, watermark) // HOUR * HOUR)
         self._learn(model, self._learnt)
         return self._final
+
+    def stepped(self, model: Model, counts: Mapping[str, IntArray], window: int) -> bool:  # noqa: ARG002
+        """Do nothing: its streams stay."""
+        return False
+
+    def beside(self, version: str, piece: str) -> tuple[Finding, ...]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
 
     def relearn(self, begin: int | None) -> bool:
         """Forget what was learnt; hours from ``begin`` on, or from the first that is not final, make the reference."""

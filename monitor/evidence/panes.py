@@ -9,6 +9,7 @@ from monitor.config.types import parse_moment
 from monitor.events import IntArray
 from monitor.evidence.inputs import input_streams
 from monitor.evidence.stream import FleetKind, Stream
+from monitor.findings import Finding
 from monitor.model import Model
 from monitor.panes import PaneKey
 from monitor.partition import Partition
@@ -65,6 +66,14 @@ class Inputs:
     def reach(self, model: Model, least: int) -> int | None:
         """Return up to when no row can be in time any more."""
         return None if least == NEVER else least - model.windows.lateness
+
+    def stepped(self, model: Model, counts: Mapping[str, IntArray], window: int) -> bool:  # noqa: ARG002
+        """Do nothing: its streams stay."""
+        return False
+
+    def beside(self, version: str, piece: str) -> tuple[Finding, ...]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
 
     def relearn(self, begin: int | None) -> bool:  # noqa: ARG002
         """Do nothing: the reference is a file, or the model's own."""

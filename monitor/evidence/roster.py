@@ -2,7 +2,7 @@
 
 A monitor goes on as long as its reference and parameters are the same. What others do, or what the budget is, changes
 nothing: its part of alpha and its tolerance are remembered, not worked out again. Monitors that come later share a part
-of alpha that was kept for them.
+of alpha that was kept for them. A stream that was chosen among many has the part of one of these, whenever it comes.
 """
 
 from __future__ import annotations
@@ -69,9 +69,10 @@ class Roster:
             shares = pool * weights / len({stream.version for stream in new})
             days = day_alpha(weights, patience, DAY / asked.length)
             for stream, alpha, day in zip(part, shares.tolist(), days.tolist(), strict=True):
+                part_of_alpha = ALPHA / stream.among if stream.among else alpha
                 if alpha > 0:
-                    terms = terms_of(stream, asked, alpha, day)
-                    self.seats[stream.key] = Seat(prints[stream.key], alpha, terms)
+                    terms = terms_of(stream, asked, part_of_alpha, day)
+                    self.seats[stream.key] = Seat(prints[stream.key], part_of_alpha, terms)
 
     def judged(self, streams: Sequence[Stream], severity: Severity) -> list[Stream]:
         """Return the streams that are judged: stable ones, and for pages those whose reference has a week."""

@@ -59,7 +59,7 @@ class Sight:
 def sights(watch: Watch) -> Iterator[Sight]:
     """Yield what every monitor of a model sees, in the order of the severities."""
     for copy in watch.copies.values():
-        patience = copy.severity.patience(watch.length, watch.share)
+        patience = watch.patience(copy.severity)
         weights = copy.weights
         for group in copy.fleet.groups:
             for row, place in enumerate(group.places.tolist()):

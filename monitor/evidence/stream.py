@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol, TypeAlias
@@ -11,10 +11,11 @@ import numpy as np
 
 from monitor.config.root import Kind
 from monitor.events import IntArray
+from monitor.findings import Finding
 from monitor.model import Model
 
-FleetKind: TypeAlias = Literal["inputs", "outcomes"]
-"""What is known at prediction time, or what is known later; each has its own half of the budget."""
+FleetKind: TypeAlias = Literal["inputs", "outcomes", "slices"]
+"""What is known at prediction time, what is known later, and slices that were found; each has a part of the budget."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,8 @@ class Stream:
         Weight beside the others of its kind.
     worse
         Of a rate that is an error, 1; of one that is a merit, -1: a change the other way is told, but is no drift.
+    among
+        How many streams its part of alpha is for; 0 for those of the fleet.
     """
 
     column: str
@@ -85,6 +88,7 @@ class Stream:
     names: tuple[str, ...] = ()
     importance: float = 1.0
     worse: int = 0
+    among: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -157,6 +161,14 @@ class Source(Protocol):
 
         ``least`` is the least event time of the model over its partitions.
         """
+        ...
+
+    def stepped(self, model: Model, counts: Mapping[str, IntArray], window: int) -> bool:
+        """Take note of a window that was judged, by its number; return whether its streams are others from now on."""
+        ...
+
+    def beside(self, version: str, piece: str) -> tuple[Finding, ...]:
+        """Return what is told of a version's slice beside its evidence."""
         ...
 
     def relearn(self, begin: int | None) -> bool:

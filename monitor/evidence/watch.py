@@ -10,11 +10,11 @@ import msgspec
 import structlog
 
 from monitor.events import IntArray
-from monitor.evidence.budget import Severity
+from monitor.evidence.budget import Severity, SeverityName
 from monitor.evidence.copy import Copy
 from monitor.evidence.findings import Told, moment, rows_of
 from monitor.evidence.length import choose_length
-from monitor.evidence.orders import Order
+from monitor.evidence.orders import MARKS, Order
 from monitor.evidence.season import Season, too_short
 from monitor.evidence.spans import Calendar
 from monitor.evidence.stream import Source, Stream
@@ -41,8 +41,8 @@ class Watch:
     model: Model
     source: Source
     severities: tuple[Severity, ...]
-    share: float
-    """Part of the service's budget."""
+    shares: Mapping[SeverityName, float]
+    """Severity → part of the service's budget."""
     calendar: Calendar
     most_versions: int
     next: int | None = None
@@ -58,6 +58,8 @@ class Watch:
     """What operators accepted, and is not over."""
     heard: int = 0
     """Number of the last order that was looked at."""
+    marks: dict[int, str] = field(default_factory=dict)
+    """Start of an incident's window → what it turned out to have been, as last said."""
     moved: bool = True
     """Whether progress changed since the last write."""
     stepped: bool = False
@@ -86,6 +88,8 @@ class Watch:
             self.heard, self.moved = order.number, True
             if order.model == name and order.kind == "promote" and self.source.relearn(self.next):
                 self._say(f"evidence of {self.source.fleet} learns its reference anew: {order.because}")
+            elif order.model == name and order.kind in MARKS:
+                self.marks[order.until] = order.kind
             elif order.model == name and order.kind == "accept":
                 self.orders = [*(one for one in self.orders if one.column != order.column), order]
                 log.info(
@@ -146,7 +150,10 @@ class Watch:
         if not counts:
             return []
         self._admit(counts, start)
-        return list(self._judge(counts, start))
+        results = list(self._judge(counts, start))
+        if self.source.stepped(self.model, counts, start // self.length):
+            self._refit()
+        return results
 
     def done(self) -> None:
         """Note that no window before the target is left."""
@@ -163,7 +170,7 @@ class Watch:
                 severity=copy.severity.name,
                 window=self.length,
                 chosen=self.why,
-                patience=copy.severity.patience(self.length, self.share),
+                patience=self.patience(copy.severity),
                 monitors=len(copy.streams),
                 unstable=tuple(stream.label for stream in copy.unstable),
                 drifted=tuple(names[key] for key in copy.told if key in names),
@@ -175,8 +182,8 @@ class Watch:
     def progress(self) -> bytes:
         """Return how far it is, as bytes."""
         orders = [astuple(order) for order in self.orders]
-        marks = {"format": _FORMAT, "next": self.next, "target": self.target, "heard": self.heard, "orders": orders}
-        return msgspec.msgpack.encode(marks)
+        body = {"format": _FORMAT, "next": self.next, "target": self.target, "heard": self.heard, "orders": orders}
+        return msgspec.msgpack.encode({**body, "marks": sorted(self.marks.items())})
 
     def state(self) -> bytes:
         """Return all that was gathered, as bytes."""
@@ -186,9 +193,10 @@ class Watch:
 
     def restore(self, progress: bytes, state: bytes | None) -> None:
         """Take over what was written; monitors that changed since start afresh, loudly."""
-        marks = msgspec.msgpack.decode(progress)
-        self.next, self.target, self.heard = marks["next"], marks["target"], marks["heard"]
-        self.orders = [Order(*order) for order in marks["orders"]]
+        known = msgspec.msgpack.decode(progress)
+        self.next, self.target, self.heard = known["next"], known["target"], known["heard"]
+        self.orders = [Order(*order) for order in known["orders"]]
+        self.marks = dict(known.get("marks", ()))
         if state is None or self.source.basis(self.model) is None:
             return
         body = msgspec.msgpack.decode(state)
@@ -226,8 +234,12 @@ class Watch:
         reference = self.model.config.reference
         return "auto" if reference is None else reference.season
 
+    def patience(self, severity: Severity) -> float:
+        """Return windows between two false incidents of this fleet."""
+        return severity.patience(self.length, self.shares[severity.name])
+
     def _fit(self, copy: Copy, streams: Mapping[str, list[Stream]]) -> None:
-        copy.fit(streams, copy.severity.patience(self.length, self.share))
+        copy.fit(streams, self.patience(copy.severity))
         self.stepped = True
         if copy.roster.fresh:
             names = copy.roster.fresh
@@ -252,6 +264,10 @@ class Watch:
             return
         for old in sorted(self.versions, key=lambda name: (-self.versions[name], name))[self.most_versions :]:
             del self.versions[old]
+        self._refit()
+
+    def _refit(self) -> None:
+        """Judge the streams that there are now."""
         streams = self._streams()
         for copy in self.copies.values():
             self._fit(copy, streams)
@@ -262,7 +278,7 @@ class Watch:
         slot = self.calendar.slot(start, self.length, weekly=self._season == "hour_of_week")
         known = {version: vector for version, vector in counts.items() if version in self.versions}
         for copy in self.copies.values():
-            patience = copy.severity.patience(self.length, self.share)
+            patience = self.patience(copy.severity)
             report, cells = copy.step(known, patience, start // self.length, slot)
             told.add(copy, report, cells, self.length, min(known), accepted)
         if "warn" in self.copies:
@@ -271,5 +287,5 @@ class Watch:
             told.rows[version, ""] = int(vector[self.source.rows])
         for (version, piece), rows, findings in rows_of(told):
             if version in known:
-                name = self.model.config.name
-                yield WindowResult(name, version, piece, self.window, start, start + self.length, 0, rows, findings)
+                name, told_of = self.model.config.name, (*findings, *self.source.beside(version, piece))
+                yield WindowResult(name, version, piece, self.window, start, start + self.length, 0, rows, told_of)

@@ -8,12 +8,14 @@ from monitor.config.model_checks import EVIDENCE
 from monitor.evidence.stream import FleetKind
 
 OF_OUTCOMES: Final = f"{EVIDENCE}:outcomes"
-EVIDENCE_WINDOWS: Final = (EVIDENCE, OF_OUTCOMES)
+OF_SLICES: Final = f"{EVIDENCE}:slices"
+_WINDOWS: Final[dict[FleetKind, str]] = {"inputs": EVIDENCE, "outcomes": OF_OUTCOMES, "slices": OF_SLICES}
+EVIDENCE_WINDOWS: Final = frozenset(_WINDOWS.values())
 
 
 def window_of(fleet: FleetKind) -> str:
     """Return under which name a fleet's windows are told."""
-    return EVIDENCE if fleet == "inputs" else OF_OUTCOMES
+    return _WINDOWS[fleet]
 
 
 def is_evidence(window: str) -> bool:

@@ -29,6 +29,7 @@ from monitor.decoding.schema import (
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
 from monitor.layout import Coder
+from monitor.outcomes.cells import CELL_TYPE, FIELD, Cells, is_searched
 from monitor.slices import Slicing
 from monitor.truth import Truth, item_numbers
 
@@ -85,11 +86,18 @@ class Carried:
         if self.config.performance.labelled_when is not None:
             fields["selected"] = "<i1"
             fields |= {"propensity": "<f8"} if is_weighted(self.config) else {}
+        fields |= {FIELD: CELL_TYPE} if is_searched(self.config) else {}
         fields |= {field_of(slicing.columns): "<u4" for slicing in self.config.slices[:MOST_SLICINGS]}
         return Payload(fields)
 
     def pack(
-        self, batch: Batch, coding: int, versions: IntArray, slicings: Sequence[Slicing], coders: Mapping[str, Coder]
+        self,
+        batch: Batch,
+        coding: int,
+        versions: IntArray,
+        slicings: Sequence[Slicing],
+        coders: Mapping[str, Coder],
+        cells: Cells | None = None,
     ) -> Rows:
         """Return what each row of a batch carries.
 
@@ -103,6 +111,8 @@ class Carried:
             Those in force.
         coders
             Column → its coder.
+        cells
+            What slices are looked for in.
         """
         rows = np.zeros(len(batch), self.payload.dtype)
         rows["time"], rows["coding"], rows["version"] = batch.times, coding, versions
@@ -112,13 +122,14 @@ class Carried:
         if self.config.has_scores:
             self._name_classes(rows)
         codes: dict[str, IntArray] = {}
-        for slicing in slicings:
-            field = field_of(slicing.columns)
-            if field in self.payload.fields:
-                for name in slicing.columns:
-                    if name not in codes:
-                        codes[name] = _codes(batch, name, coders[name])
-                rows[field] = slicing.places(codes) + 1
+        used = [slicing for slicing in slicings if field_of(slicing.columns) in self.payload.fields]
+        searched = () if cells is None else cells.columns
+        for name in {*searched, *(name for slicing in used for name in slicing.columns)}:
+            codes[name] = _codes(batch, name, coders[name])
+        for slicing in used:
+            rows[field_of(slicing.columns)] = slicing.places(codes) + 1
+        if cells is not None:
+            cells.pack(codes, rows)
         return rows
 
     def _said(self, batch: Batch) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -26,11 +26,13 @@ from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
 from monitor.outcomes.blocks import CELLS_AT_ONCE, Chosen, Count, Placed, tally_blocks
 from monitor.outcomes.carried import FLAWS, Carried, field_of
+from monitor.outcomes.cells import FIELD, is_searched
 from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
 from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for
 from monitor.outcomes.judges import Judge, judge_of
 from monitor.outcomes.parts import SlicedPart, WholePart, model_of, runs
+from monitor.outcomes.searching import Searching
 from monitor.outcomes.timely import grace
 from monitor.panes import PaneKey, PaneLayout, Reader, Shelf
 from monitor.slices import ROWS
@@ -64,6 +66,8 @@ class ModelOutcomes:
     lengths: dict[str, tuple[int, ...]]
     due: Due
     deferred: Deferred
+    searching: Searching | None = None
+    """What slices are looked for in, where they are."""
     whole: WholePart | None = None
     sliced: dict[str, SlicedPart] = field(default_factory=dict)
     """Payload field → slicing."""
@@ -99,6 +103,8 @@ class ModelOutcomes:
         deferred = Deferred(carried.payload, number, name)
         deferred.load(store)
         outcomes = cls(model, number, carried, shelf, layouts, lengths, due, deferred)
+        if is_searched(model.config):
+            outcomes.searching = Searching.load(model, store, number, outcomes._hours)
         outcomes.state_key = compose(STATES, number, name)
         data = store.get(outcomes.state_key)
         if data is not None:
@@ -120,7 +126,8 @@ class ModelOutcomes:
         versions = self._numbers(batch.versions)
         slicings = [part.slicing for part in self.sliced.values()]
         coders = self.model.layout.coders
-        rows = self.carried.pack(batch, len(self._codings) - 1, versions, slicings, coders)
+        cells = None if self.searching is None else self.searching.cells
+        rows = self.carried.pack(batch, len(self._codings) - 1, versions, slicings, coders, cells)
         flaws = self.carried.flaws(rows)
         if flaws:
             self.counters.update(flaws)
@@ -153,6 +160,8 @@ class ModelOutcomes:
                     self._take_whole(joined, judged, late=is_late)
                 elif rows.any():
                     self._take_whole(joined.take(rows), judged[rows], late=is_late)
+            if self.searching is not None:
+                self._take_cells(self.searching, joined.take(judged & (joined.kinds == MATURED) & ~late))
             if self.sliced:
                 self.deferred.add(joined if judged.all() else joined.take(judged))
                 if self.deferred.rows >= ENOUGH:
@@ -179,6 +188,10 @@ class ModelOutcomes:
         more, done = self.deferred.changes()
         puts.update(more)
         deletes += done
+        if self.searching is not None:
+            more, done = self.searching.changes()
+            puts.update(more)
+            deletes += done
         if self._changed:
             puts[self.state_key] = msgspec.msgpack.encode(self._state())
         if self.due.changed:
@@ -189,6 +202,8 @@ class ModelOutcomes:
         """Note that the changes are in the store."""
         self.shelf.written()
         self.deferred.written()
+        if self.searching is not None:
+            self.searching.written()
         for name in self.lengths.keys() - self.layouts.keys():
             del self.lengths[name]
         self._changed = False
@@ -226,6 +241,12 @@ class ModelOutcomes:
             part.ends(vectors)[:, 2] = np.bincount(place, minlength=groups)
             self._add(part.name, found, vectors, late=late)
             self.due.touch(self._hours(found))
+
+    def _take_cells(self, searching: Searching, joined: Joined) -> None:
+        coded = self._coded(FIELD)[joined.payloads["coding"]]
+        if coded.any():
+            joined = joined.take(coded)
+            searching.take(joined, self._groups(joined.payloads))
 
     def _take_slices(self, pairs: Pairs) -> None:
         judge = next(iter(self.sliced.values())).judge
@@ -336,6 +357,10 @@ class ModelOutcomes:
         coding = {part.key: part.identity for part in self.sliced.values()}
         if self.whole is not None:
             coding[""] = self.whole.identity
+        if self.searching is not None:
+            self.searching.refresh()
+            if self.searching.cells is not None:
+                coding[FIELD] = self.searching.cells.identity
         if not self._codings or self._codings[-1] != coding:
             self._codings.append(coding)
             self._changed = True

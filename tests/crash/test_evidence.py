@@ -129,7 +129,7 @@ def test_steps_that_are_not_undone_by_a_crash_are_noticed(
 
 
 def _behind(watch: Watch) -> Watch:
-    copy = Watch(watch.model, watch.source, watch.severities, watch.share, watch.calendar, watch.most_versions)
+    copy = Watch(watch.model, watch.source, watch.severities, watch.shares, watch.calendar, watch.most_versions)
     copy.next = None if watch.next is None else watch.next - HOUR
     copy.target = watch.target
     return copy

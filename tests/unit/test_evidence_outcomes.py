@@ -63,7 +63,7 @@ def incidents(folder: Path) -> tuple[int, float]:
 
 def test_labels_that_come_otherwise_keep_the_budget(tmp_path: Path) -> None:
     found, promised = incidents(tmp_path)
-    assert promised == pytest.approx(4 / 200)
+    assert promised == pytest.approx(4 / 300)
     assert poisson.sf(found - 1, promised) > 1e-3
 
 
@@ -162,7 +162,8 @@ def test_a_model_that_gets_better_is_told_but_is_no_drift(tmp_path: Path) -> Non
         chance = float(score >= 0.7) if time >= LEARNT + DAY else score
         return ((rng.randrange(2 * HOUR), int(rng.random() < chance)),)
 
-    pipeline = run(configured(tmp_path), tmp_path, logs(cases(BEGIN, LEARNT + 2 * DAY, 60, 3, better), pause_every=500))
+    config = configured(tmp_path, alarms="{warn: {false_incidents: 1 per 112h}}")
+    pipeline = run(config, tmp_path, logs(cases(BEGIN, LEARNT + 2 * DAY, 60, 3, better), pause_every=500))
     found = {finding.column for _, finding in alarms(pipeline)}
     assert not found & {"recall", "precision", "false_positive_rate"}
     said = [f for result in told(pipeline) for f in result.findings if f.column == "precision" and f.status == "warn"]

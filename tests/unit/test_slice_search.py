@@ -13,8 +13,10 @@ from scipy.stats import poisson
 
 from detectors.slices.heavy import SpaceSaving
 from detectors.slices.lattice import FloatArray, IntArray, Lattice
+from detectors.slices.lift import Sums
+from detectors.slices.picks import PATIENCE, Counted, Member
 from detectors.slices.ranking import BEYOND, LEAST, ranked, slice_score
-from detectors.slices.search import DECAY, PATIENCE, Counted, Member, Search, SliceAlarm
+from detectors.slices.search import Search, SliceAlarm
 
 LATTICE = Lattice((6, 6, 5, 4, 3))
 
@@ -101,10 +103,11 @@ class Hasty(Search):
     """Lets a window count that it was chosen by."""
 
     def step(self, window: Counted, patience: float, number: int) -> list[SliceAlarm]:
-        self.rows, self.errors = self.rows * DECAY + window.rows, self.errors * DECAY + window.errors
-        self.total, self.wrong = self.total * DECAY + window.total, self.wrong * DECAY + window.wrong
-        self._promote(number)
-        return self._judge(window, patience, number)
+        self.picks.remember(window)
+        self.picks.promote(number)
+        self.seat()
+        self.picks.tell(window)
+        return self.judge(window, patience, number)
 
 
 def first_bets(kind: type[Search]) -> FloatArray:
@@ -213,3 +216,32 @@ def test_space_saving_refuses_what_makes_no_sense() -> None:
     for counts in ({"a": (0, 0)}, {"a": (1, 2)}, {"a": (3, -1)}):
         with pytest.raises(ValueError, match="at least one row"):
             SpaceSaving().add(counts)
+
+
+def test_the_lift_holds_its_interval_though_windows_decay() -> None:
+    rng = np.random.default_rng(8)
+    support, inside, outside = 0.05, 0.3, 0.1
+    truth = inside / (support * inside + (1 - support) * outside)
+    covered = 0
+    for _ in range(600):
+        sums = Sums()
+        for _ in range(40):
+            rows, rest = rng.binomial(1000, support), 0
+            rest = 1000 - rows
+            bad = rng.binomial(rows, inside)
+            sums = sums.after(rows, bad, 1000, bad + rng.binomial(rest, outside), 0.95)
+        found = sums.lift()
+        covered += found.low <= truth <= found.high
+    assert 0.925 <= covered / 600 <= 0.975
+
+
+def test_a_lift_of_nothing_is_nothing() -> None:
+    assert np.isnan(Sums().lift()).all()
+    assert np.isnan(Sums().after(5, 0, 100, 0, 0.95).lift().value)
+    assert Sums().after(100, 10, 100, 10, 0.95).lift()[:3] == (1.0, 1.0, 1.0)
+    none = Sums().after(50, 0, 1000, 100, 0.95).lift()
+    assert none.value == 0.0 == none.low
+    assert 0 < none.high < 2, "2.5 errors are expected of 50 rows"
+    all_ = Sums().after(50, 40, 1000, 40, 0.95).lift()
+    assert all_.low > 10
+    assert all_.high <= 20

@@ -1,0 +1,266 @@
+"""Slices that err most, found by themselves: chosen by windows that are past, judged by those that follow."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from crc32c import crc32c
+
+from detectors.counts import CorruptCountsError
+from detectors.slices.lift import Lift, Sums
+from detectors.slices.picks import Member, Picks
+from monitor.events import DAY, HOUR, IntArray
+from monitor.evidence.learnt import Learnt
+from monitor.evidence.stream import FleetKind, Past, Stream
+from monitor.findings import Finding
+from monitor.join.clock import NEVER
+from monitor.model import Model
+from monitor.outcomes.cells import ROWS, WRONG, Cells
+from monitor.outcomes.evaluation import learning_period
+from monitor.outcomes.searching import Searching
+from monitor.outcomes.timely import final_before
+
+LIFT: Final = "lift"
+"""The detector under which it is told how much worse a slice is than all rows are."""
+COLUMN: Final = "error"
+_NAMES: Final = ("right", "wrong")
+_FORMAT: Final = 1
+_CHECK: Final = 4
+_NAN: Final = float("nan")
+
+
+@dataclass(slots=True)
+class Searched:
+    """The source of slices that were found, of one model.
+
+    Its reference is learnt as that of outcomes is. A window is judged first; then it has its part in the choice of the
+    slices for the windows after it, and so it never counts for a slice that it helped to choose.
+    """
+
+    searching: Searching
+    watermark: Callable[[], int]
+    """Up to when the join has judged."""
+    fleet: FleetKind = "slices"
+    rows: int = ROWS
+    grain: int = HOUR
+    picks: Picks | None = None
+    _learnt: Learnt | None = None
+    _reference: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    _final: int = NEVER
+    _scanned: int = NEVER
+    _changed: bool = False
+
+    @property
+    def cells(self) -> Cells | None:
+        """What slices are looked for in."""
+        return self.searching.cells
+
+    def basis(self, model: Model) -> str | None:  # noqa: ARG002
+        """Return the identity of the learnt counts."""
+        learnt = self._learnt
+        if learnt is None or learnt.end is None:
+            return None
+        digest = hashlib.blake2b(self._reference.tobytes(), digest_size=8).hexdigest()
+        return f"{learnt.identity} {learnt.begin} {digest}"
+
+    def begin(self, model: Model) -> int | None:  # noqa: ARG002
+        """Return where learning ended."""
+        return None if self._learnt is None else self._learnt.end
+
+    def newest(self, model: Model) -> int:  # noqa: ARG002
+        """Return a moment of the last learnt day."""
+        return 0 if self._learnt is None or self._learnt.end is None else self._learnt.end - 1
+
+    @property
+    def read(self) -> int | None:
+        """Where the first hour begins that must be kept for learning, ``None`` once it is over."""
+        if self._learnt is None:
+            return self._final
+        return None if self._learnt.end is not None else self._final if self._learnt.at is None else self._learnt.at
+
+    def rows_by_hour(self, model: Model) -> IntArray | None:  # noqa: ARG002
+        """Return the judged rows of each learnt hour."""
+        return None if self._learnt is None else self._learnt.table[:, ROWS]
+
+    def streams(self, model: Model, version: str) -> Sequence[Stream]:  # noqa: ARG002
+        """Return the streams of the slices that are watched; for no version, that of all rows."""
+        if self._learnt is None or self._learnt.end is None or self.cells is None or self.picks is None:
+            return []
+        total, past = self._learnt.past(self._right_and_wrong(self._learnt))
+        if not version:
+            return [self._stream("", "", total, np.array([ROWS, WRONG]), past)]
+        cells, table = self.cells, self._reference
+        return [
+            self._stream(version, cells.label(member.cell), table[places], places, past)
+            for member in self.picks.members
+            for places in (cells.places(member.cell),)
+        ]
+
+    def counts(self, model: Model, first: int, last: int) -> dict[str, IntArray]:  # noqa: ARG002
+        """Return what was judged of a window's predictions, by version, once."""
+        return self.searching.counts(first, last)
+
+    def starts(self, model: Model, length: int, first: int, last: int) -> Iterable[int]:  # noqa: ARG002
+        """Return the starts of the windows that have rows."""
+        return [] if first >= last else self.searching.starts(length, first, last)
+
+    def reach(self, model: Model, least: int) -> int | None:  # noqa: ARG002
+        """Return up to when all predictions in time were judged; learn from hours before."""
+        watermark, cells = self.watermark(), self.cells
+        if cells is None or watermark == NEVER:
+            return None
+        if self._learnt is None or self._learnt.identity != cells.identity:
+            self._anew(cells, None)
+        self._final = max(self._final, final_before(model, watermark) // HOUR * HOUR)
+        if self._learnt is not None:
+            self._learn(model, cells, self._learnt)
+        return self._final
+
+    def relearn(self, begin: int | None) -> bool:
+        """Forget what was learnt; hours from ``begin`` on, or from the first that is not final, make the reference."""
+        if self._learnt is None or self._learnt.end is None or self.cells is None:
+            return False
+        self._anew(self.cells, self._final if begin is None else -(-begin // HOUR) * HOUR)
+        return True
+
+    def last(self, model: Model, newest: int, length: int) -> int | None:  # noqa: ARG002
+        """Return the same: what has not come of age stays open."""
+        return self.reach(model, newest)
+
+    def stepped(self, model: Model, counts: Mapping[str, IntArray], window: int) -> bool:  # noqa: ARG002
+        """Count a window for the slices watched, then choose those that the next windows count for."""
+        if self.picks is None or self.cells is None:
+            return False
+        self._changed = True
+        whole: IntArray = np.sum(list(counts.values()), axis=0)
+        return self.picks.take(self.cells.counted(whole), window)
+
+    def beside(self, version: str, piece: str) -> tuple[Finding, ...]:  # noqa: ARG002
+        """Return how much worse than all rows a slice is, of the windows since it was found."""
+        if self.cells is None or self.picks is None:
+            return ()
+        for member in self.picks.members:
+            if self.cells.label(member.cell) == piece and member.rows:
+                return (lift_finding(member.recent.lift(), self.rate(member.cell)),)
+        return ()
+
+    def rate(self, cell: int) -> float:
+        """Return the error rate of a cell in the reference."""
+        right, wrong = self._reference[2 + 2 * cell : 4 + 2 * cell].tolist()
+        return float(wrong / max(right + wrong, 1))
+
+    def changes(self) -> bytes | None:
+        """Return what was learnt and chosen, if that is new."""
+        if not self._changed or self._learnt is None or self.picks is None:
+            return None
+        picks = self.picks
+        body = {
+            "format": _FORMAT,
+            "learnt": self._learnt.to_bytes(),
+            "reference": _packed(self._reference, "<i8"),
+            "sums": [_packed(picks.rows, "<f4"), _packed(picks.errors, "<f4"), picks.total, picks.wrong],
+            "members": [[*_fields(member), *astuple(member.recent)] for member in picks.members],
+        }
+        data = msgspec.msgpack.encode(body)
+        return crc32c(data).to_bytes(_CHECK, "big") + data
+
+    def written(self) -> None:
+        """Note that it is in the store."""
+        self._changed = False
+
+    def restore(self, data: bytes) -> None:
+        """Take over what was learnt and chosen, unless it is of other cells."""
+        body = data[_CHECK:]
+        if crc32c(body).to_bytes(_CHECK, "big") != data[:_CHECK]:
+            message = "what was learnt of slices is damaged"
+            raise CorruptCountsError(message)
+        state: dict[str, Any] = msgspec.msgpack.decode(body)
+        learnt, cells = Learnt.from_bytes(state["learnt"]), self.cells
+        if cells is None or learnt.identity != cells.identity:
+            return
+        self._learnt, self._reference = learnt, _unpacked(state["reference"], "<i8", np.int64)
+        picks = self._fresh_picks(cells)
+        rows, errors, picks.total, picks.wrong = state["sums"]
+        picks.rows, picks.errors = _unpacked(rows, "<f4", np.float32), _unpacked(errors, "<f4", np.float32)
+        picks.members = [_member(one) for one in state["members"]]
+
+    def _anew(self, cells: Cells, begin: int | None) -> None:
+        self._learnt, self._changed = Learnt(cells.identity, 2, begin), True
+        self._reference = np.zeros(cells.size, np.int64)
+        self._fresh_picks(cells)
+
+    def _fresh_picks(self, cells: Cells) -> Picks:
+        settings = self.searching.model.config.find_slices
+        self.picks = Picks(cells.lattice, cells.counted(self._reference), settings.most, settings.min_samples)
+        return self.picks
+
+    def _learn(self, model: Model, cells: Cells, learnt: Learnt) -> None:
+        if learnt.end is not None:
+            return
+        if learnt.begin is None:
+            known = self.searching.starts(HOUR, self._scanned, self._final) if self._scanned < self._final else []
+            learnt.begin, self._scanned = next(iter(known), None), self._final
+        period = max(-(-learning_period(model.config) // HOUR) * HOUR, DAY)
+        while learnt.at is not None and learnt.at < self._final and learnt.end is None:
+            hour = sum(self.searching.counts(learnt.at, learnt.at + HOUR).values(), np.zeros(cells.size, np.int64))
+            self._reference = self._reference + hour
+            learnt.take(hour[:2], period)
+            self._changed = True
+        if self.basis(model) is not None:
+            self._fresh_picks(cells)
+
+    def _right_and_wrong(self, learnt: Learnt) -> IntArray:
+        hours = learnt.table
+        return np.stack([hours[:, ROWS] - hours[:, WRONG], hours[:, WRONG]], axis=1)
+
+    def _stream(self, version: str, piece: str, reference: IntArray, places: IntArray, past: Past) -> Stream:
+        return Stream(
+            column=COLUMN,
+            part="",
+            version=version,
+            slice=piece,
+            kind="slices",
+            is_rate=True,
+            reference=reference,
+            places=places,
+            groups=np.arange(2),
+            past=past,
+            meaning="" if self._learnt is None else self._learnt.identity,
+            names=_NAMES,
+            worse=1,
+            among=0 if self.picks is None else self.picks.lattice.size,
+        )
+
+
+def lift_finding(lift: Lift, before: float) -> Finding:
+    """Return what is told of a slice beside its evidence."""
+    words = f"{_percent(lift.support)} of the rows, {_percent(lift.rate)} wrong, {_percent(before)} in the reference"
+    change = lift.rate - before
+    return Finding(COLUMN, LIFT, lift.value, change, lift.low, lift.high, _NAN, _NAN, "ok", 0, words)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else "100 %"
+
+
+def _fields(member: Member) -> list[int]:
+    return [member.cell, member.since, member.below, member.rows, member.errors]
+
+
+def _member(fields: Sequence[Any]) -> Member:
+    cell, since, below, rows, errors, *recent = fields
+    return Member(cell, since, below, rows, errors, Sums(*recent))
+
+
+def _packed(array: Any, kind: str) -> bytes:
+    return zlib.compress(array.astype(kind).tobytes(), 1)
+
+
+def _unpacked(data: bytes, kind: str, wanted: Any) -> Any:
+    return np.frombuffer(zlib.decompress(data), kind).astype(wanted)

@@ -1,0 +1,219 @@
+"""Judged predictions in time, counted by the cells that slices are looked for in, hour by hour of the prediction.
+
+A row is in 300 cells, so an hour's counts are rewritten as seldom as can be: rows wait as bytes, in memory and in a
+journal, until evidence asks for an hour. Once a window has been judged, its hours are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import numpy as np
+from crc32c import crc32c
+from numpy.typing import NDArray
+
+from detectors.counts import CorruptCountsError
+from detectors.slices.lattice import MOST_COLUMNS
+from monitor.events import HOUR, IntArray
+from monitor.join.output import MATURED, Joined
+from monitor.keys import compose, parse, prefix
+from monitor.layout import Layout
+from monitor.model import Model
+from monitor.outcomes.cells import FIELD, Cells, errors_of
+from monitor.outcomes.parts import model_of, runs
+from monitor.panes import PaneKey, PaneLayout, Reader, Shelf
+
+CELLS: Final = b"g"
+WAITING: Final = b"w"
+ENOUGH: Final = 200_000
+"""Rows that are counted at once, however short they waited: 8 MB."""
+_BUDGET: Final = 16 << 20
+_TOGETHER: Final = 64
+_CHECK: Final = 4
+_EVER: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Rows that wait, of equal length."""
+
+    keys: IntArray
+    """Hour and version as one number."""
+    parts: NDArray[np.uint8]
+    """``[n, 24]``."""
+    errors: IntArray
+
+    def to_bytes(self, identity: str) -> bytes:
+        """Return bytes with a checksum, which say what the cells are."""
+        columns = [self.keys.astype("<i8").tobytes(), self.parts.tobytes(), self.errors.astype("<i1").tobytes()]
+        body = msgspec.msgpack.encode([identity, *columns])
+        return crc32c(body).to_bytes(_CHECK, "big") + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> tuple[str, Marked]:
+        """Return what ``to_bytes`` took apart.
+
+        Raises
+        ------
+        CorruptCountsError
+            When the bytes are damaged.
+        """
+        body = data[_CHECK:]
+        if crc32c(body).to_bytes(_CHECK, "big") != data[:_CHECK]:
+            message = "rows that wait to be counted by cell are damaged"
+            raise CorruptCountsError(message)
+        identity, keys, parts, errors = msgspec.msgpack.decode(body)
+        rows = np.frombuffer(keys, "<i8").astype(np.int64)
+        known = np.frombuffer(parts, np.uint8).reshape(-1, MOST_COLUMNS)
+        return identity, cls(rows, known, np.frombuffer(errors, "<i1").astype(np.int64))
+
+
+@dataclass(slots=True)
+class Searching:
+    """What is counted by cell of one model; ``names`` turns keys of rows into version and hour."""
+
+    model: Model
+    number: int
+    shelf: Shelf
+    layouts: dict[str, PaneLayout]
+    lengths: dict[str, tuple[int, ...]]
+    names: Callable[[IntArray], Iterator[tuple[str, int]]]
+    cells: Cells | None = None
+    rows: int = 0
+    _seen: Layout | None = None
+    _waiting: list[Marked] = field(default_factory=list)
+    _fresh: list[Marked] = field(default_factory=list)
+    _stored: list[bytes] = field(default_factory=list)
+    _done: list[bytes] = field(default_factory=list)
+    _sequence: int = 0
+
+    @classmethod
+    def load(
+        cls, model: Model, store: Reader, number: int, names: Callable[[IntArray], Iterator[tuple[str, int]]]
+    ) -> Searching:
+        """Return it as it was last written.
+
+        Raises
+        ------
+        CorruptCountsError
+            When what is stored is damaged.
+        """
+        name = model.config.name
+        layouts: dict[str, PaneLayout] = {}
+        stored = {part for part in _names(store, number) if model_of(part) == name}
+        lengths: dict[str, tuple[int, ...]] = dict.fromkeys(stored, (HOUR,))
+        searching = cls(model, number, Shelf(number, store, layouts, lengths, _BUDGET, CELLS), layouts, lengths, names)
+        searching.refresh()
+        for key, data in store.scan(prefix(WAITING, number, name)):
+            identity, marked = Marked.from_bytes(data)
+            searching._sequence = int.from_bytes(key[-8:], "big") - (1 << 63) + 1
+            if searching.cells is not None and identity == searching.cells.identity:
+                searching._stored.append(key)
+                searching._wait(marked)
+            else:
+                searching._done.append(key)
+        return searching
+
+    def refresh(self) -> None:
+        """Take over the columns that the model counts now; other cells start from nothing."""
+        if self.model.layout is self._seen:
+            return
+        self._seen = self.model.layout
+        cells = Cells.of(self.model.config, self.model.layout)
+        if cells is not None and self.cells is not None and cells.identity == self.cells.identity:
+            return
+        self.cells = cells
+        self._waiting, self._fresh, self.rows = [], [], 0
+        self._done += self._stored
+        self._stored = []
+        self.layouts.clear()
+        if cells is not None:
+            self.layouts[cells.name], self.lengths[cells.name] = cells, (HOUR,)
+        for name in self.lengths.keys() - self.layouts.keys():
+            self.shelf.drop_all(name)
+
+    def take(self, joined: Joined, keys: IntArray) -> None:
+        """Have judged rows in time wait; ``keys`` are those of their predictions' hours."""
+        errors = errors_of(self.model.config, joined.payloads, joined.labels)
+        known = (errors >= 0) & (joined.kinds == MATURED)
+        if known.any():
+            marked = Marked(keys[known], joined.payloads[FIELD][known], errors[known])
+            self._wait(marked)
+            self._fresh.append(marked)
+            if self.rows >= ENOUGH:
+                self.settle()
+
+    def settle(self) -> None:
+        """Count what waits."""
+        if self.cells is None or not self.rows:
+            return
+        waiting = self._waiting
+        keys = np.concatenate([part.keys for part in waiting])
+        parts = np.concatenate([part.parts for part in waiting])
+        errors = np.concatenate([part.errors for part in waiting])
+        for rows, place, found in runs(keys, _TOGETHER):
+            for at, (version, hour) in enumerate(self.names(found)):
+                own = rows[place == at]
+                vector = self.cells.tally(parts[own], errors[own])
+                self.shelf.add(PaneKey(self.cells.name, version, 0, hour), vector, late=False)
+        self._waiting, self._fresh, self.rows = [], [], 0
+        self._done += self._stored
+        self._stored = []
+
+    def counts(self, first: int, last: int) -> dict[str, IntArray]:
+        """Return what was counted of a window's predictions, by version; what is older or of it is dropped."""
+        self.settle()
+        found: dict[str, IntArray] = {}
+        for key in list(self._keys(-_EVER, last)):
+            pane = self.shelf.find(key)
+            if pane is not None and key.start >= first:
+                known = found.get(key.version)
+                found[key.version] = pane.on_time.copy() if known is None else known + pane.on_time
+            self.shelf.drop(key)
+        return found
+
+    def starts(self, length: int, first: int, last: int) -> list[int]:
+        """Return the starts of the windows that have rows."""
+        self.settle()
+        return sorted({key.start // length * length for key in self._keys(first, last)})
+
+    def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return what the next write must put and delete."""
+        puts, deletes = self.shelf.changes()
+        if self._fresh and self.cells is not None:
+            keys = np.concatenate([part.keys for part in self._fresh])
+            parts = np.concatenate([part.parts for part in self._fresh])
+            errors = np.concatenate([part.errors for part in self._fresh])
+            puts[self._key()] = Marked(keys, parts, errors).to_bytes(self.cells.identity)
+        return puts, deletes + self._done
+
+    def written(self) -> None:
+        """Note that the changes are in the store."""
+        self.shelf.written()
+        if self._fresh:
+            self._stored.append(self._key())
+            self._sequence += 1
+            self._fresh = []
+        self._done = []
+        for name in self.lengths.keys() - self.layouts.keys():
+            del self.lengths[name]
+
+    def _key(self) -> bytes:
+        return compose(WAITING, self.number, self.model.config.name, self._sequence)
+
+    def _wait(self, marked: Marked) -> None:
+        self._waiting.append(marked)
+        self.rows += len(marked.keys)
+
+    def _keys(self, first: int, last: int) -> Iterator[PaneKey]:
+        if self.cells is not None:
+            for version in sorted(self.shelf.versions(self.cells.name)):
+                yield from self.shelf.keys(self.cells.name, version, 0, first, last)
+
+
+def _names(store: Reader, number: int) -> set[str]:
+    """Return the parts that have panes."""
+    return {parse(key)[2] for key, _ in store.scan(prefix(CELLS, number))}
