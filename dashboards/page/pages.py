@@ -110,7 +110,7 @@ PAGES: Final = {
         charts=True,
     ),
     "/challenger": Page("challenger", "Challenger", (duel,), of_model=True, has=duel.has, charts=True),
-    "/slices": Page("slices", "Slices", (slices,), of_model=True, has=slices.has),
+    "/slices": Page("slices", "Slices", (slices, judged_slices), of_model=True, has=slices.has),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page(
         "evidence",
