@@ -72,7 +72,7 @@ class Desk:
                 raise DeskError(f"{found.id} was sent already; pause retraining, or stop the run at {found.target}")
             if found.state not in {"proposed", "awaiting_approval", "requested", "parked"}:
                 raise DeskError(f"{found.id} is {_described(found)} and can no longer be rejected")
-            return move(found, "rejected", now, outcome=f"rejected by {actor}", sending=False)
+            return move(found, "rejected", now, outcome=f"rejected by {actor}", problem=because.strip(), sending=False)
 
         return self._change(name, "rejected", actor, because, decide)
 

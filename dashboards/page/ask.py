@@ -37,6 +37,8 @@ class Ask:
     """Part of a column's name."""
     rows: str | None = None
     """``all`` for every column."""
+    by: str | None = None
+    """``lift``: slices by their lift; otherwise by status."""
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Ask:
@@ -60,6 +62,8 @@ class Ask:
                 found[known[key]] = value
         ask = cls(**found)
         first, last = ask.range(0)
+        if ask.by not in {None, "lift"}:
+            raise BadQueryError(f"by: {ask.by!r} is not one of: lift")
         if first is not None and last is not None and first >= last:
             raise BadQueryError("from must be before to")
         return ask

@@ -20,6 +20,12 @@ _SHOWN: Final = 100
 _AT_ONCE: Final = 12
 _TEXT: Final = 300
 _RATES: Final = "_rate"
+_NAMES: Final = {
+    "psi": "PSI", "ks": "KS", "chi2": "χ²", "g_test": "G-test", "jensen_shannon": "Jensen-Shannon",
+    "cramer_von_mises": "Cramér-von Mises", "l_infinity": "largest gap", "new_column": "new column",
+    "vanished_column": "vanished column", "total_variation": "total variation", "low_rate": "below range",
+    "high_rate": "above range", "bad_rate": "wrong type", "unseen_rate": "unseen category",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +113,7 @@ def statistic_name(detector: str) -> str:
     >>> statistic_name("psi"), statistic_name("missing_rate"), statistic_name("jensen_shannon")
     ('PSI', 'missing', 'Jensen-Shannon')
     """
-    known = {"psi": "PSI", "ks": "KS", "chi2": "χ²", "g_test": "G-test", "jensen_shannon": "Jensen-Shannon",
-             "cramer_von_mises": "Cramér-von Mises", "l_infinity": "largest gap", "new_column": "new column",
-             "vanished_column": "vanished column", "total_variation": "total variation"}  # fmt: skip
-    return known.get(detector) or detector.removesuffix(_RATES).replace("_", " ")
+    return _NAMES.get(detector) or detector.removesuffix(_RATES).replace("_", " ")
 
 
 def _cells(rows: list[MovedRow], scene: Scene) -> tuple[Html | str | None, ...]:

@@ -115,7 +115,7 @@ PAGES: Final = {
         charts=True,
     ),
     "/challenger": Page("challenger", "Challenger", (duel,), of_model=True, has=duel.has, charts=True),
-    "/slices": Page("slices", "Slices", (found, slices), of_model=True, has=_has_slices),
+    "/slices": Page("slices", "Slices", (found, slices, judged_slices), of_model=True, has=_has_slices),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page(
         "evidence",

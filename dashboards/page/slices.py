@@ -9,7 +9,7 @@ from dashboards.charts.bars import meter
 from dashboards.figures import count, figure, share
 from dashboards.html import Html, join, name, tag
 from dashboards.page.moved import statistic_name
-from dashboards.page.parts import badge, card, link, nothing, table
+from dashboards.page.parts import badge, card, choice, link, nothing, table
 from dashboards.page.scene import Scene, rank, ratio
 from monitor.findings import Finding, worst_status
 from monitor.labels import label
@@ -64,8 +64,17 @@ def read(scene: Scene) -> Slices | None:
         == (chosen.result.version, chosen.result.window, chosen.result.start)
     ]
     rows = [_row(window, chosen) for window in same]
-    rows.sort(key=lambda row: (rank(row.status), -(row.ratio or 0.0), -row.rows, row.slice))
+    rows.sort(key=_lifted if scene.ask.by == "lift" else _moved)
     return Slices(len(rows), rows if scene.ask.rows == "all" else rows[:_SHOWN])
+
+
+def _moved(row: SliceRow) -> tuple[float | str, ...]:
+    return (rank(row.status), -(row.ratio or 0.0), -row.rows, row.slice)
+
+
+def _lifted(row: SliceRow) -> tuple[float | str, ...]:
+    """Return a key that puts the slices first that are flagged most, those of unknown lift last."""
+    return (1.0 if row.lift is None else -row.lift, -row.rows, row.slice)
 
 
 def _row(window: WindowView, whole: WindowView) -> SliceRow:
@@ -104,6 +113,11 @@ def show(slices: Slices | None, scene: Scene) -> Html:
         rest = tag("p", f"{len(slices.rows)} of {count(slices.total)} slices. ", every)
     note = "Each slice is compared with the same slice of the reference. Lift: its flagged share over that of all rows."
     shown = table(heads, rows, caption="Slices, worst first", words=True, numbers=numbers)
+    here = scene.links.here
+    by_lift = scene.ask.by == "lift"
+    order = choice("Order", [("by drift", here(scene.ask, by=None), not by_lift),
+                             ("by lift", here(scene.ask, by="lift"), by_lift)]) if flagged else None  # fmt: skip
+    shown = join(order if here(scene.ask) else None, shown)
     return card("Slices", shown, rest, id_="slices", note=note)
 
 

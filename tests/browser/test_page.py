@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
@@ -57,7 +58,7 @@ def test_every_view_with_much_data(much: scenes.Stage, tab: Tab, dark: bool) -> 
         assert tab.run("document.querySelector('main').innerText.length") > 200
         if PAGES[path].charts:
             assert tab.run("[...document.querySelectorAll('.plot')].every(p => p.querySelector('canvas'))")
-            least = 1 if path == "/evidence" else 3
+            least = 1 if path in {"/evidence", "/challenger"} else 3
             assert tab.run("document.querySelectorAll('.plot canvas').length") >= least
         assert faults(tab) == [], path
     quiet(tab, much)
@@ -134,7 +135,7 @@ def test_the_page_can_be_used_without_a_mouse(much: scenes.Stage, tab: Tab) -> N
 
 def test_a_range_of_time_is_part_of_the_address(much: scenes.Stage, tab: Tab) -> None:
     tab.go(f"{much.address}/model?model=model-00&from=2026-10-31T00:00Z&to=2026-10-31T06:00Z")
-    cells = tab.run("document.querySelector('td.time').dataset.ratios.split(',').length")
+    cells = tab.run("document.querySelector('td.time[data-ratios]').dataset.ratios.split(',').length")
     assert cells == len([start for start in range(NOW - 40 * HOUR - DAY, NOW, HOUR)
                          if NOW - DAY <= start < NOW - 18 * HOUR and start <= NOW - DAY])  # fmt: skip
     assert "from=2026-10-31T00%3A00Z" in tab.run("document.querySelector('#heat tbody a').href")
@@ -159,12 +160,43 @@ def test_dragging_over_a_chart_leads_to_that_range(much: scenes.Stage, tab: Tab)
 def test_the_pointer_tells_what_a_cell_is(much: scenes.Stage, tab: Tab) -> None:
     tab.look()
     tab.go(f"{much.address}/model?model=model-00")
-    tab.run("document.querySelector('td.time').scrollIntoView({block: 'center'})")
-    box = tab.run("(b => [b.left, b.top, b.width])(document.querySelector('td.time svg').getBoundingClientRect())")
+    tab.run("document.querySelector('td.time[data-ratios]').scrollIntoView({block: 'center'})")
+    box = tab.run(
+        "(b => [b.left, b.top, b.width])(document.querySelector('td.time[data-ratios] svg').getBoundingClientRect())"
+    )
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + box[2] - 3, y=box[1] + 5)
     told = tab.until("document.querySelector('.tip:not([hidden])')?.innerText")
     assert "2026-11-01 00:00 UTC" in told
     assert "drift ratio" in told
+
+
+def test_what_happened_is_drawn_and_told(much: scenes.Stage, tab: Tab) -> None:
+    tab.look()
+    tab.go(f"{much.address}/feature?model=model-00&column=feature_000")
+    spec = json.loads(tab.run("document.querySelector('#course .plot script').textContent"))
+    assert [words for _, _, words in spec["events"]] == ["summer sale", "version 8"]
+    tab.run("document.querySelector('#course .u-over').scrollIntoView({block: 'center'})")
+    box = tab.run(
+        "(b => [b.left, b.top, b.width, b.height])(document.querySelector('#course .u-over').getBoundingClientRect())"
+    )
+    share = (spec["events"][1][0] - spec["t"][0]) / (spec["t"][-1] - spec["t"][0])
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + box[2] * share, y=box[1] + box[3] / 2)
+    assert "version 8" in tab.until("document.querySelector('.tip:not([hidden])')?.innerText")
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + 3, y=box[1] + box[3] / 2)
+    tab.until("document.querySelector('.tip').hidden")
+    quiet(tab, much)
+
+
+def test_who_wins_is_told_on_the_page_of_both(much: scenes.Stage, tab: Tab) -> None:
+    for model in ("model-00", "model-01"):
+        tab.go(f"{much.address}/challenger?model={model}")
+        told = tab.run("document.querySelector('#duel-0').innerText")
+        assert "the challenger is better" in told
+        assert "5,400 ids" in told
+    assert tab.run("document.querySelectorAll('.forest .side-left').length") == 1, "only the loss is decided"
+    tab.go(f"{much.address}/model?model=model-02")
+    assert not tab.run("[...document.querySelectorAll('.tabs a')].some(a => a.innerText === 'Challenger')")
+    quiet(tab, much)
 
 
 def test_it_updates_by_itself_and_keeps_what_is_open(browser: Chromium, tmp_path: Path) -> None:

@@ -307,3 +307,15 @@ def test_what_rests_on_labels_counts_for_the_status_but_is_no_window_of_inputs(c
     row = data(render(f"{API}overview", [], shown, NoPast()))["overview"]["models"][0]
     assert "error" in {moved["column"] for moved in row["worst"]}
     assert row["window"] == "daily"
+
+
+def test_slices_are_ranked_by_drift_or_by_lift(crowd: tuple[Any, History]) -> None:
+    view, past = crowd[0], KnownPast.of(crowd[1])
+    lifts = {}
+    for by in (None, "lift"):
+        query = [*MODEL, *([("by", by)] if by else [])]
+        lifts[by] = [row["lift"] for row in data(render(f"{API}slices", query, view, past))["slices"]["rows"]]
+        assert render("/slices", query, view, past).status == 200
+    assert lifts["lift"] == sorted(lifts[None], reverse=True)
+    assert lifts[None] != lifts["lift"]
+    assert render("/slices", [*MODEL, ("by", "luck")], view, past).status == 400
