@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from benchmarks import alarms, alerting, counting, end_to_end, footprint, join, slices
+from benchmarks.detection import measure, report
 from benchmarks.report import RESULTS, Section, write
+
+
+def detection() -> Section:
+    """Measure detection quality at full size, an hour of one core, and write its tables."""
+    measure.run(measure.FULL, measure.RESULTS)
+    report.publish()
+    return report.section()
+
 
 SECTIONS: Final[dict[str, Callable[[], Section]]] = {
     "a": counting.run,
@@ -17,6 +26,7 @@ SECTIONS: Final[dict[str, Callable[[], Section]]] = {
     "j": join.section,
     "s": slices.run,
     "e": alerting.run,
+    "q": detection,
 }
 
 
