@@ -381,8 +381,8 @@ def promote_reference(
     config: ConfigPath = Path("driftline.yaml"),
 ) -> None:
     """Make rows that the service counted the new reference."""
-    from monitor.commands.promote import Promotion
     from monitor.commands.promote import promote as command
+    from monitor.promotion import Promotion
 
     raise typer.Exit(command(config, os.environ, Promotion(model, since, until, because, out, live)))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -20,11 +21,13 @@ from monitor.evidence.incidents import Incident, find
 from monitor.evidence.known import known_incidents
 from monitor.evidence.orders import MARKS, OrderKind, Orders
 from monitor.labels import label
+from monitor.promotion import NO_STATE, REFUSED, Promotion, RefusedError, order_switch, promote_rows, undo_switch
 from monitor.status import rfc3339
 from monitor.store.port import StateUnavailableError
 
 _MOST: Final = 200
 _KINDS: Final = 50
+_STATUSES: Final = {REFUSED: 404, NO_STATE: 409}
 
 
 class EvidenceApi:
@@ -38,10 +41,11 @@ class EvidenceApi:
         self._endpoints = endpoints
         self._config: Config | None = None
         self._store: Store | None = None
+        self._base = Path()
 
-    def open(self, config: Config, store: Store) -> None:
-        """Answer for this service from now on."""
-        self._config, self._store = config, store
+    def open(self, config: Config, store: Store, base: Path = Path()) -> None:
+        """Answer for this service from now on; relative paths of the configuration start at ``base``."""
+        self._config, self._store, self._base = config, store, base
 
     def routes(self) -> list[BaseRoute]:
         """Return all addresses."""
@@ -53,6 +57,8 @@ class EvidenceApi:
             json("/api/v1/events", self._event),
             form("/evidence/mark", self._mark, _back("/evidence")),
             form("/evidence/event", self._event, _back("/model")),
+            json("/api/v1/reference/promote", self._promote),
+            json("/api/v1/reference/revert", self._revert),
         ]
 
     @property
@@ -107,6 +113,40 @@ class EvidenceApi:
         kind = call.text("kind", longest=_KINDS) if "kind" in call.body else "deploy"
         return 201, {"number": self._say(holder, "event", model, kind, at, call.text("what"))}
 
+    def _promote(self, call: Call) -> tuple[int, Any]:
+        """Switch the running service where ``live`` says so, else write the reference's file."""
+        call.only("model", "since", "until", "because", "live")
+        model, because, live = call.text("model"), call.text("because"), call.body.get("live", False)
+        if not isinstance(live, bool):
+            raise RequestError("live is true or false")
+        holder, config = self._allow(call, model), self.config
+        source = next(one.reference for one in config.models if one.name == model)
+        # A learnt reference has no file; the request must not choose one.
+        named = live or (source is not None and source.source is not None)
+        out = None if named else Path(config.state.path) / f"{model}.reference.json"
+        asked = Promotion(model, call.text("since"), call.text("until"), because, out, live)
+        told: dict[str, Any]
+        with _refusals():
+            if live:
+                number, until = order_switch(config, self._base, asked, holder.name)
+                told = {"number": number, "until": until}
+            else:
+                done = promote_rows(config, self._base, asked, holder.name)
+                told = {"number": done.number, "file": str(done.target), "rows": done.reference.rows}
+        self._note(holder, "switch" if live else "promote", model, because)
+        return 201, told
+
+    def _revert(self, call: Call) -> tuple[int, Any]:
+        call.only("model", "order", "because")
+        model, because, order = call.text("model"), call.text("because"), call.body.get("order")
+        if not isinstance(order, int) or isinstance(order, bool):
+            raise RequestError("order is the number of an order")
+        holder = self._allow(call, model)
+        with _refusals():
+            number = undo_switch(self.config, model, order, because, holder.name)
+        self._note(holder, "switch_back", model, because)
+        return 201, {"number": number}
+
     def _allow(self, call: Call, model: str) -> Holder:
         holder = self.access.allow(call.secret, "mark", [model] if model else None)
         if model:
@@ -128,11 +168,24 @@ class EvidenceApi:
             )
         except StateUnavailableError as error:
             raise RequestError("this cannot be written now; try again", 503) from error
-        if self._store is not None:
-            subject = ".".join(part for part in (model, column) if part)
-            with self._store.transaction() as connection:
-                note(connection, now, holder.name, f"evidence {kind}", subject, because)
+        self._note(holder, kind, ".".join(part for part in (model, column) if part), because)
         return number
+
+    def _note(self, holder: Holder, kind: OrderKind, subject: str, because: str) -> None:
+        if self._store is not None:
+            with self._store.transaction() as connection:
+                note(connection, time.time_ns() // 1000, holder.name, f"evidence {kind}", subject, because)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Answer refusals and failures as they are answered over HTTP."""
+    try:
+        yield
+    except RefusedError as error:
+        raise RequestError(str(error), _STATUSES.get(error.status, 400)) from None
+    except (OSError, StateUnavailableError) as error:
+        raise RequestError("this cannot be written now; try again", 503) from error
 
 
 def _written(name: str, known: set[str]) -> str:

@@ -14,6 +14,7 @@ from monitor.config.root import Config, LogConfig
 from monitor.evidence.explain import explained
 from monitor.evidence.keeper import Keeper
 from monitor.evidence.matured import Matured
+from monitor.evidence.searched import Searched
 from monitor.evidence.stream import Source
 from monitor.evidence.windows import is_evidence
 from monitor.findings import WindowResult
@@ -74,8 +75,12 @@ def opened(config: Config, base: Path) -> tuple[dict[str, Model], Keeper]:
 
     def sources_of(reader: Reader) -> Callable[[Model], list[Source]]:
         def sources(model: Model) -> list[Source]:
-            shard = config.state.shards.index
-            return [Matured(outcomes_of(model, reader, shard), lambda: NEVER)] if model.config.is_labelled else []
+            if not model.config.is_labelled:
+                return []
+            outcomes = outcomes_of(model, reader, config.state.shards.index)
+            found: list[Source] = [Matured(outcomes, lambda: NEVER)]
+            searching = outcomes.searching
+            return found if searching is None else [*found, Searched(searching, lambda: NEVER)]
 
         return sources
 

@@ -76,7 +76,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         desk.start()
         server.api.open(desk)
         server.retraining.open(keeper)
-        server.evidence.open(config, desk.engine.store)
+        server.evidence.open(config, desk.engine.store, folder_of(config_path))
         snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=lambda: desk.view)
         snapshots.retraining = lambda: keeper.picture
         chores = partial(start_chores, config, pipeline.assembly.history, keeper, report_writer(config, holder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ import pytest
 
 from alerts.store import Store
 from monitor.config.load import load
-from monitor.events import HOUR
+from monitor.events import DAY, HOUR
 from monitor.evidence.orders import Orders
 from monitor.findings import Finding, WindowResult
 from monitor.history import History
 from monitor.labels import label
 from monitor.metrics import make_registry
+from monitor.reference import Reference
 from monitor.server import Server
 from monitor.service import Health
+from monitor.store.rocks import RocksStore
 from monitor.views import ViewHolder
+from tests.evidence_service import BEGIN, configured, logs, rows, run
 from tests.example_view import model, view
 
 ALL = "all-all-all-all-all"
@@ -161,3 +165,40 @@ def test_names_are_known_as_the_page_writes_them(api: Api, tmp_path: Path) -> No
     history.close()
     assert send(api, "/evidence/mark", model="churn", column=label(odd), verdict="noise", token=ALL).status_code == 303
     assert api.orders.after(0)[-1].column == odd
+
+
+def test_a_reference_is_promoted_by_who_may(tmp_path: Path, server: Server, api: Api) -> None:
+    """What goes in is what the service counted; the order, the file and the audit come of it."""
+    path = "/api/v1/reference/promote"
+    asked = {"model": "m", "since": "2026-11-02T00:00:00Z", "until": "2026-11-04T00:00:00Z", "because": "new prices"}
+    assert api.post(path, ALL, **{**asked, "model": "fraud"}) == 409, "there is no state"
+    service = tmp_path / "service"
+    config = configured(service)
+    with closing(RocksStore.open(service / "state" / "store", create=True)) as store:
+        run(config, service, logs(rows(BEGIN, BEGIN + 2 * DAY, 60, 3)), store=store).assembly.history.close()
+    server.evidence.open(config, api.store, service)
+    before = Reference.load(service / "reference.json")
+    assert api.post(path, None, **asked) == 401
+    assert api.post(path, LOOK, **asked) == 403
+    assert api.post(path, PAY, **asked) == 403
+    assert api.post(path, ALL, **{**asked, "model": "x"}) == 404
+    assert api.post(path, ALL, **{**asked, "until": asked["since"]}) == 400
+    assert api.post(path, ALL, **{**asked, "out": "mine.json"}) == 400
+    assert api.post(path, ALL, **{**asked, "since": "2026-11-03T23:00:00Z"}) == 409, "60 rows are too few"
+    assert Reference.load(service / "reference.json").checksum == before.checksum
+    assert api.post(path, ALL, **asked) == 201
+    assert Reference.load(service / "reference.json").rows == 2 * 24 * 60
+    (old,) = service.glob("reference.json.*")
+    assert Reference.load(old).checksum == before.checksum
+    (order,) = Orders(service / "state").after(0)
+    assert (order.who, order.kind, order.model, order.because) == ("root", "promote", "m", "new prices")
+    assert api.audit()[-1] == ("root", "evidence promote", "m", "new prices")
+    assert api.post(path, ALL, **asked, live="yes") == 400
+    assert api.post(path, ALL, **asked, live=True) == 201
+    assert api.audit()[-1] == ("root", "evidence switch", "m", "new prices")
+    back = {"model": "m", "because": "too soon"}
+    assert api.post("/api/v1/reference/revert", ALL, **back, order=1) == 404, "that was no switch"
+    assert api.post("/api/v1/reference/revert", LOOK, **back, order=2) == 403
+    assert api.post("/api/v1/reference/revert", ALL, **back, order="2") == 400
+    assert api.post("/api/v1/reference/revert", ALL, **back, order=2) == 201
+    assert [order.kind for order in Orders(service / "state").after(0)] == ["promote", "switch", "switch_back"]

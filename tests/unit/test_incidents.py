@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitor.commands.incidents import event, mark, show
-from monitor.commands.promote import Promotion, promote, revert
+from monitor.commands.promote import promote, revert
 from monitor.config.load import load
 from monitor.events import DAY, HOUR
 from monitor.evidence.incidents import find, incidents, meters
@@ -19,6 +19,7 @@ from monitor.evidence.known import known_incidents
 from monitor.evidence.orders import Order, Orders
 from monitor.findings import Finding, WindowResult
 from monitor.pipeline import Pipeline
+from monitor.promotion import Promotion
 from monitor.reference import Reference
 from monitor.store.rocks import RocksStore
 from monitor.views import EvidenceView
