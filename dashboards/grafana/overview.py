@@ -63,6 +63,13 @@ def overview() -> Dashboard:
                           Query("sum by (severity) (driftline_evidence_promised_incidents_total)",
                                 "{{severity}} promised at most by chance"), low=0,
                           about="Since the state began. Far more than promised means that things truly moved."))
+        .with_panel(lines("Incidents by what people said of them",
+                          Query("sum by (mark) (driftline_evidence_marked_incidents)", "{{mark}}"), low=0,
+                          about="Marked on the page or by `driftline mark`. Only noise counts against the promise."))
+        .with_panel(lines("Noise against the promise",
+                          Query('sum(driftline_evidence_marked_incidents{mark="noise"})', "noise"),
+                          Query("sum(driftline_evidence_promised_incidents_total)", "threshold: promised at most"),
+                          low=0, about="More noise than was promised means that a budget is not kept: tell us."))
         .with_row(Row("Flow"))
         .with_panel(lines("Predictions", Query("sum by (model) (rate(driftline_predictions_total[$__rate_interval]))",
                                                "{{model}}"), unit="reqps", low=0, about="Counted into windows."))
