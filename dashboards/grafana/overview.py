@@ -12,6 +12,10 @@ _TO_MODEL = "/d/driftline-model?var-model=${__data.fields.model}&${datasource:qu
 
 def overview() -> Dashboard:
     """Return the dashboard of all models."""
+    return _drift(_head())
+
+
+def _head() -> Dashboard:
     return (
         board("overview", "Driftline / Overview", "Every model that is watched: drift, performance, flow.")
         .with_panel(number("Models", Query("count(count by (model) (driftline_model_info))"),
@@ -51,6 +55,12 @@ def overview() -> Dashboard:
                           Query('sum by (alertname, model) (driftline_alerts{state="firing"})',
                                 "{{alertname}} {{model}}"), low=0, width=24,
                           about="Silenced ones, and those of models on trial, count too."))
+    )  # fmt: skip
+
+
+def _drift(made: Dashboard) -> Dashboard:
+    return (
+        made
         .with_row(Row("Drift"))
         .with_panel(lines("Columns that moved most",
                           Query('topk(10, max by (model, feature, window)'
