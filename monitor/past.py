@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from monitor.evidence.incidents import Incident, incidents
 from monitor.evidence.orders import Order, Orders
-from monitor.evidence.windows import EVIDENCE_WINDOWS, OF_OUTCOMES
+from monitor.evidence.windows import EVIDENCE_WINDOWS
 from monitor.findings import WindowResult
 from monitor.sheets import Mark, Sheet
 from monitor.views import AlarmView, EventView, IncidentView
@@ -27,7 +28,7 @@ class Windows(Protocol):
         ...
 
     def alarmed(
-        self, windows: tuple[str, ...], model: str | None = None, *, limit: int | None = None
+        self, windows: Collection[str], model: str | None = None, *, limit: int | None = None
     ) -> list[WindowResult]:
         """Return the newest windows of these names in which something was in drift."""
         ...
@@ -102,7 +103,7 @@ def _incident(incident: Incident) -> IncidentView:
     mark = incident.mark
     return IncidentView(
         model=incident.model,
-        fleet="outcomes" if incident.window == OF_OUTCOMES else "inputs",
+        fleet=incident.window.partition(":")[2] or "inputs",
         severity=incident.severity,
         start=incident.start,
         end=incident.end,

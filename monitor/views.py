@@ -322,7 +322,7 @@ class IncidentView:
 
     model: str
     fleet: str
-    """``inputs`` or ``outcomes``."""
+    """``inputs``, ``outcomes`` or ``slices``."""
     severity: str
     start: int
     end: int

@@ -241,6 +241,7 @@ def opened(folder: Path) -> Shop:
         if at // DAY > day:
             day = at // DAY
             _read(pipeline, desk, metrics)
+    _mark(KnownPast.of(pipeline.assembly.history))
     for _ in range(2):
         _read(pipeline, desk, metrics)
     eventually("the receiver's failure is seen", lambda: _drawn(desk))
@@ -251,6 +252,13 @@ def opened(folder: Path) -> Shop:
     server.site.past = KnownPast.of(pipeline.assembly.history)
     server.start()
     return Shop(config, pipeline, desk, keeper, holder, registry, metrics, server)
+
+
+def _mark(past: KnownPast) -> None:
+    """Say that the newest incident of fraud was worth it."""
+    newest = past.incidents("fraud", limit=1)[0]
+    past.orders.add(at=newest.end, who="kim", model="fraud", column=newest.alarms[0].column, until=newest.start,
+                    because="amounts have tripled", kind="useful")  # fmt: skip
 
 
 def _drawn(desk: Desk) -> bool:

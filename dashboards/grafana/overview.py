@@ -12,6 +12,10 @@ _TO_MODEL = "/d/driftline-model?var-model=${__data.fields.model}&${datasource:qu
 
 def overview() -> Dashboard:
     """Return the dashboard of all models."""
+    return _drift(_head())
+
+
+def _head() -> Dashboard:
     return (
         board("overview", "Driftline / Overview", "Every model that is watched: drift, performance, flow.")
         .with_panel(number("Models", Query("count(count by (model) (driftline_model_info))"),
@@ -51,6 +55,12 @@ def overview() -> Dashboard:
                           Query('sum by (alertname, model) (driftline_alerts{state="firing"})',
                                 "{{alertname}} {{model}}"), low=0, width=24,
                           about="Silenced ones, and those of models on trial, count too."))
+    )  # fmt: skip
+
+
+def _drift(made: Dashboard) -> Dashboard:
+    return (
+        made
         .with_row(Row("Drift"))
         .with_panel(lines("Columns that moved most",
                           Query('topk(10, max by (model, feature, window)'
@@ -63,6 +73,13 @@ def overview() -> Dashboard:
                           Query("sum by (severity) (driftline_evidence_promised_incidents_total)",
                                 "{{severity}} promised at most by chance"), low=0,
                           about="Since the state began. Far more than promised means that things truly moved."))
+        .with_panel(lines("Incidents by what people said of them",
+                          Query("sum by (mark) (driftline_evidence_marked_incidents)", "{{mark}}"), low=0,
+                          about="Marked on the page or by `driftline mark`. Only noise counts against the promise."))
+        .with_panel(lines("Noise against the promise",
+                          Query('sum(driftline_evidence_marked_incidents{mark="noise"})', "noise"),
+                          Query("sum(driftline_evidence_promised_incidents_total)", "threshold: promised at most"),
+                          low=0, about="More noise than was promised means that a budget is not kept: tell us."))
         .with_row(Row("Flow"))
         .with_panel(lines("Predictions", Query("sum by (model) (rate(driftline_predictions_total[$__rate_interval]))",
                                                "{{model}}"), unit="reqps", low=0, about="Counted into windows."))

@@ -26,6 +26,8 @@ MODES: Final = {
     "prometheus_only": "Alerts are shown here and exported; nothing is sent.",
     "shadow": "On trial: nothing is sent but a daily digest.",
 }
+_REACH: Final = {"prometheus_only": "exported", "alertmanager": "handed on", "shadow": "on trial"}
+"""Mode → what becomes of an alert that nothing holds back."""
 _KNOWN: Final = frozenset({"column", "detector", "slice"})
 """Labels whose values need no name before them."""
 _PLAIN: Final = frozenset({"alertname", "severity", "model", "owner"})
@@ -46,7 +48,7 @@ class AlertRow:
     description: str
     next_step: str
     told: str
-    """``told``, or why it is not: ``silenced``, ``explained by …``, ``on trial``, ``pending``."""
+    """``told``, ``exported``, ``handed on``; or why not: ``silenced``, ``explained by …``, ``on trial``, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def read(scene: Scene) -> Alerts | None:
         pages=sum(number for key, number in view.counts.items() if key[1] == "page" and key[3] == "firing"),
         pending=sum(number for key, number in view.counts.items() if key[3] == "pending"),
         shadowed={label(model): moment(until) for model, until in view.shadowed.items()},
-        alerts=[_row(one) for one in view.alerts],
+        alerts=[_row(one, view.mode) for one in view.alerts],
     )
 
 
@@ -120,7 +122,7 @@ def severity_badge(severity: str, phase: str = "firing", *, word: str | None = N
     return badge("insufficient" if phase == "pending" else status, "pending" if phase == "pending" else word)
 
 
-def _row(one: AlertView) -> AlertRow:
+def _row(one: AlertView, mode: str) -> AlertRow:
     return AlertRow(
         fingerprint=one.fingerprint,
         name=label(one.name),
@@ -132,18 +134,20 @@ def _row(one: AlertView) -> AlertRow:
         summary=sentence(one.summary),
         description=sentence(one.description, 2_000),
         next_step=sentence(one.next_step),
-        told=_told(one),
+        told=_told(one, mode),
     )
 
 
-def _told(one: AlertView) -> str:
+def _told(one: AlertView, mode: str) -> str:
     if one.phase == "pending":
         return "pending"
     if one.silenced_by:
         return "silenced"
     if one.inhibited_by:
         return f"explained by {label(one.inhibited_by)}"
-    return "on trial" if one.shadow else "told"
+    if one.shadow:
+        return "on trial"
+    return _REACH.get(mode, "told")
 
 
 def _trials(found: Alerts) -> Html | None:

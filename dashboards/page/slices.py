@@ -117,7 +117,7 @@ def show(slices: Slices | None, scene: Scene) -> Html:
     by_lift = scene.ask.by == "lift"
     order = choice("Order", [("by drift", here(scene.ask, by=None), not by_lift),
                              ("by lift", here(scene.ask, by="lift"), by_lift)]) if flagged else None  # fmt: skip
-    shown = join(order if here(scene.ask) else None, shown)
+    shown = join(tag("div", order, class_="choices") if order is not None and here(scene.ask) else None, shown)
     return card("Slices", shown, rest, id_="slices", note=note)
 
 

@@ -29,9 +29,9 @@ def tab(browser: Chromium) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def much(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenes.Stage]:
     """Return a service with many models and columns."""
-    with scenes.Stage(
-        tmp_path_factory.mktemp("much"), *scenes.crowd(4, 40, 40), scenes.said("model-00", "version 8", "summer sale")
-    ) as stage:
+    view, results = scenes.crowd(4, 40, 40)
+    events = scenes.said("model-00", results, "version 8", "summer sale")
+    with scenes.Stage(tmp_path_factory.mktemp("much"), view, results, events) as stage:
         yield stage
 
 
@@ -45,9 +45,9 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenes.Stage]:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenes.Stage]:
     """Return a service whose producers mean harm."""
-    with scenes.Stage(
-        tmp_path_factory.mktemp("hostile"), *scenes.hostile(), scenes.said(scenes.HOSTILE[0], *scenes.SAYABLE)
-    ) as stage:
+    view, results = scenes.hostile()
+    events = scenes.said(scenes.HOSTILE[0], results, *scenes.SAYABLE)
+    with scenes.Stage(tmp_path_factory.mktemp("hostile"), view, results, events) as stage:
         yield stage
 
 

@@ -93,9 +93,12 @@ class Stage:
         return f"http://127.0.0.1:{self.server.port}"
 
 
-def said(model: str, *texts: str) -> list[Order]:
+def said(model: str, results: Sequence[WindowResult], *texts: str) -> list[Order]:
     """Return a deploy and a campaign of a model, one event of all, and a mark on its latest incident."""
-    alarmed = NOW - 2 * DAY
+    alarmed = max(
+        (one.start for one in results if one.window == "evidence" and any(f.status == "drift" for f in one.findings)),
+        default=NOW - DAY,
+    )
     events = [
         Order(place + 2, NOW, text, "event", "" if place % 3 == 2 else model, text[:50] or "deploy",
               NOW - (place + 1) * 7 * HOUR, text)

@@ -52,17 +52,19 @@ def say(
 
 def test_incidents_come_newest_first_with_marks_and_events(past: KnownPast) -> None:
     fill(past, [window(1, "a", "b"), window(5, "a"), window(5, "c", model="n"), window(7, "a", status="ok"),
-                window(3, "score", name="evidence:outcomes"), window(9, "a", name="daily")])  # fmt: skip
+                window(3, "score", name="evidence:outcomes"), window(2, "lift", name="evidence:slices"),
+                window(9, "a", name="daily")])  # fmt: skip
     say(past, "noise", until=HOUR, because="a test")
     say(past, "event", column="deploy", until=4 * HOUR, because="v7")
     say(past, "event", model="n", column="deploy", until=4 * HOUR, because="not of m")
     found = past.incidents("m", limit=9)
     assert [(one.start // HOUR, one.fleet, [alarm.column for alarm in one.alarms]) for one in found] == [
-        (5, "inputs", ["a"]), (3, "outcomes", ["score"]), (1, "inputs", ["b", "a"]),
+        (5, "inputs", ["a"]), (3, "outcomes", ["score"]), (2, "slices", ["lift"]), (1, "inputs", ["b", "a"]),
     ]  # fmt: skip
-    assert [(one.verdict, one.marked_by, one.because) for one in found] == [("", "", ""), ("", "", ""),
-                                                                          ("noise", "kim", "a test")]  # fmt: skip
-    assert [[event.what for event in one.events] for one in found] == [["v7"], [], []]
+    assert [(one.verdict, one.marked_by, one.because) for one in found] == [
+        *[("", "", "")] * 3, ("noise", "kim", "a test"),
+    ]  # fmt: skip
+    assert [[event.what for event in one.events] for one in found] == [["v7"], [], [], []]
     assert [event.what for event in past.events("m")] == ["v7"]
     assert [event.what for event in past.events()] == ["v7", "not of m"]
 

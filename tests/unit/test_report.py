@@ -96,3 +96,20 @@ def test_a_calm_service_fails_nothing(tmp_path: Path) -> None:
     history.close()
     assert not Report(view, NoPast()).fails("warn")
     assert report(ReportOptions(state=tmp_path, md=tmp_path / "out.md", fail_on="warn")) == 0
+
+
+def test_incidents_events_and_challengers_are_in_every_format(tmp_path: Path) -> None:
+    view, results = scenes.crowd(2, 6, 12)
+    with scenes.Stage(tmp_path, view, results, scenes.said("model-00", results, "version 8", "summer sale")) as stage:
+        found = Report(view, KnownPast.of(stage.history))
+        page, words, told = found.html().decode(), found.markdown(), json.loads(found.json())
+    first = next(model for model in told["models"] if model["summary"]["model"] == "model-00")
+    assert [row["verdict"] for row in first["incidents"]["rows"]] == ["useful"]
+    assert [row["what"] for row in first["events"]["rows"]] == ["version 8", "summer sale"]
+    second = next(model for model in told["models"] if model["summary"]["model"] == "model-01")
+    assert second["duel"][0]["verdict"] == "better"
+    for text in ("summer sale", "the challenger is better"):
+        assert text in page
+    assert "useful kim" in words
+    assert "the challenger is better: loss -0.02" in words
+    assert 'method="post"' not in page, "a file can change nothing"

@@ -1,0 +1,201 @@
+"""(p) What the page weighs, how long its first view takes, and what looking at it costs the pipeline."""
+
+from __future__ import annotations
+
+import gzip
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.end_to_end import values
+from benchmarks.report import Section, table
+from dashboards.page.pages import FEATURE, PAGES
+from dashboards.page.site import Site
+from monitor.config.load import load
+from monitor.config.root import LogConfig
+from monitor.decoding.decoder import Decoder
+from monitor.decoding.schema import Schema
+from monitor.events import Batch, Records
+from monitor.history import History
+from monitor.logs import configure
+from monitor.opening import open_pipeline
+from monitor.past import KnownPast
+from monitor.reference.builder import BuildSettings, build_reference
+from monitor.sources.memory import PAUSE, Content, MemorySource
+from monitor.sources.port import TopicPartition
+from monitor.store.memory import MemoryStore
+from monitor.views import View
+from tests.browser import scenes
+
+MODELS: Final = 50
+COLUMNS: Final = 500
+RECORDS: Final = 60_000
+ROUNDS: Final = 7
+LARGEST: Final = 300_000
+SECONDS: Final = 1.0
+GOAL: Final = 0.95
+_AT_ONCE: Final = 5_000
+_CONFIG: Final = """\
+version: 1
+models:
+  - name: fraud
+    decision: "score >= 0.9"
+    predictions:
+      topic: bench
+      where: {{value.model: fraud}}
+      time_format: rfc3339
+      map: {{id: value.prediction_id, time: value.ts, version: value.model_version, features: value.features,
+            score: value.score}}
+    reference: {reference}
+    windows: {{minute: {{size: 1m, lateness: 1s}}}}
+state: {{path: "{folder}/state"}}
+"""
+_LOOK: Final = """
+import sys, time, urllib.request
+addresses, tags = sys.argv[1:], {}
+while True:
+    for one in addresses:
+        asked = urllib.request.Request(one, headers={"If-None-Match": tags.get(one, ""), "Accept-Encoding": "gzip"})
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                answer.read(); tags[one] = answer.headers["ETag"]
+        except urllib.error.HTTPError as error:
+            if error.code != 304:
+                raise
+    time.sleep(1)
+"""
+"""A browser that looks at every page once a second, five times as often as the page itself does."""
+
+
+def run() -> Section:
+    """Measure weight and time of every page, then the pipeline with and without people who look."""
+    configure(LogConfig(level="error"))
+    view, past = scenes.crowd(MODELS, COLUMNS, 6)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with closing(History(folder / "history.sqlite")) as history:
+            history.upsert(past)
+            rows = [_weighed(path, view, KnownPast.of(history)) for path in PAGES]
+        free, looked = _beside(folder, view, past)
+    overview = rows[0]
+    ratio = statistics.median(one / other for one, other in zip(looked, free, strict=True))
+    met = "met" if ratio >= GOAL else "not met"
+    small = "met" if overview[1] <= LARGEST and overview[3] <= SECONDS else "not met"
+    shown = [[path, f"{size / 1000:,.0f} kB", f"{packed / 1000:,.0f} kB", f"{seconds * 1000:,.0f} ms"]
+             for path, size, packed, seconds in rows]  # fmt: skip
+    body = (
+        f"{MODELS} models of {COLUMNS} columns, of which the first has 2 versions, slices, labels, evidence and a "
+        "challenger. The first view of each page, nothing kept; processor time of rendering.\n\n"
+        + table(["page", "size", "over the wire", "rendering"], shown)
+        + f"\n\nGoal for the overview: {LARGEST // 1000} kB and {SECONDS:.0f} s; {small}.\n\n"
+        f"{RECORDS:,} records from memory through the whole pipeline while somebody looks at every one of these pages "
+        "once a second, and the View changes as often; against the same with nobody looking, in turn. Medians of "
+        f"{ROUNDS} rounds, ratio pair by pair.\n\n"
+        + table(
+            ["", "records/s"],
+            [
+                ["nobody looks", f"{statistics.median(free):,.0f}"],
+                [f"{len(PAGES)} pages a second", f"{statistics.median(looked):,.0f}"],
+                ["ratio", f"{ratio:.3f}; goal {GOAL}, {met}"],
+            ],
+        )
+    )
+    return Section("p", "The page", body)
+
+
+def _weighed(path: str, view: View, past: KnownPast) -> tuple[str, int, int, float]:
+    """Return path, bytes, bytes compressed and processor seconds of a first view."""
+    query = [("model", "model-00")] if PAGES[path].of_model else []
+    query += [("column", "feature_000")] if path == FEATURE else []
+    began = time.process_time()
+    answer = Site(lambda: view, past).answer(path, query)
+    seconds = time.process_time() - began
+    if answer.status != 200:
+        message = f"{path}: {answer.status}"
+        raise RuntimeError(message)
+    return path, len(answer.body), len(gzip.compress(answer.body, 4)), seconds
+
+
+def _beside(folder: Path, view: View, past: Sequence[Any]) -> tuple[list[float], list[float]]:
+    """Return records a second with nobody looking and with somebody, round by round."""
+    records = list(values(RECORDS))
+    free: list[float] = []
+    looked: list[float] = []
+    with scenes.Stage(folder, view, past) as stage:
+        for turn in range(ROUNDS):
+            free.append(_measure(folder / f"free-{turn}", records))
+            with _looking(stage):
+                looked.append(_measure(folder / f"looked-{turn}", records))
+    return free, looked
+
+
+@contextmanager
+def _looking(stage: scenes.Stage) -> Iterator[None]:
+    """Look at every page of a service from another process, while its View changes once a second."""
+    done = threading.Event()
+
+    def change() -> None:
+        while not done.wait(1.0):
+            shown = stage.holder.current
+            if shown is not None:
+                stage.holder.swap(replace(shown, taken_at=shown.taken_at + 1_000_000))
+
+    addresses = [
+        f"{stage.address}{path}"
+        + ("?model=model-00" if page.of_model else "")
+        + ("&column=feature_000" if path == FEATURE else "")
+        for path, page in PAGES.items()
+    ]
+    changing = threading.Thread(target=change)
+    changing.start()
+    browser = subprocess.Popen([sys.executable, "-c", _LOOK, *addresses])
+    try:
+        time.sleep(2)
+        yield
+    finally:
+        browser.kill()
+        browser.wait()
+        done.set()
+        changing.join()
+
+
+def _content(records: Sequence[bytes]) -> list[Content]:
+    """Return a log that is read a few thousand records at a time."""
+    log: list[Content] = []
+    for first in range(0, len(records), _AT_ONCE):
+        log += [*records[first : first + _AT_ONCE], PAUSE]
+    return log
+
+
+def _measure(folder: Path, records: Sequence[bytes]) -> float:
+    """Return records a second."""
+    folder.mkdir()
+    path = folder / "driftline.yaml"
+    path.write_text(_CONFIG.format(reference="{learn: 14d}", folder=folder), encoding="utf-8")
+    config = load(path, {})
+    first: list[bytes | None] = list(records[:5_000])
+
+    def batches() -> Iterator[Batch]:
+        places = list(range(len(first)))
+        read = Records("bench", 0, len(first), places, [0] * len(first), False, [None] * len(first), first)
+        yield from Decoder([Schema.of(config.models[0])], config.limits).decode(read).batches
+
+    build_reference(BuildSettings.of(config.models[0]), batches, source="bench").save(folder / "reference.json")
+    path.write_text(_CONFIG.format(reference="{source: reference.json}", folder=folder), encoding="utf-8")
+    source = MemorySource({TopicPartition("bench", 0): _content(records)})
+    pipeline = open_pipeline(load(path, {}), source, base=folder, store=MemoryStore())
+    begin, total = time.perf_counter(), 0
+    while total < len(records):
+        total += pipeline.step(0)
+        pipeline.checkpoint()
+    seconds = time.perf_counter() - begin
+    pipeline.close()
+    return len(records) / seconds
