@@ -75,7 +75,7 @@ def run(size: Size, folder: Path, wanted: Iterable[str] = (), peers: Iterable[st
             began = time.process_time()
             made = part()
             kept = {"seconds": round(time.process_time() - began, 1), "size": asdict(size), "seed": SEED, "found": made}
-            (folder / f"{name}.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+            (folder / f"{name}.json").write_text(json.dumps(kept, ensure_ascii=False, separators=(",", ":")) + "\n")
             print(f"{name}: {kept['seconds']} s", flush=True)
     if size.fewer and (not wanted or "peers" in wanted):
         for peer in peers:

@@ -93,7 +93,7 @@ def main(packages: Sequence[str], methods: Sequence[Method]) -> None:
     done = {(one["method"], one["cell"]) for one in found}
     for method in methods:
         tunings: dict[str, Tuning] = {}
-        for cell in plan.cells:
+        for cell in sorted(plan.cells, key=lambda cell: cell.rows):
             if cell.peers and cell.law.kind in method.kinds and (method.name, cell.key) not in done:
                 one = _one(method, cell, plan.protocol, tunings, fewer)
                 found.append(asdict(one))
