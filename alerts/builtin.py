@@ -15,6 +15,7 @@ _FOUND: Final = StatusIs()
 _SURE: Final = "[{n:,} rows][, 95 % within {low:.3g} to {high:.3g}][, p = {p_value:.2g}][, log-evidence {evidence:.3g}]"
 _DETAIL: Final = "{explanation}[ Statistic {statistic:.3g}, threshold {threshold:.3g}.]"
 _EVIDENCE: Final = "{explanation}[ Log-evidence {evidence:.3g}, threshold {threshold:.3g}.]"
+_RIVAL: Final = "{explanation}[ The interval, {low:.3g} to {high:.3g}, holds however often one looks.]"
 _ACCEPT: Final = "Accept the change, or find its cause; the chance of a false alarm is within the budget."
 _SILENT: Final = "Nothing came for {statistic:.0f} s, longer than usual at this hour of the week."
 _THRICE: Final = Persistence(3, 3)
@@ -129,6 +130,20 @@ HARM: Final = (
 )  # fmt: skip
 """What hurts."""
 
+RIVALS: Final = (
+    _rule(
+        "ChallengerBetter", "challenger", Compare("high", "<", 0.0), "info",
+        "{model} is surely better than its champion", _RIVAL,
+        "Promote it, unless slices, cost or latency speak against it.",
+    ),
+    _rule(
+        "ChallengerWorse", "challenger", Compare("low", ">", 0.0), "warn",
+        "{model} is surely worse than its champion", _RIVAL,
+        "Stop showing its predictions to anybody; look at its slices before it is trained again.",
+    ),
+)  # fmt: skip
+"""Who is better. By the confidence sequence alone, so one may look every hour: 1 comparison in 20 is ever wrong."""
+
 FLOW: Final = (
     _rule(
         "VolumeOff", "volume", _FOUND, "warn",
@@ -198,7 +213,7 @@ PIPELINE: Final = (
 )  # fmt: skip
 """The service itself."""
 
-RULES: Final = (*DRIFT, *HARM, *FLOW, *PIPELINE)
+RULES: Final = (*DRIFT, *HARM, *RIVALS, *FLOW, *PIPELINE)
 """All built-in rules."""
 
 _CONSEQUENCES: Final = (

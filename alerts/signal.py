@@ -21,6 +21,7 @@ KINDS: Final = {
     "estimate": "performance as estimated without labels, a window at a time",
     "calibration": "predicted probabilities against outcomes, a window at a time",
     "fairness": "differences between groups of a protected column, a window at a time",
+    "challenger": "a challenger's mean loss less its champion's on the same labelled ids, all rows so far",
     "concept": "an order-dependent detector on the model's errors",
     "evidence": "accumulated evidence of drift, with its threshold from the budget of false alarms",
     "last_prediction": "statistic: seconds since the last prediction came in",

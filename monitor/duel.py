@@ -24,13 +24,13 @@ from monitor.events import DAY, HOUR, FloatArray, IntArray
 from monitor.findings import Finding, WindowResult
 from monitor.join.output import Joined
 from monitor.keys import compose, parse, prefix
+from monitor.rivals import SEQUENCE, WINDOW
 from monitor.store.port import StateReader
 from monitor.views import ChallengerView
 
 DUELS: Final = b"x"
 WITHIN: Final = DAY
-WINDOW: Final = "challenger"
-"""The window under which history has the comparisons; it holds all rows up to its end."""
+CHANGED: Final = "changed"
 CHAMPION, CHALLENGER = range(2)
 _CELLS: Final = 4 + 8
 _FORMAT: Final = 1
@@ -208,6 +208,11 @@ class Duel:
                     loss_low=low,
                     loss_high=high,
                     p_value=sequence.p_value(score.sequence),
+                    accuracy_p_value=float(mcnemar.mid_p),
+                    t_p_value=paired.p_value,
+                    sign_p_value=paired.sign_p,
+                    verdict=verdict_of(low, high) if paired.n >= self.enough else "insufficient",
+                    end=None if score.hour == _NEVER else score.hour + HOUR,
                 )
             )
         return tuple(found)
@@ -272,7 +277,7 @@ class Duel:
              float(mcnemar.mid_p), int(score.total[:4].sum())),
             ("loss", "paired_t", paired.mean, paired.low, paired.high, paired.p_value, paired.n),
             ("loss", "sign_test", paired.mean, nan, nan, paired.sign_p, paired.n),
-            ("loss", "confidence_sequence", paired.mean, low, high, sequence.p_value(score.sequence), paired.n),
+            ("loss", SEQUENCE, paired.mean, low, high, sequence.p_value(score.sequence), paired.n),
         ]  # fmt: skip
         findings = tuple(self._finding(*one) for one in told)
         end = start + HOUR
@@ -283,13 +288,17 @@ class Duel:
         self, column: str, detector: str, value: float, low: float, high: float, p_value: float, rows: int
     ) -> Finding:
         """Return one comparison: the challenger less the champion, below 0 where it is better."""
-        enough = rows >= self.enough and np.isfinite(value)
-        better = "better" if high < 0 else "worse" if low > 0 else ""
+        verdict = verdict_of(low, high)
+        enough = rows >= self.enough and bool(np.isfinite(value)) and verdict != CHANGED
         text = f"{column} {value:+.4g} [{low:.4g}, {high:.4g}] against {self.champion} over {rows} ids"
-        status = "warn" if better == "worse" and detector == "confidence_sequence" else "ok"
+        if verdict == CHANGED:
+            text += ": it has changed on the way"
+        elif verdict and enough:
+            text += f": surely {verdict}"
+        status = "warn" if verdict == "worse" and detector == SEQUENCE else "ok"
         return Finding(
             column, detector, value, value, low, high, p_value, float("nan"), status if enough else "insufficient",
-            int(np.sign(value)) if enough else 0, f"{text}: surely {better}" if better and enough else text,
+            int(np.sign(value)) if enough else 0, text,
         )  # fmt: skip
 
     def _key(self, name: int | None = None) -> bytes:
@@ -314,6 +323,17 @@ class Duel:
             self._hours[start, (first, second)] = np.array(table, np.int64)
         self._results = [_result_of(plain) for plain in state["results"]]
         self._closed, self.unmatched = state["closed"], state["unmatched"]
+
+
+def verdict_of(low: float, high: float) -> str:
+    """Return what an interval of the challenger's loss less the champion's makes sure; see ``ChallengerView``.
+
+    >>> verdict_of(-0.3, -0.1), verdict_of(-0.1, 0.2), verdict_of(0.2, 0.1)
+    ('better', '', 'changed')
+    """
+    if low > high:
+        return CHANGED
+    return "better" if high < 0 else "worse" if low > 0 else ""
 
 
 def losses_of(task: str, carried: PayloadReader, pairs: Joined, wrong: FloatArray) -> FloatArray:

@@ -394,8 +394,7 @@ class Pipeline:
         if joining.duel is not None and (compared := joining.duel.results()):
             self.assembly.history.upsert(compared)
             joining.duel.delivered()
-            if self.results is not None:  # alerts are not told: a challenger does no harm
-                self.results(compared)
+            self._tell(compared)
         if joining.concept is None or not (results := joining.concept.results()):
             return
         self.assembly.history.upsert(results)

@@ -263,6 +263,17 @@ class ChallengerView:
     """Holds however often one looks."""
     p_value: float
     """Of equal losses; holds however often one looks."""
+    accuracy_p_value: float = float("nan")
+    """McNemar's, mid-p; for one look."""
+    t_p_value: float = float("nan")
+    """Of the paired t test of losses; for one look."""
+    sign_p_value: float = float("nan")
+    """Of the sign test of losses; for one look."""
+    verdict: str = ""
+    """What is sure: ``better``, ``worse``, ``changed`` where no one difference is within all intervals so far, else
+    nothing; ``insufficient`` below ``performance.min_labels`` rows."""
+    end: int | None = None
+    """End of the last hour that was compared, microseconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from monitor.evidence.findings import TOGETHER, onset_of
 from monitor.findings import Finding, WindowResult
 from monitor.new_columns import NEW
 from monitor.outcomes.told import OF_WINDOW
+from monitor.rivals import SEQUENCE
+from monitor.rivals import WINDOW as CHALLENGER
 from monitor.vanished import VANISHED
 from monitor.volumes import VOLUME
 
@@ -31,6 +33,8 @@ _OF_LABELS: Final = {
     "equalised_odds": "fairness",
     "equalised_odds_ratio": "fairness",
 }
+_RIVALS: Final = {SEQUENCE: "challenger"}
+"""The other comparisons with a champion hold for one look only, and here one looks every hour."""
 _SCORES: Final = frozenset({"score", "prediction", "flagged"})
 _QUALITY: Final = frozenset({VANISHED, NEW, "error_rate"})
 _RATE: Final = "_rate"
@@ -62,8 +66,8 @@ def kind_of(window: str, finding: Finding) -> str | None:
         return "evidence"
     if window.endswith(OF_WINDOW):
         return _OF_LABELS.get(detector)
-    if window == CONCEPT:
-        return "concept"
+    if window in {CONCEPT, CHALLENGER}:
+        return "concept" if window == CONCEPT else _RIVALS.get(detector)
     if detector == VOLUME:
         return "volume"
     if finding.column in _SCORES and (finding.detector in _RANGE or not _is_quality(finding)):

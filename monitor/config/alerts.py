@@ -12,8 +12,8 @@ from monitor.config.types import Duration, Moment, SecretText
 _DAY: Final = 86_400_000_000
 ReceiverKind: TypeAlias = Literal["webhook", "slack", "pagerduty", "alertmanager", "teams", "email", "kafka", "apprise"]
 SignalKind: TypeAlias = Literal[
-    "drift", "score", "quality", "volume", "performance", "estimate", "calibration", "fairness", "concept", "evidence",
-    "last_prediction", "last_label", "rejected", "late", "lag", "coverage", "delivery",
+    "drift", "score", "quality", "volume", "performance", "estimate", "calibration", "fairness", "challenger",
+    "concept", "evidence", "last_prediction", "last_label", "rejected", "late", "lag", "coverage", "delivery",
 ]  # fmt: skip
 """What a rule can listen to."""
 Figure: TypeAlias = Literal["statistic", "effect", "low", "high", "p_value", "evidence", "n"]

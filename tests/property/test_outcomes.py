@@ -25,6 +25,50 @@ def test_any_course_of_events_comes_to_the_same_tables(logs: int, course: int) -
     assert winding.tables() == straight.tables()
 
 
+State = dict[tuple[str, int, int], tuple[int, list[int]]]
+"""Version, tier and start → revision and counts of the whole population."""
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**32))
+def test_revisions_grow_with_every_change_and_never_go_back(logs: int, course: int) -> None:
+    rng = random.Random(course)
+    life = Life(config_of(), logs_of(80, logs))
+    before: State = {}
+    while any(life.done[name] < len(log) for name, log in life.logs.items()):
+        life.feed(rng.choice(list(life.logs)), rng.choice([1, 3, 20, 100]))
+        if rng.random() < 0.1:
+            life.start()
+        elif rng.random() < 0.5:
+            life.checkpoint()
+            before = _grown(before, _state(life))
+    life.finish()
+    last = _grown(before, _state(life))
+    life.start()
+    assert _state(life) == last
+
+
+def _state(life: Life) -> State:
+    part = life.outcomes.whole
+    assert part is not None
+    found: State = {}
+    for (name, version, tier), starts in life.outcomes.shelf._index.items():
+        for start in starts if name == part.name else ():
+            pane = life.outcomes.shelf.find(Life.key(name, version, tier, start))
+            assert pane is not None
+            *counts, revision = pane.total().tolist()
+            found[version, tier, start] = (revision, counts)
+    return found
+
+
+def _grown(before: State, after: State) -> State:
+    """Return the later state; refuse counts that changed under an old revision, and a revision that went back."""
+    for name, (revision, counts) in before.items():
+        newer, changed = after[name]
+        assert newer > revision if changed != counts else newer >= revision, name
+    return after
+
+
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2**32))
 def test_retractions_bring_the_tables_back_exactly(seed: int) -> None:
