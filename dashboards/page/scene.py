@@ -28,8 +28,9 @@ _SHOWN: Final = 72
 _STALE: Final = 2
 """A version whose latest window ended more than so many lengths before the newest is of the past."""
 OF_LABELS: Final = ":outcomes"
-OF_SLICES: Final = ":slices"
 """End of the names of windows that rest on labels."""
+OF_SLICES: Final = ":slices"
+"""End of the name of windows of slices that were found by themselves."""
 CONCEPT: Final = "concept"
 """Name of the hours in which detectors of concept drift spoke."""
 DUEL: Final = "challenger"

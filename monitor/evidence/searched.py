@@ -142,7 +142,7 @@ class Searched:
         return self.picks.take(self.cells.counted(whole), window)
 
     def beside(self, version: str, piece: str) -> tuple[Finding, ...]:  # noqa: ARG002
-        """Return how much worse than all rows a slice is, of the windows since it was found."""
+        """Return how much worse than all rows a slice is, of the windows since it was found and before this one."""
         if self.cells is None or self.picks is None:
             return ()
         for member in self.picks.members:

@@ -11,6 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboards.page import found as found_section
+from dashboards.page.ask import Ask
+from dashboards.page.links import PageLinks
+from dashboards.page.past import NoPast
+from dashboards.page.scene import Scene
 from detectors.counts import CorruptCountsError
 from monitor.events import DAY, HOUR, FloatArray, IntArray
 from monitor.evidence.learnt import Learnt
@@ -20,6 +25,7 @@ from monitor.evidence.watch import Watch
 from monitor.model import Model
 from monitor.outcomes.cells import Cells
 from monitor.outcomes.searching import Marked, Searching
+from monitor.snapshot import Snapshots
 from monitor.store.memory import MemoryStore
 from tests.evidence_labels import run
 from tests.found_slices import BEGIN, alarms, cases, configured, judged, logs, source_of, told
@@ -51,6 +57,12 @@ def test_a_segment_that_goes_wrong_is_found_and_named(tmp_path: Path) -> None:
     assert lift.low < 0.6 / (0.1 + 0.5 / 12) < lift.high
     assert lift.support == pytest.approx(1 / 12, abs=0.03)
     assert {finding.detector for finding in told(pipeline)[-1].findings} == {"evidence", "lift"}
+    ask = Ask(model="m")
+    shown = found_section.read(Scene(Snapshots("0", "x").take(pipeline), NoPast(), ask, PageLinks("/slices", ask)))
+    assert shown is not None
+    assert shown[0].slice == piece, "what drifts comes first"
+    assert shown[0].lift.value == pytest.approx(lift.value, rel=0.1), "it was told before the last window was counted"
+    assert shown[0].status in {"warn", "drift"}
 
 
 def test_batches_pauses_and_restarts_change_nothing(tmp_path: Path) -> None:
