@@ -51,7 +51,7 @@ class Size:
     """Peers have so many times fewer runs."""
 
 
-FULL: Final = Size(shipped=300, fleets=4, windows=700, quiet=20, changing=24, fewer=1)
+FULL: Final = Size(shipped=300, fleets=3, windows=500, quiet=20, changing=24, fewer=1)
 SMALL: Final = Size(shipped=10, fleets=1, windows=50, quiet=3, changing=3, fewer=0)
 
 

@@ -153,20 +153,40 @@ def best_of_others(methods: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 
 def smallest(known: Mapping[str, Mapping[str, Mapping[str, Any]]], name: str) -> Mark:
-    """Return the mark of the smallest delay at equal false-alarm rates; what chance may have decided is a tie."""
+    """Return the mark of the smallest delay at equal false-alarm rates, beside whoever is best on each cell."""
+    pairs = {cell: (methods[name], best_of_others(methods), methods) for cell, methods in known.items()}
     won, tied, lost = 0, 0, []
-    for cell, methods in known.items():
-        best = best_of_others(methods)
+    for cell, (ours, best, methods) in pairs.items():
         if best is None:
             continue
-        ours, other = Delay.of(methods[name]["delays"]), Delay.of(methods[best]["delays"])
-        error = _CLEAR * float(np.hypot(ours.error, other.error))
-        if abs(ours.mean - other.mean) <= max(error, 1e-9):
-            tied += 1
-        elif ours.mean < other.mean:
-            won += 1
-        else:
-            lost.append(f"{cell}: {ours.mean:.1f}, {best} {other.mean:.1f}")
+        found = compared(ours["delays"], methods[best]["delays"])
+        won, tied = won + (found < 0), tied + (found == 0)
+        if found > 0:
+            means = [Delay.of(one["delays"]).mean for one in (ours, methods[best])]
+            lost.append(f"{cell}: {means[0]:.1f}, {best} {means[1]:.1f}")
     share = won / (won + len(lost)) if won or lost else 0.0
     words = f"{won} won, {tied} tied, {len(lost)} lost" + (f" ({'; '.join(lost)})" if lost else "")
     return Mark(f"smallest delay at equal false-alarm rate in ≥ 80 % of cells, {name}", words, share >= 0.8)
+
+
+def compared(ours: Sequence[int | None], others: Sequence[int | None]) -> int:
+    """Return -1 where ours is sooner, 1 where it is later, and 0 where chance may have decided.
+
+    >>> compared([1, 1, 1, 2], [9, 8, 9, 7]), compared([1, 9], [2, 5])
+    (-1, 0)
+    """
+    here, there = Delay.of(ours), Delay.of(others)
+    if abs(here.mean - there.mean) <= max(_CLEAR * float(np.hypot(here.error, there.error)), 1e-9):
+        return 0
+    return -1 if here.mean < there.mean else 1
+
+
+def duels(known: Mapping[str, Mapping[str, Mapping[str, Any]]], name: str) -> dict[str, tuple[int, int, int]]:
+    """Return the cells won, tied and lost against each method on its own."""
+    found: dict[str, list[int]] = {}
+    for methods in known.values():
+        for other, outcome in methods.items():
+            if other not in {OURS, OURS_ALL} and outcome["delays"]:
+                place = 1 + compared(methods[name]["delays"], outcome["delays"])
+                found.setdefault(other, [0, 0, 0])[place] += 1
+    return {other: (won, tied, lost) for other, (won, tied, lost) in found.items()}
