@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.detection import fleets, nulls
-from benchmarks.detection.cells import Cell, Plan, read
+from benchmarks.detection.cells import Cell, FleetCell, NullCell, Plan, read
 from benchmarks.detection.matched import Calm, calm_of, counted, measured
 from benchmarks.detection.ours import Tolerance, shipped
 from benchmarks.detection.series import f1_of_peers
@@ -121,7 +121,7 @@ def _kept(delays: np.ndarray) -> list[int | None]:
     return [None if np.isnan(one) else int(one) for one in delays]
 
 
-def _null(null: nulls.NullCell, plan: Plan, size: Size) -> list[dict[str, Any]]:
+def _null(null: NullCell, plan: Plan, size: Size) -> list[dict[str, Any]]:
     made = []
     tolerances: tuple[Tolerance, ...] = ("auto", "zero")
     for tolerance in tolerances:
@@ -132,14 +132,14 @@ def _null(null: nulls.NullCell, plan: Plan, size: Size) -> list[dict[str, Any]]:
     return made
 
 
-def _fleet(cell: fleets.FleetCell, plan: Plan, size: Size) -> dict[str, Any]:
+def _fleet(cell: FleetCell, plan: Plan, size: Size) -> dict[str, Any]:
     count = max(1, 2000 // cell.monitors * size.fleets // 10)
     told = fleets.run(cell, plan.protocol, count, SEED)
     return {"fleets": count, "told": {name: asdict(one) for name, one in told.items()}}
 
 
 def _matched(plan: Plan, size: Size) -> list[dict[str, Any]]:
-    made = []
+    made: list[dict[str, Any]] = []
     known: dict[str, Calm] = {}
     for cell in plan.cells:
         if cell.peers:
