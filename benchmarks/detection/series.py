@@ -30,14 +30,15 @@ def series() -> dict[str, tuple[FloatArray, list[list[int]]]]:
 
     Two are marked in thinned series: Apple in every third row, Brent from 2000 on in every tenth.
     """
+    river: Any = datasets  # its constructors have no types
     bundled = [
-        (datasets.AirlinePassengers(), "Total Passengers", 1, 0),
-        (datasets.Apple(), "Close", 3, 0),
-        (datasets.Bitcoin(), "price", 1, 0),
-        (datasets.BrentSpotPrice(), "DPB", 10, 2000),
-        (datasets.Occupancy(), "V1", 1, 0),
-        (datasets.RunLog(), "Pace", 1, 0),
-        (datasets.UKCoalEmploy(), "Employment", 1, 0),
+        (river.AirlinePassengers(), "Total Passengers", 1, 0),
+        (river.Apple(), "Close", 3, 0),
+        (river.Bitcoin(), "price", 1, 0),
+        (river.BrentSpotPrice(), "DPB", 10, 2000),
+        (river.Occupancy(), "V1", 1, 0),
+        (river.RunLog(), "Pace", 1, 0),
+        (river.UKCoalEmploy(), "Employment", 1, 0),
     ]
     found = {}
     for data, column, every, since in bundled:
@@ -57,7 +58,7 @@ def ours(values: FloatArray) -> list[int]:
         reference = values[begin : begin + REFERENCE]
         edges = np.unique(np.quantile(reference, np.arange(1, CELLS) / CELLS))
         cells = len(edges) + 1
-        counts = np.bincount(np.searchsorted(edges, reference), minlength=cells)
+        counts = np.bincount(np.searchsorted(edges, reference), minlength=cells).astype(np.float64)
         engine = Engine.of(null_of([Monitor("x", "shape", counts, alpha=0.05, tolerance=0.0)]))
         state, onset = engine.initial(), -1
         for window, first in enumerate(range(begin + REFERENCE, len(values) - WINDOW + 1, WINDOW)):
