@@ -58,7 +58,7 @@ def section(folder: Path = RESULTS) -> Section:
         f"{_HEAD}\n{table(['asked', 'found', ''], rows)}\n\n{_sizes(folder)}\n\n"
         f"All tables, losses too: [detection/results](detection/results/README.md).\n\n{shown}\n\n"
         f"### One by one, at one false alarm in 1,000 windows\n\n{duels(folder)}\n\n"
-        f"### Marked change points\n\n{series(folder)}"
+        f"### Marked change points\n\n{series(folder)}{_quiet_demo(folder)}"
     )
     return Section("q", "Detection quality", body)
 
@@ -241,6 +241,14 @@ def series(folder: Path) -> str:
         "saying nothing at all scores best of all. Nothing was tuned on the answers.\n\n"
         f"{table(['', *names, 'mean'], rows)}"
     )
+
+
+def _quiet_demo(folder: Path) -> str:
+    """Return what ``benchmarks.quiet_demo`` printed, if its words were kept."""
+    said = folder / "quiet_demo.txt"
+    if not said.exists():
+        return ""
+    return f"\n\n### The demo's quiet month\n\n`python -m benchmarks.quiet_demo` printed:\n\n```\n{said.read_text()}```"
 
 
 def plots(folder: Path) -> dict[str, str]:
