@@ -97,11 +97,11 @@ class KafkaPythonSource:
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """See ``Source``."""
-        return self._fresh_metadata(topics).partitions(topics)
+        return self._known_metadata(topics).partitions(topics)
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """See ``Source``; brokers before Kafka 2.8 know no ids."""
-        return self._fresh_metadata(topics).topic_ids(topics)
+        return self._known_metadata(topics).topic_ids(topics)
 
     def start_offsets(self, inputs: Sequence[TopicPartition], start: str | int) -> dict[TopicPartition, int]:
         """See ``Source``."""
@@ -273,6 +273,12 @@ class KafkaPythonSource:
             values=list(map(_VALUE, rows)),
             headers=list(map(_HEADERS, rows)) if self._need_headers else [],
         )
+
+    def _known_metadata(self, topics: Iterable[str]) -> Metadata:
+        """Return metadata of this moment, or of one just before: asking again at once would hold a start up."""
+        if self._metadata is not None and self._metadata.knows(topics):
+            return self._metadata
+        return self._fresh_metadata(topics)
 
     def _fresh_metadata(self, topics: Iterable[str]) -> Metadata:
         deadline = self._monotonic() + self._patience

@@ -13,7 +13,6 @@ from monitor.sources.port import SourceUnavailableError
 
 _TICK: Final = 0.005
 _FRESH: Final = 0.5
-"""Seconds; the client asks no more often than its back-off between retries allows."""
 
 
 class Metadata:
@@ -39,8 +38,15 @@ class Metadata:
         """Return the seconds since the last answer."""
         return self._monotonic() - self._heard
 
+    def knows(self, topics: Iterable[str]) -> bool:
+        """Return whether an answer about all these topics is no older than half a second.
+
+        The client asks no more often than its back-off between retries allows.
+        """
+        return self.age() < _FRESH and self._answered >= set(filter(_is_valid, topics))
+
     def refresh(self, topics: Iterable[str], timeout: float) -> None:
-        """Ask for these topics now and wait for the answer, unless one came just now: the client would hold us up.
+        """Ask for these topics now and wait for the answer.
 
         Raises
         ------
@@ -48,10 +54,7 @@ class Metadata:
             When it does not come in time.
         """
         deadline = self._monotonic() + timeout
-        wanted = set(filter(_is_valid, topics))
-        if wanted <= self._answered and self.age() < _FRESH:
-            return
-        self._topics |= wanted
+        self._topics.update(filter(_is_valid, topics))
         self._cluster.set_topics(sorted(self._topics))
         while True:
             answer = self._cluster.request_update()
