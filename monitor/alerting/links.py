@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from alerts.durations import DAY
-from alerts.receivers.times import rfc3339
+from alerts.receivers.times import moment
 from alerts.signal import Signal
 from monitor.labels import label
 
@@ -37,7 +37,7 @@ def page_of(root: str, signal: Signal) -> str:
     if signal.version:
         asked["version"] = label(signal.version)
     first, last = _span(signal)
-    return f"{root}{view}?{urlencode(asked | {'from': rfc3339(first), 'to': rfc3339(last)})}"
+    return f"{root}{view}?{urlencode(asked | {'from': _second(first), 'to': _second(last)})}"
 
 
 def dashboard_of(root: str, signal: Signal) -> str:
@@ -56,3 +56,7 @@ def _span(signal: Signal) -> tuple[int, int]:
     if signal.onset is not None:
         first = min(first, signal.onset - signal.length)
     return first, signal.at + max(DAY, signal.length)
+
+
+def _second(micros: int) -> str:
+    return moment(micros).isoformat(timespec="seconds").replace("+00:00", "Z")
