@@ -310,5 +310,5 @@ def _sizes(folder: Path) -> str:
         "runs (fewer where `detect_*.py` says so). Each repetition has a reference of its own. A tuned rate rests on 8 "
         "alarms in 8,000 windows, so it lies within .43 and 1.97 times what it is tuned to (on half as many, .27 and "
         "2.56). Processor seconds, on a machine busy with other work: "
-        f"{spent}. `--small` takes under two minutes."
+        f"{spent}. `--small` takes two minutes of a processor."
     )
