@@ -229,16 +229,16 @@ def _only(config: ModelConfig) -> str:
 
 
 def calibration_findings(found: Calibration, config: ModelConfig, place: int) -> Iterator[Finding]:
-    """Yield the figures of calibration; the error is in drift beyond ``alert_ece`` and beyond chance."""
+    """Yield the figures of calibration; the error is in drift beyond ``alert_ece`` if its interval is beyond chance."""
     enough, limit = config.performance.min_labels, config.calibration.alert_ece
     chance = float(found.figures["ece_of_chance"].high[place])
     for name, figure in found.figures.items():
         view = figure_view(figure, place)
         if name == "ece":
             threshold = chance if limit is None else max(chance, limit)
-            status = "drift" if limit is not None and view.value >= threshold else "ok"
-            if limit is None and view.low > chance:
-                status = "warn"
+            status = "ok"
+            if view.low > chance:
+                status = "warn" if limit is None else "drift" if view.value >= threshold else "ok"
             yield told(name, "calibration", view, enough, f"{chance:.4g} by chance", status, NAN, threshold)
         elif name == "spiegelhalter_z":
             yield told(name, "calibration", view, enough, p_value=float(found.p_value[place]))
