@@ -5,26 +5,17 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from benchmarks import recovery
 from benchmarks.end_to_end import values
+from benchmarks.from_memory import prepare, rate
 from benchmarks.report import Section, table
 from monitor.alerting.opening import open_desk
-from monitor.config.load import load
 from monitor.config.root import LogConfig
-from monitor.decoding.decoder import Decoder
-from monitor.decoding.schema import Schema
-from monitor.events import Batch, Records
 from monitor.logs import configure
-from monitor.opening import open_pipeline
-from monitor.reference.builder import BuildSettings, build_reference
-from monitor.sources.memory import PAUSE, Content, MemorySource
-from monitor.sources.port import TopicPartition
-from monitor.store.memory import MemoryStore
 from tests.receivers.running import Running
 
 RECORDS: Final = 60_000
@@ -33,20 +24,7 @@ GOAL: Final = 0.95
 WAYS: Final = (
     "ok", "status/500", "status/429/600", "status/400", "status/410", "redirect/307", "hang", "drip", "huge", "reset",
 )  # fmt: skip
-_AT_ONCE: Final = 5_000
-_CONFIG: Final = """\
-version: 1
-models:
-  - name: fraud
-    decision: "score >= 0.9"
-    predictions:
-      topic: bench
-      where: {{value.model: fraud}}
-      time_format: rfc3339
-      map: {{id: value.prediction_id, time: value.ts, version: value.model_version, features: value.features,
-            score: value.score}}
-    reference: {reference}
-    windows: {{minute: {{size: 1m, lateness: 1s}}}}
+_ALERTS: Final = """\
     alerts: {{mode: live}}
 alerts:
   receivers:
@@ -54,7 +32,6 @@ alerts:
        allow_ports: [{port}], messages_per_hour: 100000}}
   route: {{group_by: ["..."], group_wait: 0s, group_interval: 1s}}
   rules: [{{name: Noise, kinds: [drift, score], when: {{above: 0}}}}]
-state: {{path: "{folder}/state"}}
 """
 
 
@@ -93,43 +70,15 @@ def section(ways: Sequence[str], rounds: int, down: float = recovery.DOWN) -> Se
     return Section("e", "Receivers that fail beside the pipeline", body)
 
 
-def _content(records: Sequence[bytes]) -> list[Content]:
-    """Return a log that is read a few thousand records at a time."""
-    log: list[Content] = []
-    for first in range(0, len(records), _AT_ONCE):
-        log += [*records[first : first + _AT_ONCE], PAUSE]
-    return log
-
-
 def _measure(folder: Path, records: Sequence[bytes], port: int, way: str) -> float:
     """Return records a second."""
-    folder.mkdir()
-    path = folder / "driftline.yaml"
-    parts = {"port": port, "way": way, "folder": folder}
-    path.write_text(_CONFIG.format(reference="{learn: 14d}", **parts), encoding="utf-8")
-    config = load(path, {})
-    first: list[bytes | None] = list(records[:5_000])
-
-    def batches() -> Iterator[Batch]:
-        places = list(range(len(first)))
-        read = Records("bench", 0, len(first), places, [0] * len(first), False, [None] * len(first), first)
-        yield from Decoder([Schema.of(config.models[0])], config.limits).decode(read).batches
-
-    build_reference(BuildSettings.of(config.models[0]), batches, source="bench").save(folder / "reference.json")
-    path.write_text(_CONFIG.format(reference="{source: reference.json}", **parts), encoding="utf-8")
-    config = load(path, {})
-    source = MemorySource({TopicPartition("bench", 0): _content(records)})
+    config = prepare(folder, records, _ALERTS.format(port=port, way=way))
     desk = open_desk(config, folder)
-    pipeline = open_pipeline(config, source, base=folder, store=MemoryStore(), alerts=desk)
     desk.start()
-    begin, total = time.perf_counter(), 0
-    while total < len(records):
-        total += pipeline.step(0)
-        pipeline.checkpoint()
-    seconds = time.perf_counter() - begin
-    desk.close()
-    pipeline.close()
-    return len(records) / seconds
+    try:
+        return rate(config, folder, records, desk)
+    finally:
+        desk.close()
 
 
 if __name__ == "__main__":

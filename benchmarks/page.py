@@ -16,22 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.end_to_end import values
+from benchmarks.from_memory import prepare, rate
 from benchmarks.report import Section, table
 from dashboards.page.pages import FEATURE, PAGES
 from dashboards.page.site import Site
-from monitor.config.load import load
 from monitor.config.root import LogConfig
-from monitor.decoding.decoder import Decoder
-from monitor.decoding.schema import Schema
-from monitor.events import Batch, Records
 from monitor.history import History
 from monitor.logs import configure
-from monitor.opening import open_pipeline
 from monitor.past import KnownPast
-from monitor.reference.builder import BuildSettings, build_reference
-from monitor.sources.memory import PAUSE, Content, MemorySource
-from monitor.sources.port import TopicPartition
-from monitor.store.memory import MemoryStore
 from monitor.views import View
 from tests.browser import scenes
 
@@ -42,22 +34,6 @@ ROUNDS: Final = 7
 LARGEST: Final = 300_000
 SECONDS: Final = 1.0
 GOAL: Final = 0.95
-_AT_ONCE: Final = 5_000
-_CONFIG: Final = """\
-version: 1
-models:
-  - name: fraud
-    decision: "score >= 0.9"
-    predictions:
-      topic: bench
-      where: {{value.model: fraud}}
-      time_format: rfc3339
-      map: {{id: value.prediction_id, time: value.ts, version: value.model_version, features: value.features,
-            score: value.score}}
-    reference: {reference}
-    windows: {{minute: {{size: 1m, lateness: 1s}}}}
-state: {{path: "{folder}/state"}}
-"""
 _LOOK: Final = """
 import sys, time, urllib.request
 addresses, tags = sys.argv[1:], {}
@@ -167,35 +143,5 @@ def _looking(stage: scenes.Stage) -> Iterator[None]:
         changing.join()
 
 
-def _content(records: Sequence[bytes]) -> list[Content]:
-    """Return a log that is read a few thousand records at a time."""
-    log: list[Content] = []
-    for first in range(0, len(records), _AT_ONCE):
-        log += [*records[first : first + _AT_ONCE], PAUSE]
-    return log
-
-
 def _measure(folder: Path, records: Sequence[bytes]) -> float:
-    """Return records a second."""
-    folder.mkdir()
-    path = folder / "driftline.yaml"
-    path.write_text(_CONFIG.format(reference="{learn: 14d}", folder=folder), encoding="utf-8")
-    config = load(path, {})
-    first: list[bytes | None] = list(records[:5_000])
-
-    def batches() -> Iterator[Batch]:
-        places = list(range(len(first)))
-        read = Records("bench", 0, len(first), places, [0] * len(first), False, [None] * len(first), first)
-        yield from Decoder([Schema.of(config.models[0])], config.limits).decode(read).batches
-
-    build_reference(BuildSettings.of(config.models[0]), batches, source="bench").save(folder / "reference.json")
-    path.write_text(_CONFIG.format(reference="{source: reference.json}", folder=folder), encoding="utf-8")
-    source = MemorySource({TopicPartition("bench", 0): _content(records)})
-    pipeline = open_pipeline(load(path, {}), source, base=folder, store=MemoryStore())
-    begin, total = time.perf_counter(), 0
-    while total < len(records):
-        total += pipeline.step(0)
-        pipeline.checkpoint()
-    seconds = time.perf_counter() - begin
-    pipeline.close()
-    return len(records) / seconds
+    return rate(prepare(folder, records), folder, records)

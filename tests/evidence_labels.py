@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +99,13 @@ def logs(found: Iterable[Case], pause_every: int = 1 << 30) -> dict[str, list[Co
     for number in range(3):
         said.append((end + number, json.dumps({"id": f"end{number}", "ts": end, "v": "1", "s": 0.5}).encode()))
         true.append((end + number, json.dumps({"id": "nobody", "at": end, "y": 1}).encode()))
+    return stamped({"p": said, "l": true}, pause_every)
+
+
+def stamped(topics: Mapping[str, list[tuple[int, bytes]]], pause_every: int) -> dict[str, list[Content]]:
+    """Return rows of (log time, value) as logs in the order of their times, with pauses in between."""
     both: dict[str, list[Content]] = {}
-    for topic, rows in (("p", said), ("l", true)):
+    for topic, rows in topics.items():
         log = both.setdefault(topic, [])
         for number, (time, value) in enumerate(sorted(rows), 1):
             log.append(Item(value, log_time=time))

@@ -20,7 +20,8 @@ from monitor.evidence.windows import OF_SLICES
 from monitor.findings import Finding, WindowResult
 from monitor.pipeline import Pipeline
 from monitor.reference.builder import BuildSettings, build_reference
-from monitor.sources.memory import PAUSE, Content, Item
+from monitor.sources.memory import Content
+from tests.evidence_labels import stamped
 
 BEGIN = 1_793_577_600_000_000
 """2026-11-02T00:00:00Z, a Monday."""
@@ -111,14 +112,7 @@ def logs(found: Sequence[Case], pause_every: int = 1 << 30) -> dict[str, list[Co
         last = Case(f"end{number}", end, ("de", "web", "gold"), 0.5, wrong=False, age=0)
         said.append((end + number, _said(last)))
         true.append((end + number, json.dumps({"id": "nobody", "at": end, "y": 1}).encode()))
-    both: dict[str, list[Content]] = {}
-    for topic, rows in (("p", said), ("l", true)):
-        log = both.setdefault(topic, [])
-        for number, (time, value) in enumerate(sorted(rows), 1):
-            log.append(Item(value, log_time=time))
-            if number % pause_every == 0:
-                log.append(PAUSE)
-    return both
+    return stamped({"p": said, "l": true}, pause_every)
 
 
 def configured(

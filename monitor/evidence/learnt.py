@@ -8,11 +8,10 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from crc32c import crc32c
 
-from detectors.counts import CorruptCountsError
 from monitor.events import DAY, HOUR, IntArray
 from monitor.evidence.stream import Past
+from monitor.sealed import seal, unseal
 
 ENOUGH: Final = 500
 """Judged rows; with fewer, learning goes on for as long again."""
@@ -23,7 +22,6 @@ _KEPT: Final = 28
 _THURSDAY: Final = 3
 """The weekday of 1 January 1970, Monday being 0."""
 _FORMAT: Final = 1
-_CHECK: Final = 4
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ class Learnt:
         """Return bytes with a checksum."""
         table = zlib.compress(self.table.astype("<i8").tobytes(), 1)
         body = msgspec.msgpack.encode([_FORMAT, self.identity, self.size, self.begin, self.end, table])
-        return crc32c(body).to_bytes(_CHECK, "big") + body
+        return seal(body)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Learnt:
@@ -80,10 +78,7 @@ class Learnt:
         CorruptCountsError
             When it is damaged.
         """
-        body = data[_CHECK:]
-        if crc32c(body).to_bytes(_CHECK, "big") != data[:_CHECK]:
-            message = "what evidence learnt of outcomes is damaged"
-            raise CorruptCountsError(message)
+        body = unseal(data, "what evidence learnt of outcomes is damaged")
         _, identity, size, begin, end, table = msgspec.msgpack.decode(body)
         counts = np.frombuffer(zlib.decompress(table), "<i8").astype(np.int64).reshape(-1, size)
         return cls(identity, size, begin, end, list(counts))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.events import DAY, HOUR, IntArray
+from monitor.evidence.learning import Learning
 from monitor.evidence.learnt import Learnt
 from monitor.evidence.outcome_streams import outcome_streams
 from monitor.evidence.readout import ROWS, Readout
@@ -24,7 +24,7 @@ from monitor.panes import PaneKey
 
 
 @dataclass(slots=True)
-class Matured:
+class Matured(Learning):
     """The source of what is known once labels have come, of one model.
 
     Its reference is learnt from the first judged predictions, hour by hour, and then stays. Corrections that come after
@@ -37,39 +37,10 @@ class Matured:
     fleet: FleetKind = "outcomes"
     rows: int = ROWS
     grain: int = HOUR
-    _learnt: Learnt | None = None
     _readout: Readout | None = None
-    _final: int = NEVER
-    _scanned: int = NEVER
-    """Up to where no hour has rows."""
-    _changed: bool = False
 
-    def basis(self, model: Model) -> str | None:  # noqa: ARG002
-        """Return the identity of the learnt hours."""
-        learnt = self._learnt
-        if learnt is None or learnt.end is None:
-            return None
-        digest = hashlib.blake2b(learnt.table.tobytes(), digest_size=8).hexdigest()
-        return f"{learnt.identity} {learnt.begin} {digest}"
-
-    def begin(self, model: Model) -> int | None:  # noqa: ARG002
-        """Return where learning ended."""
-        return None if self._learnt is None else self._learnt.end
-
-    def newest(self, model: Model) -> int:  # noqa: ARG002
-        """Return a moment of the last learnt day."""
-        return 0 if self._learnt is None or self._learnt.end is None else self._learnt.end - 1
-
-    @property
-    def read(self) -> int | None:
-        """Where the first hour begins that must be kept for learning, ``None`` once it is over."""
-        if self._learnt is None:
-            return self._final
-        return None if self._learnt.end is not None else self._final if self._learnt.at is None else self._learnt.at
-
-    def rows_by_hour(self, model: Model) -> IntArray | None:  # noqa: ARG002
-        """Return the judged rows of each learnt hour."""
-        return None if self._learnt is None else self._learnt.table[:, ROWS]
+    def _learnt_counts(self, learnt: Learnt) -> IntArray:
+        return learnt.table
 
     def streams(self, model: Model, version: str) -> Sequence[Stream]:  # noqa: ARG002
         """Return all streams of one version; none while the reference is being learnt."""

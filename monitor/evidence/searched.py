@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -10,12 +9,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from crc32c import crc32c
 
-from detectors.counts import CorruptCountsError
 from detectors.slices.lift import Lift, Sums
 from detectors.slices.picks import Member, Picks
 from monitor.events import DAY, HOUR, IntArray
+from monitor.evidence.learning import Learning
 from monitor.evidence.learnt import Learnt
 from monitor.evidence.stream import FleetKind, Past, Stream
 from monitor.findings import Finding
@@ -25,18 +23,18 @@ from monitor.outcomes.cells import ROWS, WRONG, Cells
 from monitor.outcomes.evaluation import learning_period
 from monitor.outcomes.searching import Searching
 from monitor.outcomes.timely import final_before
+from monitor.sealed import seal, unseal
 
 LIFT: Final = "lift"
 """The detector under which it is told how much worse a slice is than all rows are."""
 COLUMN: Final = "error"
 _NAMES: Final = ("right", "wrong")
 _FORMAT: Final = 1
-_CHECK: Final = 4
 _NAN: Final = float("nan")
 
 
 @dataclass(slots=True)
-class Searched:
+class Searched(Learning):
     """The source of slices that were found, of one model.
 
     Its reference is learnt as that of outcomes is. A window is judged first; then it has its part in the choice of the
@@ -50,43 +48,15 @@ class Searched:
     rows: int = ROWS
     grain: int = HOUR
     picks: Picks | None = None
-    _learnt: Learnt | None = None
     _reference: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    _final: int = NEVER
-    _scanned: int = NEVER
-    _changed: bool = False
 
     @property
     def cells(self) -> Cells | None:
         """What slices are looked for in."""
         return self.searching.cells
 
-    def basis(self, model: Model) -> str | None:  # noqa: ARG002
-        """Return the identity of the learnt counts."""
-        learnt = self._learnt
-        if learnt is None or learnt.end is None:
-            return None
-        digest = hashlib.blake2b(self._reference.tobytes(), digest_size=8).hexdigest()
-        return f"{learnt.identity} {learnt.begin} {digest}"
-
-    def begin(self, model: Model) -> int | None:  # noqa: ARG002
-        """Return where learning ended."""
-        return None if self._learnt is None else self._learnt.end
-
-    def newest(self, model: Model) -> int:  # noqa: ARG002
-        """Return a moment of the last learnt day."""
-        return 0 if self._learnt is None or self._learnt.end is None else self._learnt.end - 1
-
-    @property
-    def read(self) -> int | None:
-        """Where the first hour begins that must be kept for learning, ``None`` once it is over."""
-        if self._learnt is None:
-            return self._final
-        return None if self._learnt.end is not None else self._final if self._learnt.at is None else self._learnt.at
-
-    def rows_by_hour(self, model: Model) -> IntArray | None:  # noqa: ARG002
-        """Return the judged rows of each learnt hour."""
-        return None if self._learnt is None else self._learnt.table[:, ROWS]
+    def _learnt_counts(self, learnt: Learnt) -> IntArray:  # noqa: ARG002
+        return self._reference
 
     def streams(self, model: Model, version: str) -> Sequence[Stream]:  # noqa: ARG002
         """Return the streams of the slices that are watched; for no version, that of all rows."""
@@ -168,7 +138,7 @@ class Searched:
             "members": [[*_fields(member), *astuple(member.recent)] for member in picks.members],
         }
         data = msgspec.msgpack.encode(body)
-        return crc32c(data).to_bytes(_CHECK, "big") + data
+        return seal(data)
 
     def written(self) -> None:
         """Note that it is in the store."""
@@ -176,10 +146,7 @@ class Searched:
 
     def restore(self, data: bytes) -> None:
         """Take over what was learnt and chosen, unless it is of other cells."""
-        body = data[_CHECK:]
-        if crc32c(body).to_bytes(_CHECK, "big") != data[:_CHECK]:
-            message = "what was learnt of slices is damaged"
-            raise CorruptCountsError(message)
+        body = unseal(data, "what was learnt of slices is damaged")
         state: dict[str, Any] = msgspec.msgpack.decode(body)
         learnt, cells = Learnt.from_bytes(state["learnt"]), self.cells
         if cells is None or learnt.identity != cells.identity:

@@ -13,19 +13,17 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from crc32c import crc32c
 
-from detectors.counts import CorruptCountsError
 from monitor.events import FloatArray, IntArray
 from monitor.join.output import Joined
 from monitor.join.payload import Payload, Rows, together
 from monitor.keys import compose, prefix
 from monitor.panes import Reader
+from monitor.sealed import seal, unseal
 
 JOURNAL: Final = b"Z"
 ENOUGH: Final = 400_000
 """Rows that are counted at the next checkpoint, however short they waited."""
-_CHECK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Pairs:
         columns = [self.signs.astype("<i1").tobytes(), self.kinds.astype("<i1").tobytes()]
         columns += [self.payloads.tobytes(), self.labels.astype("<f8").tobytes()]
         body = msgspec.msgpack.encode([payload.describe(), *columns])
-        return crc32c(body).to_bytes(_CHECK, "big") + body
+        return seal(body)
 
     @classmethod
     def from_bytes(cls, data: bytes, payload: Payload) -> Pairs:
@@ -77,10 +75,7 @@ class Pairs:
         CorruptCountsError
             When the bytes are damaged.
         """
-        body = data[_CHECK:]
-        if crc32c(body).to_bytes(_CHECK, "big") != data[:_CHECK]:
-            message = "rows that wait to be counted are damaged"
-            raise CorruptCountsError(message)
+        body = unseal(data, "rows that wait to be counted are damaged")
         parts: list[Any] = msgspec.msgpack.decode(body)
         older = Payload.described(parts[0])
         signs, kinds = (np.frombuffer(part, "<i1").astype(np.int64) for part in parts[1:3])

@@ -12,10 +12,8 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from crc32c import crc32c
 from numpy.typing import NDArray
 
-from detectors.counts import CorruptCountsError
 from detectors.slices.lattice import MOST_COLUMNS
 from monitor.events import HOUR, IntArray
 from monitor.join.output import MATURED, Joined
@@ -25,6 +23,7 @@ from monitor.model import Model
 from monitor.outcomes.cells import FIELD, Cells, errors_of
 from monitor.outcomes.parts import model_of, runs
 from monitor.panes import PaneKey, PaneLayout, Reader, Shelf
+from monitor.sealed import seal, unseal
 
 CELLS: Final = b"g"
 WAITING: Final = b"w"
@@ -32,7 +31,6 @@ ENOUGH: Final = 200_000
 """Rows that are counted at once, however short they waited: 8 MB."""
 _BUDGET: Final = 16 << 20
 _TOGETHER: Final = 64
-_CHECK: Final = 4
 _EVER: Final = 1 << 62
 
 
@@ -50,7 +48,7 @@ class Marked:
         """Return bytes with a checksum, which say what the cells are."""
         columns = [self.keys.astype("<i8").tobytes(), self.parts.tobytes(), self.errors.astype("<i1").tobytes()]
         body = msgspec.msgpack.encode([identity, *columns])
-        return crc32c(body).to_bytes(_CHECK, "big") + body
+        return seal(body)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> tuple[str, Marked]:
@@ -61,10 +59,7 @@ class Marked:
         CorruptCountsError
             When the bytes are damaged.
         """
-        body = data[_CHECK:]
-        if crc32c(body).to_bytes(_CHECK, "big") != data[:_CHECK]:
-            message = "rows that wait to be counted by cell are damaged"
-            raise CorruptCountsError(message)
+        body = unseal(data, "rows that wait to be counted by cell are damaged")
         identity, keys, parts, errors = msgspec.msgpack.decode(body)
         rows = np.frombuffer(keys, "<i8").astype(np.int64)
         known = np.frombuffer(parts, np.uint8).reshape(-1, MOST_COLUMNS)
