@@ -203,7 +203,7 @@ class Play:
 
     def through(self, pipeline: Pipeline) -> None:
         """Produce the stream into its topics and read it back; returns when every window is closed."""
-        servers = [self.bootstrap]
+        servers, judged = [self.bootstrap], 0
         with ThreadPoolExecutor(2) as writers:
             writing = [
                 writers.submit(produce, self.stream.records(), servers, TOPIC),
@@ -214,7 +214,14 @@ class Play:
                 if pipeline.due():
                     pipeline.checkpoint()
                     self.judge()
+                    if self.clock() // _JUDGED_EVERY > judged:
+                        judged = self.clock() // _JUDGED_EVERY
+                        pipeline.judge()
         pipeline.checkpoint()
+        self._rest(pipeline)
+        pipeline.checkpoint()
+        pipeline.judge()
+        self.judge()
         self.ending()
         pipeline.finish()
         if self.desk is not None:
