@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 _HOURS: Final = 1
 _SOON: Final = 2
 """Seconds after the start at which reports are looked for that are overdue."""
-_AGAIN: Final = 60
+_AGAIN: Final = 15
 """Seconds between two looks for reports that could not be written when they were due."""
 
 
