@@ -97,6 +97,7 @@ def _slices(
         found = []
         for metric in metrics:
             found.append(told(metric, "performance", known[metric], settings.min_labels))
+            found.append(told(metric, "performance_matured", done[metric], settings.min_labels, "judged for good"))
             if metric in against:
                 value = float(before[metric].value[place])
                 found.append(told_change(metric, against[metric], done[metric], value, settings, place))
