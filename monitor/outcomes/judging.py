@@ -153,14 +153,14 @@ def judge_windows(
 ) -> list[Judged]:
     """Return what labels say of the whole population of some windows; those in which nothing came are left out.
 
-    The revision of a window is the number of rows (predictions, labels, corrections) that made its counts what they
-    are.
+    The revision of a window is the number of its predictions, of the changes that labels and corrections made and that
+    nothing can undo any more, and of its judgements.
     """
     part, config = outcomes.whole, outcomes.model.config
     if part is None:
         return []
     sums = [total(outcomes, part.name, part.size, version, start, start + window.size) for start in starts]
-    chosen = [place for place, vector in enumerate(sums) if part.ends(vector)[2]]
+    chosen = [place for place, vector in enumerate(sums) if vector.any()]
     if not chosen:
         return []
     vectors, begins = np.array(sums)[chosen], [starts[place] for place in chosen]
