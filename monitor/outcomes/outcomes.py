@@ -29,7 +29,7 @@ from monitor.outcomes.carried import FLAWS, Carried, field_of
 from monitor.outcomes.cells import FIELD, is_searched
 from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
-from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for
+from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for, slices_as_configured
 from monitor.outcomes.judges import Judge, judge_of
 from monitor.outcomes.parts import SlicedPart, WholePart, model_of, runs
 from monitor.outcomes.searching import Searching
@@ -436,7 +436,9 @@ class ModelOutcomes:
         self.rolled = state["rolled"]
         same = state["basis"] == basis_of(config)
         if same and state["slices"] is not None:
-            self._slice_judge = judge_of(state["slices"])
+            self._slice_judge = slices_as_configured(judge_of(state["slices"]), config)
+            if self._slice_judge is None:
+                self.model.changes.append("judges slices anew, since they are counted by other cells now")
         if state["whole"] is None:
             return
         judge = as_configured(judge_of(state["whole"]), config) if same else None
