@@ -12,6 +12,7 @@ from benchmarks.detection.laws import FloatArray, Law
 from detectors.evidence.ball import Ball
 from detectors.evidence.engine import Engine, advance
 from detectors.evidence.interval import Interval
+from detectors.evidence.limits import SCORES
 from detectors.evidence.null import log_bet
 from detectors.evidence.sensitivity import dead_zone
 from detectors.evidence.tolerance import day_alpha
@@ -67,8 +68,9 @@ def watched(
         terms = terms_of(stream, asked, alpha, level)
         monitor = terms.monitor(stream, alpha)
         if tolerance == "zero":
+            ones = None if stream.is_rate else np.ones(SCORES + monitor.cells)
             monitor = type(monitor)(
-                monitor.name, monitor.kind, monitor.reference, alpha, 0.0, 1.0, 0.0, ordered=monitor.ordered
+                monitor.name, monitor.kind, monitor.reference, alpha, 0.0, 1.0, 0.0, ordered=monitor.ordered, along=ones
             )
         made.append(monitor)
         stable.append(float(terms.is_stable or tolerance == "zero"))

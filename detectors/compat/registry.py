@@ -9,6 +9,7 @@ from detectors.compat.column import Peer
 from detectors.compat.evidently import evidently
 from detectors.compat.libraries import alibi, deepchecks, whylogs
 from detectors.compat.nannyml import nannyml
+from detectors.compat.river import river
 
 PEERS: Final[dict[str, Peer]] = {
     "evidently": evidently,
@@ -18,4 +19,5 @@ PEERS: Final[dict[str, Peer]] = {
     "deepchecks": deepchecks,
     "alibi": alibi,
     "whylogs": whylogs,
+    "river": river,
 }

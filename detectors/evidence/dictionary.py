@@ -7,13 +7,14 @@ from enum import StrEnum
 from typing import Final, Self
 
 import numpy as np
-from scipy.special import ndtri
 
 from detectors.evidence.ball import Ball
+from detectors.evidence.bounded import Bounded
 from detectors.evidence.interval import Interval
+from detectors.evidence.limits import normal_scores
 from detectors.evidence.null import BoolArray, FloatArray, Null, Rows, log_bet
 
-MEANS: Final = (-0.8, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.8)
+MEANS: Final = (-0.8, -0.4, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.4, 0.8)
 SPREADS: Final = (-0.5, -0.25, -0.1, 0.05, 0.125, 0.25)
 SPIKES: Final = (0.02, 0.1, 0.4)
 ODDS: Final = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
@@ -48,7 +49,7 @@ class Shape:
 
 
 def shapes_of(cells: int) -> tuple[Shape, ...]:
-    """Return the dictionary of a vector: 14 + 3·cells shapes."""
+    """Return the dictionary of a vector: 16 + 3·cells shapes."""
     return (
         *(Shape(Kind.MEAN, size) for size in MEANS),
         *(Shape(Kind.SPREAD, (1 - 2 * size) ** -0.5) for size in SPREADS),
@@ -108,18 +109,12 @@ class Bets:
 
 
 def tilted(smooth: FloatArray, ordered: BoolArray) -> FloatArray:
-    """Return laws ``[J, 14, K]`` whose mean or spread differs: smooth·exp(θz) and smooth·exp(θ(z² - 1)), normalised.
+    """Return laws ``[J, 16, K]`` whose mean or spread differs: smooth·exp(θz) and smooth·exp(θ(z² - 1)), normalised.
 
     z is the normal score of the middle rank of each cell. A Gaussian tilted by exp(θz) has its mean moved by θ standard
     deviations; by exp(θ(z² - 1)), its standard deviation multiplied by (1 - 2θ)^-½.
     """
-    monitors, cells = smooth.shape
-    order = np.broadcast_to(np.arange(cells), (monitors, cells))
-    order = np.where(ordered[:, np.newaxis], order, np.argsort(-smooth, axis=1, kind="stable"))
-    sorted_shares = np.take_along_axis(smooth, order, axis=1)
-    middle = np.cumsum(sorted_shares, axis=1) - sorted_shares / 2
-    z = np.empty_like(smooth)
-    np.put_along_axis(z, order, ndtri(middle), axis=1)
+    z = normal_scores(smooth, ordered)
     means = np.array(MEANS)[:, np.newaxis] * z[:, np.newaxis, :]
     spreads = np.array(SPREADS)[:, np.newaxis] * (z**2 - 1)[:, np.newaxis, :]
     tilts = np.concatenate([means, spreads], axis=1)
@@ -157,10 +152,10 @@ def laws_of(null: Null, ordered: BoolArray, slot: int) -> FloatArray:
 def _block(null: Null, ordered: BoolArray, slot: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return dense, apart, gain and live (as numbers) of a few monitors in one slot."""
     laws = laws_of(null, ordered, slot)
-    nearest, live = null.project(laws, slot)
-    bets = np.where(live[..., np.newaxis], log_bet(laws, nearest), 0.0)
-    monitors, shapes, cells = bets.shape
+    monitors, shapes, cells = laws.shape
     spikes = shapes - len(MEANS) - len(SPREADS) if isinstance(null, Ball) else 0
+    nearest, live = _projected(null, laws, slot, shapes - spikes)
+    bets = np.where(live[..., np.newaxis], log_bet(laws, nearest), 0.0)
     tail = bets[:, shapes - spikes :]
     own, places = np.arange(spikes) % cells, np.arange(spikes)
     # A cell that the reference knows tells what the spike bets on every other; an empty one tells nothing.
@@ -170,3 +165,11 @@ def _block(null: Null, ordered: BoolArray, slot: int) -> tuple[FloatArray, Float
     gain = tail[:, places, own] - apart
     dense = np.ascontiguousarray(bets[:, : shapes - spikes].transpose(0, 2, 1))
     return dense, apart, gain, live.reshape(monitors, shapes).astype(np.float64)
+
+
+def _projected(null: Null, laws: FloatArray, slot: int, dense: int) -> tuple[FloatArray, BoolArray]:
+    """Return nearest laws and live bets; those of spikes have one amount for all other cells."""
+    if not isinstance(null, Bounded):
+        return null.project(laws, slot)
+    tilts, spikes = null.project(laws[:, :dense], slot), null.project_spikes(laws[:, dense:], slot)
+    return np.concatenate([tilts[0], spikes[0]], axis=1), np.concatenate([tilts[1], spikes[1]], axis=1)

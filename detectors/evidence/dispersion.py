@@ -8,7 +8,9 @@ from typing import Self
 import numpy as np
 from scipy.special import chdtri, fdtri
 
-from detectors.evidence.null import FloatArray, Rows
+from detectors.evidence.ball import smoothed
+from detectors.evidence.limits import SCORES, directions_of
+from detectors.evidence.null import BoolArray, FloatArray, Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,3 +94,35 @@ class Dispersion:
         tail = self.factor * (cells - 1) / fdtri(denominator, numerator, alpha)
         effect: FloatArray = np.where(known, np.maximum(tail / chdtri(cells - 1.0, alpha), 1.0), self.factor)
         return effect
+
+
+def along(days: FloatArray, ordered: BoolArray) -> FloatArray:
+    """Return the variance between days over that of rows in single directions, ``[J, 2 + K]``.
+
+    The directions are the normal score of a cell, its square, and each cell by itself. Days are compared within slots.
+    0 where nothing can be compared.
+
+    Parameters
+    ----------
+    days
+        Counts by day and slot, ``[D, S, J, K]``.
+    ordered
+        Whether the order of the cells means anything, ``[J]``.
+    """
+    rows, total = days.sum(axis=3), days.sum(axis=0)
+    known = total.sum(axis=2)
+    law = total / np.maximum(known, 1.0)[..., np.newaxis]
+    monitors, cells = days.shape[2:]
+    found = np.zeros((monitors, SCORES + cells))
+    for slot in range(days.shape[1]):
+        apart = days[:, slot] - rows[:, slot, :, np.newaxis] * law[slot]
+        scores = directions_of(smoothed(total[slot]), ordered)
+        variance = np.einsum("jk,jfk->jf", law[slot], scores**2) - np.einsum("jk,jfk->jf", law[slot], scores) ** 2
+        moved = np.einsum("djk,jfk->djf", apart, scores)
+        every = np.concatenate([moved, apart], axis=2)
+        variance = np.concatenate([variance, law[slot] * (1 - law[slot])], axis=1)
+        chance = rows[:, slot, :, np.newaxis] * variance
+        found += np.where(chance > 0, np.square(every) / np.where(chance > 0, chance, 1.0), 0.0).sum(axis=0)
+    freedom = np.maximum((rows > 0).sum(axis=0) - 1, 0).sum(axis=0)
+    ratio: FloatArray = found / np.maximum(freedom, 1)[:, np.newaxis]
+    return ratio

@@ -14,8 +14,8 @@ from detectors.evidence.dictionary import Bets, Kind, Shape, rates_of, shapes_of
 from detectors.evidence.null import BoolArray, FloatArray, Null, Rows, side_by_side
 from detectors.evidence.state import Evidence
 
-_DICTIONARY: Final = 0.5
-_RECENT: Final = 0.1
+_FAMILIES: Final = {Kind.MEAN: 0.2, Kind.SPREAD: 0.12, Kind.SPIKE: 0.18, Kind.RATE: 0.5}
+_RECENT: Final = 0.3
 _SUDDEN: Final = 0.2
 _AT_ONCE: Final = 1024
 
@@ -25,8 +25,8 @@ class Engine:
     """J monitors of K cells: pure, vectorised, each monitor's result independent of its neighbours.
 
     Bettors are the dictionary, three that learn from recent windows, and one that sees any change within a window. They
-    share each window's start weight: half for the dictionary, .3 for the learners, .2 for the last; the share of bets
-    that cannot win goes to the others.
+    share each window's start weight: half for the dictionary (of it, .2 for means, .12 for spreads, .18 for spikes), .3
+    for the learners, .2 for the last; the share of bets that cannot win goes to the others.
 
     Examples
     --------
@@ -73,9 +73,9 @@ class Engine:
     @cached_property
     def weights(self) -> FloatArray:
         """Start weight of every bettor, sums to 1."""
-        dictionary = len(self.shapes) - len(recent.DECAYS) - 1
-        counts = (dictionary, len(recent.DECAYS), 1)
-        return np.repeat([_DICTIONARY / dictionary, _RECENT, _SUDDEN], counts)
+        kinds = [shape.kind for shape in self.shapes]
+        shares = _FAMILIES | {Kind.RECENT: _RECENT, Kind.SUDDEN: _SUDDEN}
+        return np.array([shares[kind] / kinds.count(kind) for kind in kinds])
 
     def take(self, rows: Rows) -> Self:
         """Return the engine of some of the monitors."""

@@ -52,7 +52,7 @@ def followed(
     some.settled[settling] += 1
     some.mode[some.settled >= SETTLE] = Mode.DRIFTED
     effect = sizes.effect(some.block, some.block_rows, rows)
-    inside, outside = sizes.judged(effect, some.block_rows, rows)
+    inside, outside = sizes.judged(effect, some.block, some.block_rows, rows)
     judged = inside | outside | (some.waited >= LONGEST)
     some.quiet[:] = np.where(inside, some.quiet + 1, np.where(judged, 0, some.quiet))
     some.block[judged] = 0.0

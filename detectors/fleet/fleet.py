@@ -56,16 +56,16 @@ class Fleet:
         if len({monitor.name for monitor in monitors}) < len(monitors):
             raise ValueError("two monitors of a fleet have one name")
         offsets = np.cumsum([0, *(monitor.cells for monitor in monitors)])
-        alike: dict[tuple[str, int, int], list[int]] = defaultdict(list)
+        alike: dict[tuple[str, int, int, bool], list[int]] = defaultdict(list)
         for place, monitor in enumerate(monitors):
-            alike[monitor.kind, monitor.cells, monitor.slots].append(place)
+            alike[monitor.kind, monitor.cells, monitor.slots, monitor.along is None].append(place)
         groups = [
             Group.of(
                 [monitors[place] for place in places],
                 np.array(places, np.int64),
                 offsets[places][:, np.newaxis] + np.arange(cells),
             )
-            for (_, cells, _), places in alike.items()
+            for (_, cells, _, _), places in alike.items()
         ]
         return cls(tuple(monitors), tuple(groups), offsets)
 

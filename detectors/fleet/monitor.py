@@ -11,11 +11,12 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.evidence.ball import Ball
+from detectors.evidence.bounded import PART, Along, Bounded
 from detectors.evidence.dispersion import Dispersion
 from detectors.evidence.interval import FLOOR, RATIO, Interval
 from detectors.evidence.null import FloatArray
 
-RULES: Final = 1
+RULES: Final = 2
 """Version of the bets; evidence gathered by other ones is not continued."""
 
 
@@ -43,6 +44,9 @@ class Monitor:
     dispersion, directions, days
         What the reference's days say (``Dispersion``): the factor, the number of directions, and how many days there
         are; with fewer than two, the factor is taken as it is.
+    along
+        Variance between days over that of rows, ``[2 + K]``: of the score, of its square, and of each cell
+        (``Along``). With it a shape is bet against in single directions, too; ones if rows are taken to have one law.
     epoch
         The e-th reference of this monitor, from 1; later ones get less of ``alpha``, so that the sum is kept.
 
@@ -64,6 +68,7 @@ class Monitor:
     directions: float = 1.0
     days: int = 0
     epoch: int = 1
+    along: FloatArray | None = None
 
     def __post_init__(self) -> None:
         counts = np.atleast_2d(np.asarray(self.reference, np.float64))
@@ -80,6 +85,11 @@ class Monitor:
         if self.epoch < 1:
             raise ValueError(f"{self.name}: references are numbered from 1, not {self.epoch}")
         object.__setattr__(self, "reference", counts)
+        if self.along is not None:
+            along = np.asarray(self.along, np.float64)
+            if along.shape != (2 + counts.shape[1],) or not (np.isfinite(along).all() and along.min() >= 0):
+                raise ValueError(f"{self.name}: {2 + counts.shape[1]} directions need as many finite figures")
+            object.__setattr__(self, "along", along)
 
     @property
     def slots(self) -> int:
@@ -100,6 +110,8 @@ class Monitor:
             repr((*parts, self.dispersion, self.directions, self.days, self.epoch, self.reference.shape)).encode()
         )
         digest.update(self.reference.astype("<f8").tobytes())
+        if self.along is not None:
+            digest.update(self.along.astype("<f8").tobytes())
         return digest.digest()
 
 
@@ -127,8 +139,15 @@ def null_around(monitors: Sequence[Monitor], reference: FloatArray, epoch: Float
 
     alpha = alpha_of_epoch(each("alpha"), epoch)
     days = each("days")
-    known = Dispersion(each("dispersion"), each("directions"), np.where(days >= 2, days - 1, np.inf))
-    effect = known.design_effect(alpha / len(reference), reference.shape[2])
-    if monitors[0].kind == "shape":
-        return Ball.of(reference, alpha, each("tolerance"), effect)
-    return Interval.of(reference, alpha, each("ratio"), each("floor"), effect)
+    freedom = np.where(days >= 2, days - 1, np.inf)
+    known = Dispersion(each("dispersion"), each("directions"), freedom)
+    cells, slots = reference.shape[2], len(reference)
+    if monitors[0].kind == "rate":
+        effect = known.design_effect(alpha / slots, cells)
+        return Interval.of(reference, alpha, each("ratio"), each("floor"), effect)
+    along = [monitor.along for monitor in monitors if monitor.along is not None]
+    if len(along) < len(monitors):
+        return Ball.of(reference, alpha, each("tolerance"), known.design_effect(alpha / slots, cells))
+    effect = known.design_effect(PART * alpha / slots, cells)
+    ordered = np.array([monitor.ordered for monitor in monitors])
+    return Bounded.around(reference, alpha, each("tolerance"), effect, ordered, Along(np.stack(along), freedom))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.evidence.ball import Ball
+from detectors.evidence.bounded import Bounded
 from detectors.evidence.effect import Effect, expected_of, rate_effect, shape_effect
 from detectors.evidence.interval import Interval
 from detectors.evidence.null import BoolArray, FloatArray, IntArray
@@ -39,11 +40,14 @@ class Sizes:
         odds: FloatArray = np.abs(np.log(now[:, 1] / now[:, 0]) - np.log(was[:, 1] / was[:, 0]))
         return odds
 
-    def judged(self, effect: Effect, rows_by_slot: FloatArray, rows: IntArray) -> tuple[BoolArray, BoolArray]:
+    def judged(
+        self, effect: Effect, counts: FloatArray, rows_by_slot: FloatArray, rows: IntArray
+    ) -> tuple[BoolArray, BoolArray]:
         """Return where an effect's interval lies inside what cannot be told from the reference, and where outside.
 
         Inside is up to twice the radius for a shape, the tolerated interval for a rate; over several slots, their mean
-        by rows.
+        by rows. A shape whose mean, spread or cell lies beyond what is tolerated of it is not inside, however small its
+        effect: it would only alarm again.
         """
         parts = rows_by_slot / np.maximum(rows_by_slot.sum(axis=1), 1e-300)[:, np.newaxis]
 
@@ -54,7 +58,11 @@ class Sizes:
         with np.errstate(invalid="ignore"):
             if isinstance(self.null, Ball):
                 blind = 2 * mean(self.null.radius)
-                return effect.high <= blind, effect.low > blind
+                inside = effect.high <= blind
+                if isinstance(self.null, Bounded):
+                    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+                    inside &= self.null.mean_inside(shares, parts, rows)
+                return inside, effect.low > blind
             low, high = mean(self.null.low), mean(self.null.high)
             inside = (effect.low >= low) & (effect.high <= high)
             return inside, (effect.low > high) | (effect.high < low)

@@ -487,11 +487,11 @@ class ModelConfig(Section):
     """Name → window; replaces the default windows."""
     detectors: Annotated[list[DetectorConfig], Field(min_length=1)] | None = None
     """Statistics to show; replaces the default ones."""
-    compat: list[Literal["evidently", "nannyml", "sagemaker", "vertex", "deepchecks", "alibi", "whylogs"]] = Field(
-        default_factory=list
+    compat: list[Literal["evidently", "nannyml", "sagemaker", "vertex", "deepchecks", "alibi", "whylogs", "river"]] = (
+        Field(default_factory=list)
     )
-    """Monitors whose default verdict on every column is told beside ours, for who comes from there. River's detectors
-    are among ``detectors``, with River's defaults."""
+    """Monitors whose default verdict on every column is told beside ours, for who comes from there. Of River it is
+    ADWIN's on reference and window; on single rows its detectors are among ``detectors``, with River's defaults."""
     slices: list[SliceConfig] = Field(default_factory=list)
     """Parts of the traffic that are counted apart."""
     find_slices: FindSlicesConfig = FindSlicesConfig()

@@ -100,7 +100,10 @@ def _of(sight: Sight, watch: Watch, told: tuple[WindowResult, Finding] | None) -
     yield f"  reference  {rows:,} rows of {days}"
     if sight.dead_zone is not None:
         yield f"  ignores    PSI below {terms.tolerance:g}"
-        yield f"  blind      below PSI {sight.dead_zone:.2g}"
+        still = (
+            "" if sight.mean is None else f"; a mean from {sight.mean[0]:+.2g} to {sight.mean[1]:+.2g} sd is not seen"
+        )
+        yield f"  blind      below PSI {sight.dead_zone:.2g} in any direction{still}"
     elif sight.tolerated is not None:
         low, high = sight.tolerated
         yield f"  ignores    odds that change by a factor of {terms.ratio:.3g}, or {100 * terms.floor:.2g} points"

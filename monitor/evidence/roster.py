@@ -22,7 +22,7 @@ from monitor.evidence.season import by_slot
 from monitor.evidence.stream import Stream
 from monitor.evidence.terms import Asked, Terms, enough_days, terms_of
 
-_FIELDS: Final = ("seasonal", "tolerance", "ratio", "floor", "dispersion", "directions", "days")
+_FIELDS: Final = ("seasonal", "tolerance", "ratio", "floor", "dispersion", "directions", "days", "along")
 _DIGEST: Final = 16
 
 

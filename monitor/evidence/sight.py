@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from detectors.evidence.ball import Ball
+from detectors.evidence.bounded import Bounded
 from detectors.evidence.dictionary import Kind as Bettor
 from detectors.evidence.dictionary import Shape
 from detectors.evidence.engine import Engine
@@ -54,6 +55,9 @@ class Sight:
     """Change → windows to an alarm; infinite if never."""
     smallest: float | None
     """Least population stability index of a shape that is found within a week."""
+    mean: tuple[float, float] | None
+    """Between which a mean, in standard deviations from the reference's, is not seen; widest of the slots. ``None``
+    where the order of the cells means nothing."""
 
 
 def sights(watch: Watch) -> Iterator[Sight]:
@@ -82,10 +86,11 @@ def _sight(
     soon = SOON / length
     found = delays(engine, one, start, patience)[0] if rows else np.full(len(engine.shapes), np.inf)
     null = engine.null
-    zone, tolerated, smallest = None, None, None
+    zone, tolerated, smallest, mean = None, None, None, None
     if isinstance(null, Ball):
         zone = float(dead_zone(null).max())
         smallest = float(smallest_found(engine, one, start, patience, soon)[0]) if rows else None
+        mean = _still(null) if isinstance(null, Bounded) and stream.ordered else None
     elif isinstance(null, Interval):
         low, high = blind_rates(null)
         tolerated = float(low.min()), float(high.max())
@@ -100,4 +105,13 @@ def _sight(
         tolerated=tolerated,
         delays=tuple(told),
         smallest=smallest,
+        mean=mean,
     )
+
+
+def _still(null: Bounded) -> tuple[float, float]:
+    """Return the mean scores of one monitor that are tolerated, from the reference's own and in its deviations."""
+    own = np.einsum("sk,sk->s", null.scores[:, 0, 0], null.shares[:, 0])
+    spread = np.sqrt(np.einsum("sk,sk->s", np.square(null.scores[:, 0, 0] - own[:, np.newaxis]), null.shares[:, 0]))
+    unit = np.where(spread > 0, spread, 1.0)
+    return float(((null.low[:, 0, 0] - own) / unit).min()), float(((null.high[:, 0, 0] - own) / unit).max())

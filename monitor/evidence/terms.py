@@ -8,8 +8,9 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.evidence.ball import statistical_radius
-from detectors.evidence.dispersion import Dispersion
+from detectors.evidence.dispersion import Dispersion, along
 from detectors.evidence.interval import FLOOR, RATIO
+from detectors.evidence.limits import SCORES
 from detectors.evidence.tolerance import FEWEST_DAYS, auto_ratio, auto_tolerance
 from detectors.evidence.wander import Wander
 from detectors.fleet.monitor import Monitor
@@ -56,6 +57,8 @@ class Terms:
     dispersion: float
     directions: float
     days: int
+    along: tuple[float, ...] = ()
+    """Variance between days over that of rows, in single directions (shapes)."""
 
     @property
     def is_stable(self) -> bool:
@@ -76,6 +79,7 @@ class Terms:
             dispersion=self.dispersion,
             directions=self.directions,
             days=self.days,
+            along=np.array(self.along) if self.along else None,
         )
 
 
@@ -136,11 +140,12 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
     known = None if cycle is None else cycle_of(past, asked)
     if known is not None:
         windows, slots, spent = known.windows, known.slots, known.spent
-        spread = _dispersed(windows, slots)
+        table = _by_day(windows, slots)
         days -= spent
     else:
         slots = np.zeros(windows.shape[1], np.int64)
-        spread = Dispersion.of(windows.sum(axis=1, keepdims=True).astype(np.float64))
+        table = windows.sum(axis=1, keepdims=True)[:, :, np.newaxis].astype(np.float64)
+    spread = Dispersion.of(table)
     figure = _strayed(stream, windows, slots, day_alpha, spent) if days >= 2 else 0.0
     unstable = bool(np.isnan(figure))
     tolerance = least if stream.is_rate else max(figure, least)
@@ -155,6 +160,7 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
         dispersion=float(spread.factor[0]),
         directions=float(spread.directions[0]),
         days=days if days >= 2 else 0,
+        along=() if stream.is_rate else _along(table, stream, days),
     )
 
 
@@ -213,12 +219,19 @@ def with_hits(windows: IntArray, rate: float) -> IntArray:
     return joined
 
 
-def _dispersed(windows: IntArray, slots: IntArray) -> Dispersion:
-    """Return the dispersion of days within slots, ``windows`` being ``[D, W, K]``."""
+def _by_day(windows: IntArray, slots: IntArray) -> FloatArray:
+    """Return windows ``[D, W, K]`` by day and slot, ``[D, S, 1, K]``."""
     days, _, cells = windows.shape
     table = np.zeros((int(slots.max()) + 1, days, cells))
     np.add.at(table, slots, windows.transpose(1, 0, 2))
-    return Dispersion.of(table.transpose(1, 0, 2)[:, :, np.newaxis])
+    return table.transpose(1, 0, 2)[:, :, np.newaxis]
+
+
+def _along(table: FloatArray, stream: Stream, days: int) -> tuple[float, ...]:
+    """Return what days say of single directions; ones where too few are known."""
+    if days < 2:
+        return (1.0,) * (SCORES + len(stream.reference))
+    return tuple(along(table, np.array([stream.ordered]))[0].tolist())
 
 
 def _asked_for(stream: Stream, asked: Tolerance, tolerance: float, ratio: float) -> tuple[float, float, float]:

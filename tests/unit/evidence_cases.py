@@ -9,6 +9,7 @@ from scipy.special import gammaln, xlogy
 from scipy.stats import norm
 
 from detectors.evidence.ball import Ball
+from detectors.evidence.bounded import Along, Bounded
 from detectors.evidence.engine import Engine
 from detectors.evidence.interval import FLOOR, RATIO, Interval
 from detectors.evidence.null import BoolArray, FloatArray
@@ -27,6 +28,32 @@ def balls(reference: FloatArray, alpha: float = 1e-3, tolerance: float = 0.01, d
     slots = np.asarray(reference, np.float64).reshape(-1, *reference.shape[-2:])
     ones = np.ones(slots.shape[1])
     return Ball.of(slots, alpha * ones, tolerance * ones, dispersion * ones)
+
+
+def bounded(reference: FloatArray, alpha: float = 1e-3, tolerance: float = 0.01) -> Bounded:
+    """Return the cut balls of reference counts ``[J, K]`` or ``[S, J, K]`` whose rows have one law."""
+    slots = np.asarray(reference, np.float64).reshape(-1, *reference.shape[-2:])
+    _, monitors, cells = slots.shape
+    ones = np.ones(monitors)
+    along = Along(np.ones((monitors, 2 + cells)), np.inf * ones)
+    return Bounded.around(slots, alpha * ones, tolerance * ones, ones, np.ones(monitors, bool), along)
+
+
+def pulled(null: Bounded, laws: FloatArray, rows: FloatArray | slice = slice(None)) -> FloatArray:
+    """Return laws ``[..., K]`` of each monitor's ball, moved towards its centre until all other parts hold them too."""
+    centre = null.shares[0][rows]
+    ways = laws - centre
+    along = np.einsum("jfk,j...k->j...f", null.scores[0][rows], ways)
+    at = np.einsum("jfk,jk->jf", null.scores[0][rows], centre)
+    shape = (len(at), *(1,) * (along.ndim - 2), at.shape[1])
+    up, down = (null.high[0][rows] - at).reshape(shape), (at - null.low[0][rows]).reshape(shape)
+    cells = (null.most[0][rows] - centre).reshape(len(at), *(1,) * (along.ndim - 2), centre.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = [np.where(along > 0, up / along, np.inf), np.where(along < 0, -down / along, np.inf)]
+        room = np.minimum(*(part.min(axis=-1) for part in parts))
+        room = np.minimum(room, np.where(ways > 0, cells / ways, np.inf).min(axis=-1))
+    inside: FloatArray = centre + np.minimum(room, 1.0)[..., np.newaxis] * ways
+    return inside
 
 
 def intervals(reference: FloatArray, alpha: float = 1e-3, ratio: float = RATIO, floor: float = FLOOR) -> Interval:

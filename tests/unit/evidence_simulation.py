@@ -9,10 +9,11 @@ import numpy as np
 from scipy.stats import poisson
 
 from detectors.evidence.ball import Ball
+from detectors.evidence.bounded import Bounded
 from detectors.evidence.engine import Engine
 from detectors.evidence.null import FloatArray, IntArray
 from detectors.fleet.decision import decide
-from tests.unit.evidence_cases import gaussian
+from tests.unit.evidence_cases import gaussian, pulled
 
 Draw = Callable[[int, np.random.Generator], FloatArray]
 """Counts of one window ``[fleets · J, K]``."""
@@ -80,7 +81,7 @@ def even(monitors: int) -> FloatArray:
 
 
 def boundary(null: Ball, rng: np.random.Generator, wildness: float = 1.0) -> FloatArray:
-    """Return laws on the surface of each ball, nearest to random laws, ``[J, K]``."""
+    """Return laws on the surface of what is tolerated, towards random laws, ``[J, K]``."""
     _, monitors, cells = null.shares.shape
     pull = rng.normal(0, wildness, (monitors, 1, cells))
     kind = rng.integers(0, 4, monitors)
@@ -90,14 +91,14 @@ def boundary(null: Ball, rng: np.random.Generator, wildness: float = 1.0) -> Flo
     laws = null.smooth[0][:, np.newaxis, :] * np.exp(pull)
     laws /= laws.sum(axis=2, keepdims=True)
     for _ in range(8):
-        nearest, live = null.project(laws, 0)
+        nearest, live = Ball.project(null, laws, 0)
         if live.all():
             break
         laws = np.where(live[..., np.newaxis], laws, laws * laws / null.smooth[0][:, np.newaxis, :])
         laws /= laws.sum(axis=2, keepdims=True)
     inward: FloatArray = nearest[:, 0, :]
     inward /= inward.sum(axis=1, keepdims=True)
-    return inward
+    return pulled(null, inward) if isinstance(null, Bounded) else inward
 
 
 def references(rows: int, monitors: int, rng: np.random.Generator, law: FloatArray | None = None) -> FloatArray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from river import drift
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
@@ -16,6 +18,8 @@ from detectors.compat.figures import chi_square_of_tables, cramers_v, ks, wasser
 from detectors.compat.libraries import alibi, deepchecks, whylogs
 from detectors.compat.nannyml import doane, nannyml
 from detectors.compat.registry import PEERS
+from detectors.compat.river import river
+from detectors.concept.adwin_window import Window
 from monitor.config.load import load
 from monitor.events import DAY
 from tests.evidence_service import BEGIN, configured, logs, rows, run
@@ -155,6 +159,54 @@ def test_alibi_shares_its_level_over_the_columns() -> None:
     assert (alone.drifted, among.drifted) == (True, False)
     assert among.threshold == pytest.approx(0.005)
     assert chi_square_of_tables(Column(R, C))[0] == pytest.approx(9.54533128446172)
+
+
+def borders(rows_: int) -> list[int]:
+    """Return how many of the newest rows ADWIN's cuts leave on their side, once it has read so many."""
+    window = Window(0.002, rows_ + 1, 5, 5, 10)
+    for _ in range(rows_):
+        window.update(0.0)
+    cells = np.frombuffer(window.remember().window, "<f8").reshape(-1, 13)
+    newest = np.repeat(2.0 ** np.arange(len(cells)), cells[:, 0].astype(int))
+    return [int(size) for size in np.cumsum(newest)]
+
+
+@pytest.mark.parametrize("total", [512, 1_000, 4_096])
+def test_river_alarms_where_its_adwin_does(total: int) -> None:
+    now = next(size for size in borders(total) if size >= max(5, total // 20))
+    counts = np.array([total - now, 0]), np.array([0, now])
+
+    def alarms(step: float) -> bool:
+        make: Any = drift.ADWIN
+        detector = make(clock=total)
+        found = False
+        for value in [0.0] * (total - now) + [step] * now:
+            detector.update(value)
+            found = found or detector.drift_detected
+        return found
+
+    # Means of two constants differ by what River can just tell, found by halving.
+    low, high = 0.0, 1e6
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if alarms(middle) else (middle, high)
+    for step, expected in ((high * (1 - 1e-6), False), (high * (1 + 1e-6), True)):
+        verdict = river(Column(*counts, np.array([0.0, step])))
+        assert verdict.drifted is expected
+        assert verdict.value == pytest.approx(step)
+    assert verdict.threshold == pytest.approx(high, rel=1e-5)
+
+
+def test_river_reads_categories_as_ones_among_zeros() -> None:
+    before, now = np.array([5_000, 3_000, 2_000]), np.array([450, 250, 300])
+    each = []
+    for cell in range(3):
+        was, is_ = (np.array([part.sum() - part[cell], part[cell]]) for part in (before, now))
+        each.append(river(Column(was, is_, np.arange(2.0))))
+    told = river(Column(before, now))
+    assert told == max(each, key=lambda one: one.value - one.threshold)
+    assert told.drifted
+    assert not river(Column(np.array([4, 0]), np.array([0, 900]))).drifted
 
 
 def test_whylogs_knows_a_lesser_degree() -> None:
