@@ -20,8 +20,8 @@ from monitor.evidence.keeper import EVIDENCE
 from monitor.join.agenda import AGENDA
 from monitor.join.entries import ENTRIES
 from monitor.join.join import JOINS
-from monitor.join.last_before import ENTITIES, WAITING
 from monitor.join.last_before import STATES as ENTITY_STATES
+from monitor.join.last_before import WAITING
 from monitor.join.pages import PAGES, RUNS
 from monitor.joining import JOININGS
 from monitor.keys import MalformedKeyError, parse, prefix
@@ -73,7 +73,6 @@ NAMES: Final[Mapping[bytes, str]] = {
     PAGES: "joined rows",
     ENTRIES: "joined rows of ids that came often",
     AGENDA: "joined rows, by when they are due",
-    ENTITIES: "predictions by entity",
     WAITING: "labels of entities that wait",
     ENTITY_STATES: "entities",
     CONCEPT: "hours of concept detectors",

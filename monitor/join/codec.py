@@ -16,24 +16,21 @@ from crc32c import crc32c
 
 from monitor.events import IntArray
 from monitor.join.entry import Entry, Label, Prediction, Session
+from monitor.join.page_codec import PageCodec
 from monitor.join.payload import Payload, Rows
 from monitor.join.rules import Rules
 from monitor.store.port import CorruptStateError
 
-PAGE: Final = 32
-"""Rows of a page."""
 PREDICTED: Final = 1
 LABELLED: Final = 2
 RETRACTED: Final = 4
 _RICH: Final = 2
-_ROWS: Final = 3
 _HEAD: Final = struct.Struct("<BBHHI")
-_PAGE_HEAD: Final = struct.Struct("<BBH")
 _PLACE: Final = (("time", "<i8"), ("offset", "<i8"), ("input", "<i4"), ("row", "<i4"))
 _LABEL: Final = np.dtype([*_PLACE, ("retract", "?"), ("value", "<f8")])
 
 
-class Codec:
+class Codec(PageCodec):
     """Encodes and decodes entries whose predictions carry one payload; reads older layouts of it too.
 
     Parameters
@@ -45,69 +42,9 @@ class Codec:
     def __init__(self, payloads: Sequence[Payload]) -> None:
         self.payloads = list(payloads)
         self.payload = self.payloads[-1]
-        self.layout = len(self.payloads) - 1
-        self._dtypes = [row_dtype(payload) for payload in self.payloads]
-        self.dtype = self._dtypes[-1]
-
-    def empty(self, number: int) -> Rows:
-        """Return rows that hold nothing yet."""
-        return np.zeros(number, self.dtype)
-
-    def encode_pages(self, rows: Rows) -> list[bytes]:
-        """Return rows as pages, full ones but for the last."""
-        return [
-            _PAGE_HEAD.pack(_ROWS, self.layout, len(part)) + part.tobytes()
-            for part in np.split(rows, range(PAGE, len(rows), PAGE))
-        ]
-
-    def decode_pages(self, keys: Sequence[bytes], pages: Sequence[bytes], owners: IntArray, places: IntArray) -> Rows:
-        """Return some rows of some pages.
-
-        Parameters
-        ----------
-        owners
-            Of each row wanted, which of these pages has it.
-        places
-            Where it stands there.
-
-        Raises
-        ------
-        CorruptStateError
-            When these are not the bytes that were encoded.
-        """
-        alike: dict[tuple[bytes, int], list[int]] = {}
-        for number, data in enumerate(pages):
-            alike.setdefault((data[: _PAGE_HEAD.size], len(data)), []).append(number)
-        if len(alike) == 1:
-            return self._rows(keys, pages, owners, places)
-        found = self.empty(len(owners))
-        for members in alike.values():
-            own = np.full(len(pages), -1, np.int64)
-            own[members] = np.arange(len(members))
-            mine = np.flatnonzero(own[owners] >= 0)
-            some = [keys[number] for number in members], [pages[number] for number in members]
-            found[mine] = self._rows(*some, own[owners[mine]], places[mine])
-        return found
-
-    def _rows(self, keys: Sequence[bytes], pages: Sequence[bytes], owners: IntArray, places: IntArray) -> Rows:
-        """Return rows of pages that begin alike and are of one length."""
-        size = len(pages[0])
-        if size < _PAGE_HEAD.size:
-            raise CorruptStateError(keys[0], f"{size} bytes are too few for a page of entries")
-        form, layout, number = _PAGE_HEAD.unpack_from(pages[0])
-        if form != _ROWS or layout >= len(self.payloads):
-            raise CorruptStateError(keys[0], f"a page of format {form}, layout {layout} is not known")
-        dtype = self._dtypes[layout]
-        if size != _PAGE_HEAD.size + number * dtype.itemsize:
-            raise CorruptStateError(keys[0], "a page is not as long as it says")
-        if len(places) and int(places.max()) >= number:
-            raise CorruptStateError(keys[0], f"a page has {number} rows, not {int(places.max()) + 1}")
-        whole = np.dtype([("head", f"V{_PAGE_HEAD.size}"), ("rows", dtype, (number,))])
-        rows: Rows = np.frombuffer(b"".join(pages), whole)["rows"][owners, places]
-        return rows if layout == self.layout else self._newer(layout, rows)
+        super().__init__([row_dtype(payload) for payload in self.payloads])
 
     def _newer(self, layout: int, rows: Rows) -> Rows:
-        """Carry rows of an older layout over."""
         newer = self.empty(len(rows))
         for name in rows.dtype.names or ():
             if name != "payload":

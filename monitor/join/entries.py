@@ -10,10 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from monitor.events import IntArray
-from monitor.join.codec import PAGE, Codec, leaving
+from monitor.join.codec import Codec, leaving
 from monitor.join.entry import Entry
 from monitor.join.identity import Ids
 from monitor.join.index import MISSING, Index, Keys
+from monitor.join.page_codec import PAGE
 from monitor.join.pages import Pages
 from monitor.join.payload import Rows, together
 from monitor.join.rules import Rules
@@ -188,7 +189,7 @@ class Entries:
 
     def load(self, state: dict[str, Any], watermark: int) -> None:
         """Find out where every entry is."""
-        for run in self._pages.load(state["pages"]):
+        for _, run in self._pages.load(state["pages"]):
             alive = run.leaves >= watermark
             self.index.remove(np.unique(np.concatenate([run.others, run.keys[~alive]])))
             self.index.put(run.keys[alive], _STORED - (run.first * PAGE + np.flatnonzero(alive)))

@@ -18,8 +18,8 @@ import numpy as np
 from crc32c import crc32c
 
 from monitor.events import IntArray
-from monitor.join.codec import PAGE, Codec
 from monitor.join.index import Keys
+from monitor.join.page_codec import PAGE, PageCodec
 from monitor.join.payload import Rows
 from monitor.keys import compose, parse, prefix
 from monitor.store.port import CorruptStateError, StateReader
@@ -85,13 +85,14 @@ class Run:
 class Pages:
     """The stored rows of one join, by *location*: the number of the page times its size, plus the row."""
 
-    def __init__(self, reader: StateReader, number: int, model: str, codec: Codec) -> None:
+    def __init__(self, reader: StateReader, number: int, model: str, codec: PageCodec) -> None:
         self._reader = reader
         self._number = number
         self._model = model
         self._codec = codec
         self._head = prefix(PAGES, number, model)
-        self._sequence = 0
+        self.sequence = 0
+        """Number of the next run."""
         self._first = self._next = 0
         self._live: IntArray = np.zeros(0, np.int64)
         """Rows alive by page, from page ``_first`` on."""
@@ -150,9 +151,9 @@ class Pages:
         if run is not None:
             pages = self._codec.encode_pages(rows) if len(rows) else []
             puts = {self._key(run.first + place): page for place, page in enumerate(pages)}
-            puts[self._run_key(self._sequence)] = run.encode()
+            puts[self._run_key(self.sequence)] = run.encode()
         else:
-            deletes.append(self._run_key(self._sequence))
+            deletes.append(self._run_key(self.sequence))
         self._tried = max(self._tried, made)
         return puts, deletes
 
@@ -163,8 +164,8 @@ class Pages:
         run = self._run
         if run is None:
             return np.zeros(0, np.int64)
-        self._runs.append((self._sequence, run.first, run.pages))
-        self._sequence += 1
+        self._runs.append((self.sequence, run.first, run.pages))
+        self.sequence += 1
         self._next += run.pages
         live = np.full(run.pages, PAGE, np.int64)
         if len(run.keys) % PAGE:
@@ -173,13 +174,32 @@ class Pages:
         self._run = None
         return run.first * PAGE + np.arange(len(run.keys))
 
-    def load(self, state: list[int]) -> Iterator[Run]:
-        """Yield all runs in their order; call ``loaded`` afterwards."""
-        self._sequence, self._next = state
+    @property
+    def next(self) -> int:
+        """Location of the next run's first row."""
+        return self._next * PAGE
+
+    def run(self, sequence: int) -> Run:
+        """Return a run that was written, by its number.
+
+        Raises
+        ------
+        CorruptStateError
+            When it is damaged or missing.
+        """
+        key = self._run_key(sequence)
+        data = self._reader.get(key)
+        if data is None:
+            raise CorruptStateError(key, "a run of entries is missing")
+        return Run.decode(key, data)
+
+    def load(self, state: list[int]) -> Iterator[tuple[int, Run]]:
+        """Yield all runs in their order, each with its number; call ``loaded`` afterwards."""
+        self.sequence, self._next = state
         for key, data in self._reader.scan(prefix(RUNS, self._number, self._model)):
             run = Run.decode(key, data)
             self._runs.append((parse(key)[3], run.first, run.pages))
-            yield run
+            yield parse(key)[3], run
 
     def loaded(self, alive: IntArray) -> None:
         """Take over which locations are alive; pages without any are deleted with the next write."""
@@ -190,8 +210,8 @@ class Pages:
     def state(self) -> list[int]:
         """Return plain values for the store, as of after the next write."""
         if self._run is None:
-            return [self._sequence, self._next]
-        return [self._sequence + 1, self._next + self._run.pages]
+            return [self.sequence, self._next]
+        return [self.sequence + 1, self._next + self._run.pages]
 
     def _forget(self) -> None:
         """Delete the oldest runs that have no row alive."""

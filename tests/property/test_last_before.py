@@ -17,8 +17,10 @@ from monitor.join import last_before
 from monitor.join.identity import identify
 from monitor.join.join import RETRACT
 from monitor.join.last_before import STATES, LastBefore, Worked, drop_entities
+from monitor.join.pages import PAGES, RUNS
 from monitor.join.positions import Positions
 from monitor.join.rules import Rules
+from monitor.keys import parse
 from monitor.store.memory import MemoryStore
 from monitor.store.port import CorruptStateError
 from tests.property.join_driver import PAYLOAD, Driver
@@ -73,7 +75,7 @@ class EntityDriver(Driver):
     def start(self) -> None:
         """Begin from what was last written."""
         super().start()
-        self.entities = LastBefore(self.store, 0, "m", self.case.rules.wait, GRACE, budget=2)
+        self.entities = LastBefore(self.store, 0, "m", self.case.rules.wait, GRACE)
 
     def feed(self, side: str, number: int, first: int, records: list[Record], times: Any) -> None:
         """Hand records over."""
@@ -124,7 +126,6 @@ class EntityDriver(Driver):
         """Note that they are written."""
         super().settle()
         self.entities.written()
-        assert len(self.entities._known) <= 2
 
     def expected(self) -> Expected:
         """Find every label's prediction among all there are, and give it that one's id; then join by brute force."""
@@ -193,7 +194,7 @@ def test_nothing_is_left_of_what_is_long_over(logs: int, course: int) -> None:
         driver.advance(far)
         while driver.join._changed or driver.entities._changed:
             driver.checkpoint()
-    assert driver.entities.in_memory == 0
+    assert driver.entities.entities == 0
     # the state of the join, of the entities and of the clocks
     assert len(list(driver.store.scan(b""))) == 3
     assert driver.join.counters["label", "pending"] == 0
@@ -211,7 +212,8 @@ def test_of_an_entity_without_end_a_bounded_number_is_remembered(monkeypatch: py
                 Positions(0, times, times, np.zeros(len(part), np.int64)), times, np.ones(len(part), bool),
             )  # fmt: skip
             entities.changes()
-        return entities.overflow, entities._rows(list(entities._known))[0]["time"].tolist()
+        known = entities._chains.of(identify(["e"])[:, 0])[0]
+        return entities.overflow, sorted(known["time"][entities._chains.counting(known)].tolist())
 
     order = list(range(30))
     first = remembered(order, 30)
@@ -228,7 +230,7 @@ def test_damage_and_other_rules_are_found() -> None:
         LastBefore(driver.store, 0, "m", driver.case.rules.wait + 1, GRACE)
     damaged = 0
     for key, data in list(driver.store.scan(b"")):
-        if key[:1] in {last_before.ENTITIES, last_before.WAITING}:
+        if key[:1] == last_before.WAITING or (key[:1] == RUNS and parse(key)[2] == "m/entities"):
             driver.store.write({key: data[:-1] + bytes([data[-1] ^ 1])}, [], sync=False)
             with pytest.raises(CorruptStateError):
                 LastBefore(driver.store, 0, "m", driver.case.rules.wait, GRACE).advance(10**6)
@@ -236,7 +238,8 @@ def test_damage_and_other_rules_are_found() -> None:
             damaged += 1
     assert damaged > 0
     drop_entities(driver.store, 0, "m")
-    assert not [key for key, _ in driver.store.scan(b"") if key[:1] in {last_before.ENTITIES, STATES}]
+    left = [parse(key) for key, _ in driver.store.scan(b"") if key[:1] in {PAGES, RUNS, STATES}]
+    assert not [key for key in left if key[0] == STATES or key[2] == "m/entities"]
     assert LastBefore(driver.store, 0, "m", 1, GRACE).advance(5) == Worked()
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from monitor.join.clock import NEVER
-from monitor.join.codec import PAGE
 from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
 from monitor.join.output import CHANGED, MATURED, RUNNING, UNLABELLED, Joined
+from monitor.join.page_codec import PAGE
 from monitor.join.payload import Payload
 from monitor.join.positions import Positions
 from monitor.join.rules import Rules

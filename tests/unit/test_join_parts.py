@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from monitor.events import SECOND
 from monitor.join.agenda import Agenda, decode_ids, encode_ids
 from monitor.join.clock import NEVER, InputClock, InputClocks
-from monitor.join.codec import LABELLED, PAGE, PREDICTED, Codec
+from monitor.join.codec import LABELLED, PREDICTED, Codec
 from monitor.join.entry import Entry, Label, Prediction, Session
 from monitor.join.identity import identify
 from monitor.join.index import MISSING, Index
+from monitor.join.page_codec import PAGE
 from monitor.join.pages import PAGES, Pages, Run
 from monitor.join.payload import Payload
 from monitor.join.quota import Quota
