@@ -14,7 +14,7 @@ from monitor.changes import window_changes
 from monitor.closing import Closing
 from monitor.concept.reading import OutcomesReader
 from monitor.config.root import Config
-from monitor.config.stream_checks import unlike_topics
+from monitor.config.stream_checks import champion_of, unlike_topics
 from monitor.crashes import CrashGuard
 from monitor.dead_letters import build_sink
 from monitor.duel import CHAMPION
@@ -154,7 +154,8 @@ def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOu
     joinings = {}
     for name, taker in outcomes.items():
         model = assembly.models[name]
-        if unlike := unlike_topics(model.config, counts, shards.count):
+        champion = champion_of(assembly.config.models, model.config)
+        if unlike := unlike_topics(model.config, counts, shards.count, champion):
             raise UnlikeTopicsError(unlike)
         joining, changes = Joining.load(
             assembly.store, shards.index, model.config, taker, counts, OutcomesReader(taker), shards.count,

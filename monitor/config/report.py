@@ -16,7 +16,7 @@ from monitor.config.load import Examined, examine, folder_of
 from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig, stream_name
 from monitor.config.problem import NOT_FOUND, UNREACHABLE, WARNING, WRONG_VALUE, Problem, Steps
 from monitor.config.root import Config, KafkaConfig
-from monitor.config.stream_checks import unlike_topics
+from monitor.config.stream_checks import champion_of, unlike_topics, untold_layout
 from monitor.config.tree import Node
 from monitor.config.types import format_duration
 from monitor.redaction import redact
@@ -76,9 +76,13 @@ def check_source(config: Config, source: Source) -> Iterator[Complaint]:
         for side, stream in (("predictions", model.predictions), ("labels", model.labels)):
             if stream is not None:
                 yield from _check_stream(("models", place, side), stream, counts, shards)
-        unlike = unlike_topics(model, counts, shards)
+        unlike = unlike_topics(model, counts, shards, champion_of(config.models, model))
+        untold = untold_layout(model, shards)
         if unlike is not None:
             yield Complaint(("models", place, "labels"), unlike, code=WRONG_VALUE)
+        elif untold is not None:
+            hint = "orphan and expired rows in driftline_join_rows tell when it is not so"
+            yield Complaint(("models", place, "labels"), untold, hint, WARNING)
     if topic is not None and "topic" in {_kind(model) for model in config.models}:
         yield from _check_letters(topic, source)
 
@@ -90,6 +94,10 @@ def _check_stream(steps: Steps, stream: StreamConfig, counts: Mapping[str, int],
         yield Complaint((*steps, key), f"no such {key}", code=NOT_FOUND)
     elif counts[name] < shards:
         yield Complaint((*steps, key), f"has {counts[name]} partitions, fewer than shards.count", code=WARNING)
+    elif stream.pair is not None and counts[name] > 1:
+        message = f"a request and its response meet only in one of the {counts[name]} partitions of {name}"
+        hint = "produce both with the same key; unpaired rows in driftline_pair_rows_total tell when it is not so"
+        yield Complaint((*steps, "pair"), message, hint, WARNING)
 
 
 def _kind(model: ModelConfig) -> str:

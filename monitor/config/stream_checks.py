@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from monitor.config.checks import Complaint
 from monitor.config.model import ModelConfig, PairConfig, StreamConfig, stream_name
@@ -107,17 +107,44 @@ def below(name: str, found: Complaint) -> Complaint:
     return Complaint((name, *found.steps), found.message, found.hint, found.code, needs)
 
 
-def unlike_topics(model: ModelConfig, counts: Mapping[str, int], shards: int) -> str | None:
+def unlike_topics(
+    model: ModelConfig, counts: Mapping[str, int], shards: int, champion: ModelConfig | None = None
+) -> str | None:
     """Return why several processes cannot join a model's topics, ``None`` when they can as far as counts tell.
 
-    One process joins any two topics.
+    One process joins any two topics. Of several each has its share of the partitions of every topic, and joins these
+    with each other alone.
     """
     if shards == 1 or model.labels is None:
         return None
-    one, other = stream_name(model.predictions), stream_name(model.labels)
-    if counts.get(one) == counts.get(other):
+    one = stream_name(model.predictions)
+    others = {stream_name(model.labels): "a label would not meet its prediction"}
+    if champion is not None:
+        others[stream_name(champion.predictions)] = "what both models predicted would not meet"
+    for other, effect in others.items():
+        if counts.get(one) != counts.get(other):
+            return (
+                f"{model.name}: {one} has {counts.get(one)} partitions, {other} has {counts.get(other)}; with "
+                f"shards.count {shards} {effect}; repartition one of them by the id, or run one process"
+            )
+    return None
+
+
+def champion_of(models: Sequence[ModelConfig], model: ModelConfig) -> ModelConfig | None:
+    """Return the model that another one challenges."""
+    if model.challenger_of is None:
         return None
+    name = model.challenger_of.model
+    return next((other for other in models if other.name == name), None)
+
+
+def untold_layout(model: ModelConfig, shards: int) -> str | None:
+    """Return what several processes rely on though no count of partitions tells it, ``None`` where there is nothing."""
+    if shards == 1 or model.labels is None:
+        return None
+    what = "entity" if model.labels.match == "last_before" else "id"
+    names = dict.fromkeys((stream_name(model.predictions), stream_name(model.labels)))
     return (
-        f"{model.name}: {one} has {counts.get(one)} partitions, {other} has {counts.get(other)}; with shards.count "
-        f"{shards} a label would not meet its prediction; repartition one of them by the id, or run one process"
+        f"with shards.count {shards} labels meet predictions only where records are keyed by the {what} and put into "
+        f"partitions by one rule; of {' and '.join(names)} that cannot be told from here"
     )

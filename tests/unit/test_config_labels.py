@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.config.model import ChallengerConfig
 from monitor.config.problem import WARNING
-from monitor.config.stream_checks import unlike_topics
+from monitor.config.stream_checks import champion_of, unlike_topics, untold_layout
 from monitor.events import DAY
 from tests.config_files import examined, loaded, minimal
 
@@ -71,3 +72,36 @@ def test_several_processes_join_only_topics_of_equal_partitions(
     assert (found is not None) == told
     if found is not None:
         assert "t has 4 partitions, l has 3" in found
+
+
+def test_several_processes_compare_only_models_of_equal_partitions(tmp_path: Path) -> None:
+    champion = loaded(tmp_path, minimal(model=BINARY + LABELS)).models[0]
+    challenger = champion.model_copy(
+        update={
+            "name": "next",
+            "predictions": champion.predictions.model_copy(update={"topic": "n"}),
+            "labels": champion.labels and champion.labels.model_copy(update={"topic": "m"}),
+            "challenger_of": ChallengerConfig(model=champion.name),
+        }
+    )
+    assert champion_of([champion, challenger], challenger) is champion
+    assert champion_of([champion, challenger], champion) is None
+    counts = {"t": 4, "l": 4, "n": 3, "m": 3}
+    assert unlike_topics(challenger, counts, 2) is None
+    assert unlike_topics(challenger, counts, 1, champion) is None
+    found = unlike_topics(challenger, counts, 2, champion)
+    assert found is not None
+    assert "n has 3 partitions, t has 4" in found
+    assert unlike_topics(challenger, counts | {"n": 4, "m": 4}, 2, champion) is None
+
+
+@pytest.mark.parametrize(("match", "what"), [("id", "keyed by the id"), ("last_before", "keyed by the entity")])
+def test_what_no_count_tells_is_said(tmp_path: Path, match: str, what: str) -> None:
+    model = loaded(tmp_path, minimal(model=BINARY + LABELS)).models[0]
+    assert model.labels is not None
+    model = model.model_copy(update={"labels": model.labels.model_copy(update={"match": match})})
+    assert untold_layout(model, 1) is None
+    found = untold_layout(model, 3)
+    assert found is not None
+    assert what in found
+    assert "t and l" in found

@@ -88,6 +88,25 @@ def test_the_broker_is_asked_for_every_topic(tmp_path: Path) -> None:
     ]
 
 
+def test_halves_in_several_partitions_are_warned_of(tmp_path: Path) -> None:
+    pair = "pair: {request: {where: {value.k: q}}, response: {where: {value.k: a}}}"
+    roles = "map: {id: value.id, time: response.value.t, features: request.value.x, score: response.value.s}"
+    text = minimal(predictions=f"topic: t, {pair}, {roles}")
+    assert found(tmp_path, text, Topics({"t": 1})) == []
+    message = "a request and its response meet only in one of the 3 partitions of t"
+    assert found(tmp_path, text, Topics({"t": 3})) == [("models[0].predictions.pair", message, True)]
+
+
+def test_what_several_processes_need_is_said(tmp_path: Path) -> None:
+    text = minimal(model="positive_class: 1\nlabels: {topic: l}", extra="state: {shards: {count: 2}}")
+    (path, message, warning), *more = found(tmp_path, text, Topics({"t": 2, "l": 2}))
+    assert (path, warning, more) == ("models[0].labels", True, [])
+    assert "keyed by the id" in message
+    (path, message, warning), *more = found(tmp_path, text, Topics({"t": 4, "l": 2}))
+    assert (path, warning, more) == ("models[0].labels", False, [])
+    assert "repartition one of them" in message
+
+
 def test_without_a_broker_the_command_ends_in_78(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
