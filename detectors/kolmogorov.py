@@ -78,10 +78,11 @@ def critical_distance(alpha: float, rows: FloatArray) -> FloatArray:
     critical[expanded] = z / np.sqrt(n)
     middle = many & ~expanded & (alpha <= _OFTEN)
     z, n = scaled[middle], sizes[middle]
+    near = np.zeros(len(z), bool)
     for _ in range(_STEPS):
-        step = np.log(_two_sided(z, n) / alpha) / (4 * z)
-        z = z + step
-        if np.abs(step).max(initial=0.0) < _NEAR:
+        step = np.where(near, 0.0, np.log(_two_sided(z, n) / alpha) / (4 * z))  # each by itself, whatever is beside it
+        z, near = z + step, np.abs(step) < _NEAR
+        if near.all():
             break
     critical[middle] = z / np.sqrt(n)
     few = (expanded | middle) & (sizes <= _POLISHED)

@@ -116,6 +116,9 @@ class Entries:
         found = self.index.find(keys)
         slots = found[found >= 0]
         known = self._locations[slots]
+        # what it was when it was stored may be needed for longer than what it became
+        changed = slots[self._dirty[slots] & (known >= 0)]
+        self._others.update(self.rows["key"][changed].tolist())
         self._pages.kill(np.concatenate([_STORED - found[found <= _STORED], known[known >= 0]]))
         self._leave(slots)
         self.index.remove(keys)

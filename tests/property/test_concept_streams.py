@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.concept import streams as module
@@ -192,6 +192,7 @@ def _hour(pair: tuple[int, str, float]) -> tuple[str, int]:
 
 
 @settings(max_examples=12, deadline=None)
+@example(13016, 0)
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_any_course_of_events_gives_rivers_alarms(logs: int, course: int) -> None:
     compare(*run(logs, course))

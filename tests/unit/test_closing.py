@@ -28,7 +28,7 @@ def test_a_long_gap_hides_no_window_with_rows(tmp_path: Path, monkeypatch: pytes
     drain(pipeline)
     windows = outcome_of(pipeline).windows
     pipeline.close()
-    for window, size, slide in (("fast", 15 * MINUTE, 15 * MINUTE), ("daily", DAY, HOUR)):
+    for window, size, slide in (("fast", 15 * MINUTE, 15 * MINUTE), ("daily", DAY, 4 * HOUR)):
         found = {key[4]: 0 for key in windows if key[3] == window and not key[2]}
         for key, (rows, _, _) in windows.items():
             if key[3] == window and not key[2]:

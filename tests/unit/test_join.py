@@ -235,6 +235,26 @@ def test_labels_that_come_in_pieces_read_a_page_once(pieces: int) -> None:
     assert store.reads == 40
 
 
+def test_what_changed_and_left_between_two_writes_does_not_come_back_as_it_was_stored() -> None:
+    """Alone, the label is needed until 1,150; with its prediction only until 1,100."""
+    store = MemoryStore()
+    join = fresh(store)
+    join.labels(["a"], at(1050), np.array([1.0]))
+    predict(join, ["kept"], 1060)
+    save(join, store)
+    predict(join, ["a"], 1000)
+    join.advance(1140)
+    join.drain()
+    save(join, store)
+    again = fresh(store)
+    again.advance(1400)
+    again.drain()
+    assert {name: count for name, count in again.counters.items() if count} == {
+        ("label", "seen"): 1, ("label", "joined"): 1, ("maturity", "labelled"): 1, ("maturity", "unlabelled"): 1,
+        ("prediction", "seen"): 2, ("prediction", "joined"): 1, ("prediction", "expired"): 1,
+    }  # fmt: skip
+
+
 def test_labels_that_are_gathered_are_counted_and_written() -> None:
     store = MemoryStore()
     join = fresh(store)
