@@ -417,6 +417,11 @@ ESTIMATE_LIGHT: Final = Metric(
     "driftline_estimate_light", "gauge", "outcome",
     "Whether late labels bear the estimates out: 1 they do, 0 too few to tell, -1 they contradict them.", OUTCOME,
 )  # fmt: skip
+REWEIGHTED_LIGHT: Final = Metric(
+    "driftline_reweighted_light", "gauge", "outcome",
+    "The same of the estimates by slices: 1 late labels bear them out, 0 too few to tell, -1 they contradict them.",
+    OUTCOME,
+)  # fmt: skip
 OUTCOME_ROWS: Final = Metric(
     "driftline_outcome_rows", "gauge", "outcome",
     "Predictions of the window by state: `predicted`, `labelled`, `matured` (judged for good), `unlabelled` (came of "

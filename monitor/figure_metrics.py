@@ -151,9 +151,13 @@ ESTIMATES: Final = _figures("estimated_", OUTCOME, {
     name: (metric, f"{text} Estimated from scores, before labels come.")
     for name, (metric, text) in (_OF_DECISIONS | _OF_CLASSES).items()
 })  # fmt: skip
+REWEIGHTED: Final = _figures("reweighted_", OUTCOME, {
+    name: (metric, f"{text} Estimated before labels come from the baseline's, weighted by slice and score.")
+    for name, (metric, text) in _OF_DECISIONS.items()
+})  # fmt: skip
 FAMILIES: Final = tuple(
     metric
-    for figures in (FIGURES, _AT_CLASS, _AT_THRESHOLD, _AT_RANK, _AT_LEVEL, CALIBRATION, ESTIMATES)
+    for figures in (FIGURES, _AT_CLASS, _AT_THRESHOLD, _AT_RANK, _AT_LEVEL, CALIBRATION, ESTIMATES, REWEIGHTED)
     for metric in figures.values()
 )
 """Every metric of a figure, without those of its bounds."""

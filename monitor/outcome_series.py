@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from monitor import catalogue, figure_metrics
@@ -58,15 +58,22 @@ def _add(series: SeriesSet, view: PerformanceView) -> None:
             _figure(series, found[0], figures.get(metric), *place, basis, *([label(found[1])] if found[1] else []))
         elif finding.detector == "calibration" and metric in figure_metrics.CALIBRATION:
             _figure(series, figure_metrics.CALIBRATION[metric], view.calibration.get(metric), *place)
-    for metric, family in figure_metrics.ESTIMATES.items():
-        _figure(series, family, view.estimated.get(metric), *place)
-    if view.light is not None:
-        series.add(catalogue.ESTIMATE_LIGHT, _LIGHTS.get(view.light), *place)
+    _estimates(series, figure_metrics.ESTIMATES, view.estimated, *place)
+    _estimates(series, figure_metrics.REWEIGHTED, view.reweighted, *place)
+    for of, light in ((catalogue.ESTIMATE_LIGHT, view.light), (catalogue.REWEIGHTED_LIGHT, view.reweighted_light)):
+        series.add(of, None if light is None else _LIGHTS.get(light), *place)
     for finding in result.findings:
         if finding.detector in _DROPS and finding.status != "insufficient":
             ratio, detected = _DROPS[finding.detector]
             series.add(ratio, drift_ratio(finding), *place, label(finding.column))
             series.add(detected, float(finding.status == "drift"), *place, label(finding.column))
+
+
+def _estimates(
+    series: SeriesSet, families: Mapping[str, Metric], figures: Mapping[str, FigureView], *place: str
+) -> None:
+    for name, family in families.items():
+        _figure(series, family, figures.get(name), *place)
 
 
 def _figure(series: SeriesSet, metric: Metric, figure: FigureView | None, *labels: str) -> None:

@@ -171,6 +171,9 @@ class PerformanceView:
     """``holds``, ``unproven`` or ``broken``: whether labels bear the estimates out; ``None`` without estimates."""
     unsupported: float | None = None
     """Share of the predictions whose scores the baseline does not know."""
+    reweighted: Mapping[str, FigureView] = field(default_factory=dict)
+    """Estimates from the baseline's outcomes by slice, weighted as the predictions fall; no labels either."""
+    reweighted_light: str | None = None
     coverage: FigureView | None = None
     """Share of the predictions that have a label."""
     confusion: tuple[tuple[int, ...], ...] = ()

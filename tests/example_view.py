@@ -122,6 +122,7 @@ def judged(*findings: Finding, slice: str = "", **fields: Any) -> PerformanceVie
         result, "daily", 700, 500, 400, 20, running=figures, final=figures, light="holds", coverage=figure,
         calibration=dict.fromkeys(figure_metrics.CALIBRATION, figure),
         estimated=dict.fromkeys(figure_metrics.ESTIMATES, figure),
+        reweighted=dict.fromkeys(figure_metrics.REWEIGHTED, figure), reweighted_light="unproven",
     )  # fmt: skip
     return replace(plain, **fields)
 

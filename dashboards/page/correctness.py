@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -52,6 +53,9 @@ class Correctness:
     light: str | None
     unsupported: float | None
     rows: list[FigureRow]
+    reweighted: Mapping[str, FigureView] = field(default_factory=dict)
+    """Estimates by slices."""
+    reweighted_light: str | None = None
 
 
 def read(scene: Scene) -> Correctness | None:
@@ -64,6 +68,7 @@ def read(scene: Scene) -> Correctness | None:
     return Correctness(
         view.result.version, view.name, moment(view.result.start), moment(view.result.end), view.predictions,
         view.labelled, view.coverage, view.matured, view.unlabelled, view.light, view.unsupported, _rows(view),
+        view.reweighted, view.reweighted_light,
     )  # fmt: skip
 
 
@@ -102,6 +107,8 @@ def show(found: Correctness, scene: Scene) -> Html:
     body: Html = nothing("Too few labels yet.") if not rows else table(heads, rows, caption="Figures of the window")
     if others:
         body = join(body, more(f"{len(others)} more figures", table(heads, others, caption="More figures")))
+    if found.reweighted:
+        body = join(body, more("Estimated by slices", _by_slices(found)))
     note = (
         "With 95 % intervals. “Judged for good” rests on predictions whose time for labels is over and moves no more; "
         "“known now” moves as labels come."
@@ -127,6 +134,18 @@ def with_interval(found: FigureView | None, *, sign: bool = False) -> Html | str
     if math.isnan(found.low):
         return tag("span", value, class_="n")
     return join(tag("b", value), tag("span", f" {figure(found.low)} to {figure(found.high)}", class_="beside n"))
+
+
+def _by_slices(found: Correctness) -> Html:
+    rows: list[list[Html | str]] = [
+        [judged.figure_name(metric), with_interval(figure)] for metric, figure in found.reweighted.items()
+    ]
+    status, words = _LIGHTS.get(found.reweighted_light or "", ("insufficient", "nothing said"))
+    text = "The baseline's outcomes by slice and score, weighted as the predictions fall now: "
+    return join(
+        table(["Figure", "Estimated"], rows, caption="Estimated by slices"),
+        tag("p", text, badge(status, words), ".", class_="note"),
+    )
 
 
 def _light(found: Correctness) -> Html:

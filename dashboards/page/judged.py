@@ -82,7 +82,8 @@ def _of_past(result: WindowResult) -> PerformanceView:
     return PerformanceView(
         result, result.window.removesuffix(OF_LABELS), result.n, 0, 0, 0, found.get("performance", {}),
         found.get("performance_matured", {}), calibration=found.get("calibration", {}),
-        estimated=found.get("estimate", {}), coverage=next(iter(found.get("coverage", {}).values()), None),
+        estimated=found.get("estimate", {}), reweighted=found.get("estimate_reweighted", {}),
+        coverage=next(iter(found.get("coverage", {}).values()), None),
     )  # fmt: skip
 
 

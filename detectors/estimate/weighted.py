@@ -26,6 +26,8 @@ class Weighted:
     """Rows of an unweighted reference that would be worth as much, (Σw)² / Σw²."""
     refused: BoolArray
     """Whether the window is too unlike the reference for an estimate; its figures are NaN."""
+    strata: Calibrator
+    """The rate of each stratum; what labels say of them decides the light, see ``validity``."""
 
 
 def importance_weighted(
@@ -34,6 +36,7 @@ def importance_weighted(
     window: IntArray,
     flagged: BoolArray,
     rank: IntArray | None = None,
+    stratum: IntArray | None = None,
     *,
     least_effective: float = LEAST_EFFECTIVE,
     most_unsupported: float = MOST_UNSUPPORTED,
@@ -49,11 +52,13 @@ def importance_weighted(
     reference, positives
         Labelled rows of the reference in each stratum, and how many of them are positive; ``[G]``.
     window
-        Rows of J windows in each stratum, ``[J, G]``.
+        Rows of J windows in each cell, ``[J, C]``; cells are the strata, unless ``stratum`` says more.
     flagged
-        Decision in each stratum, ``[G]``.
+        Decision in each cell, ``[C]``.
     rank
-        Score bin of each stratum, by default the stratum itself.
+        Score bin of each cell, by default the stratum itself.
+    stratum
+        Stratum of each cell, ``[C]``: where rows of one stratum were decided differently it has two cells.
     least_effective, most_unsupported
         Below this effective sample size, or above this share of rows without a counterpart, the estimate is refused.
 
@@ -70,19 +75,19 @@ def importance_weighted(
     Kish (1965), Survey sampling (effective sample size); Sugiyama, Krauledat and Müller (2007), Covariate shift
     adaptation by importance weighted cross validation, JMLR 8.
     """
-    known = reference > 0
     strata = _strata(reference, positives)
+    place = np.arange(len(reference)) if stratum is None else stratum
+    known = (reference > 0)[place]
     rows = np.where(known, window, 0)
-    place = np.arange(len(reference)) if rank is None else rank
-    cells = Cells.calibrated(rows, strata, flagged)
-    cells = replace(cells, rank=place)
+    cells = replace(Cells.calibrated(rows, strata, flagged, place), rank=place if rank is None else rank)
     unsupported = ratio(np.where(known, 0, window).sum(axis=1).astype(np.float64), window.sum(axis=1))
-    share = ratio(rows.astype(np.float64), np.broadcast_to(rows.sum(axis=1, keepdims=True), rows.shape))
-    effective = ratio(np.ones(len(rows)), (share**2 / np.where(known, reference, 1)).sum(axis=1))
+    whole = np.array([np.bincount(place, one, len(reference)) for one in rows]).reshape(len(rows), len(reference))
+    share = ratio(whole, np.broadcast_to(whole.sum(axis=1, keepdims=True), whole.shape))
+    effective = ratio(np.ones(len(rows)), (share**2 / np.where(reference > 0, reference, 1)).sum(axis=1))
     refused = ~((effective >= least_effective) & (unsupported <= most_unsupported))
     found = {name: _withheld(figure, refused) for name, figure in figures(cells).items()}
     estimates = Estimates("importance_weighted", found, unsupported, np.zeros(len(rows), np.int8))
-    return Weighted(estimates, effective, refused)
+    return Weighted(estimates, effective, refused, strata)
 
 
 def _strata(reference: IntArray, positives: IntArray) -> Calibrator:

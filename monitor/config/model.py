@@ -365,7 +365,7 @@ class PerformanceConfig(Section):
     1 over it, such as ``recall_weighted``."""
     thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
     """Scores of a binary model from which on to flag, beside ``decision``: the figures of each are told as well, such
-    as ``recall[score>=0.3]``, of the whole population."""
+    as ``recall[score>=0.3]``."""
     amount: str | None = None
     """A numeric feature that says what is at stake, so that figures can be weighted by it."""
     amount_unit: Annotated[float, Field(gt=0)] = 0.01
@@ -375,7 +375,8 @@ class PerformanceConfig(Section):
     min_labels: Annotated[int, Field(ge=1)] = 100
     """With fewer labels in a window its figures are ``insufficient``."""
     estimate_without_labels: bool = True
-    """Whether performance is estimated from scores before labels come, as figures of their own."""
+    """Whether performance is estimated from scores before labels come, as figures of their own; with ``slices`` also by
+    the baseline's outcomes in the first slicing of at most 64 values, weighted as the predictions fall."""
 
 
 class CalibrationConfig(Section):

@@ -11,6 +11,7 @@ from monitor.events import DAY, HOUR
 from monitor.findings import WindowResult
 from monitor.outcomes.judging import Comparison, comparison_of, judge_windows
 from monitor.outcomes.outcomes import ModelOutcomes
+from monitor.outcomes.reweighted import add_reweighted
 from monitor.outcomes.sliced import judge_slices
 from monitor.outcomes.sums import learn_baselines, roll_up
 from monitor.views import PerformanceView
@@ -98,6 +99,7 @@ class Evaluation:
         self, window: Window, version: str, starts: list[int], against: Comparison
     ) -> Iterable[WindowResult]:
         judged = judge_windows(self.outcomes, window, version, starts, against)
+        add_reweighted(self.outcomes, window, version, judged)
         views: list[PerformanceView] = []
         for part in self.outcomes.sliced.values():
             views += judge_slices(self.outcomes, part, window, version, judged)

@@ -40,7 +40,17 @@ from monitor.outcomes.judges import Judge, MulticlassJudge, RegressionJudge
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.outcomes.sums import baseline_of, previous, total
-from monitor.outcomes.told import NAN, OF_WINDOW, SURE, change_view, figure_view, told, told_change, told_estimate
+from monitor.outcomes.told import (
+    LIGHTS,
+    NAN,
+    OF_WINDOW,
+    SURE,
+    change_view,
+    figure_view,
+    told,
+    told_change,
+    told_estimate,
+)
 from monitor.views import FigureView, PerformanceView, ReliabilityPoint
 from monitor.windows import Window
 
@@ -49,7 +59,6 @@ _PIT_APART: Final = 0.1
 """Total variation distance from which on a transform is far from the baseline's."""
 _RECENT: Final = 7 * DAY
 """How far back matured predictions decide whether estimates hold."""
-_LIGHTS: Final = {Light.HOLDS: "ok", Light.UNPROVEN: "insufficient", Light.BROKEN: "warn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +356,7 @@ def _estimated(
             if not name.split("[")[0].removesuffix("_macro").endswith(("positives", "negatives"))
         }
         note = f"estimated before labels, {light.name.lower()}"
-        one.findings += [told(name, "estimate", figure, 1, note, _LIGHTS[light]) for name, figure in shown.items()]
+        one.findings += [told(name, "estimate", figure, 1, note, LIGHTS[light]) for name, figure in shown.items()]
         for metric in metrics_of(config):
             base = against.base(metric)
             if base is not None and metric in shown:

@@ -18,7 +18,7 @@ from monitor.outcomes.judges import BinaryJudge
 from monitor.outcomes.judging import Judged, metrics_of, predicted, transforms
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, SlicedPart
-from monitor.outcomes.sums import baseline_of_slices, of_slices, previous
+from monitor.outcomes.sums import baseline_of_versions, of_slices
 from monitor.outcomes.told import change_view, figure_view, told, told_change
 from monitor.views import PerformanceView
 from monitor.windows import Window
@@ -36,7 +36,7 @@ def judge_slices(
     A slice is compared with the same slice of the baseline. Groups are compared where the slicing is of one protected
     column; its missing values are no group.
     """
-    base = _baseline(outcomes, part, version)
+    base = baseline_of_versions(outcomes, part, version)
     chosen: list[tuple[WindowResult, int]] = []
     tables: list[IntArray] = []
     for one in judged:
@@ -59,13 +59,6 @@ def judge_slices(
         own = replace(result, slice=part.slicing.labels[place], n=number, findings=tuple(found.findings))
         views.append(PerformanceView(own, window.name, number, *found.labelled, 0, **found.shown))
     return views
-
-
-def _baseline(outcomes: ModelOutcomes, part: SlicedPart, version: str) -> IntArray | None:
-    if outcomes.model.config.performance.baseline != "previous_version":
-        return baseline_of_slices(outcomes, part)
-    before = previous(outcomes, version)
-    return None if before is None else of_slices(outcomes, part, before)
 
 
 @dataclass(frozen=True, slots=True)

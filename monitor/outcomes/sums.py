@@ -52,6 +52,14 @@ def baseline_of_slices(outcomes: ModelOutcomes, part: SlicedPart) -> IntArray | 
     return part.slices(np.array(vectors)).reshape(-1, part.slice_size)[: part.slicing.size]
 
 
+def baseline_of_versions(outcomes: ModelOutcomes, part: SlicedPart, version: str) -> IntArray | None:
+    """Return what the slices of a version are compared with: what was learnt, or the version before."""
+    if outcomes.model.config.performance.baseline != "previous_version":
+        return baseline_of_slices(outcomes, part)
+    before = previous(outcomes, version)
+    return None if before is None else of_slices(outcomes, part, before)
+
+
 def learn_baselines(outcomes: ModelOutcomes, watermark: int, period: int, age: int) -> None:
     """Learn the baseline of every part whose first predictions are old enough.
 

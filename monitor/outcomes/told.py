@@ -82,6 +82,10 @@ def told_change(
     )  # fmt: skip
 
 
+LIGHTS: Final = {Light.HOLDS: "ok", Light.UNPROVEN: "insufficient", Light.BROKEN: "warn"}
+"""What labels of late say of an estimate → its status."""
+
+
 def told_estimate(
     metric: str, figure: FigureView, base: FigureView, settings: PerformanceConfig, light: Light
 ) -> Finding:

@@ -66,6 +66,7 @@ def judged(
         latest, "daily", 1000, 900, 700, 60, running=figures, final=figures, changes={"accuracy": figure(-0.08)},
         calibration={name: figure(0.05) for name in ("ece", "ece_of_chance", "mce", "calibration_slope")},
         estimated={metric: figure(0.85) for metric in METRICS[:4]}, light="broken", unsupported=0.01,
+        reweighted={metric: figure(0.82) for metric in METRICS[:4]}, reweighted_light="holds",
         coverage=figure(0.9), confusion=((640, 30), (60, 170)), reliability=points, classes=("negative", "positive"),
     )  # fmt: skip
     views = [whole]

@@ -6,18 +6,22 @@ import json
 import re
 import shlex
 from base64 import b64encode
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
 from alerts.builtin import RULES
-from monitor import catalogue
+from detectors.calibration.distribution import DistributionTable
+from monitor import catalogue, figure_metrics
 from monitor.commands.manual import PAGES
 from monitor.config import document
 from monitor.config.load import load
 from monitor.config.model import ModelConfig
+from monitor.config.performance_checks import figure_names
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
@@ -123,6 +127,20 @@ def test_links_and_names_lead_somewhere(file: Path) -> None:
     families = {metric.family for metric in catalogue.metrics()}
     for name in re.findall(r"`(driftline_\w+)", text):
         assert any(name.startswith(family) for family in families), name
+
+
+def test_every_figure_says_its_interval() -> None:
+    text = (DOCS / "figures.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] if line.startswith("|") else line for line in text.splitlines()]
+    patterns = re.findall(r"`([a-z0-9_*]+)`", "\n".join(rows))
+    claims = DistributionTable(0.9, (0.1,), 1.0, normal=True)
+    named = {
+        *figure_names("binary_classification", amount=True), *figure_names("multiclass", ("a", "b"), tops=(3,)),
+        *figure_names("regression"), *figure_names("ranking"), *figure_metrics.CALIBRATION,
+        *claims.figures(np.zeros((1, claims.size), np.int64)), "recall_weighted",
+    }  # fmt: skip
+    for name in {one.split("[")[0] for one in named}:
+        assert any(fnmatch(name, pattern) for pattern in patterns), name
 
 
 @pytest.mark.parametrize("name", PAGES)
