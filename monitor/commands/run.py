@@ -20,6 +20,7 @@ from monitor.alerting.desk import Desk
 from monitor.alerting.opening import open_desk
 from monitor.alerting.outlet import Taker
 from monitor.alerting.policy import mode_of
+from monitor.change_events import follow_changes
 from monitor.chores import start_chores
 from monitor.collector import collect_seldom
 from monitor.commands.report import CannotReportError, ReportOptions, write
@@ -48,6 +49,7 @@ log = structlog.get_logger("driftline")
 CANNOT_READ = 69
 STATE_ERROR = 74
 _RETRY = 2.0
+_LEAVE = 5.0
 
 
 def run(config_path: Path, environ: Mapping[str, str]) -> int:
@@ -63,6 +65,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
     server = Server(config.http, registry, holder, health, owners=owners)
     desk: Desk | None = None
     keeper: RetrainingKeeper | None = None
+    events: threading.Thread | None = None
     try:
         server.start()
         desk = open_desk(config, folder_of(config_path))
@@ -77,6 +80,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         server.api.open(desk)
         server.retraining.open(keeper)
         server.evidence.open(config, desk.engine.store, folder_of(config_path))
+        events = follow_changes(config, stopping)
         snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=lambda: desk.view)
         snapshots.retraining = lambda: keeper.picture
         chores = partial(start_chores, config, pipeline.assembly.history, keeper, report_writer(config, holder))
@@ -95,6 +99,9 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         return CANNOT_READ
     finally:
         server.stop()
+        stopping.set()
+        if events is not None:
+            events.join(_LEAVE)
         if keeper is not None:
             keeper.close()
         if desk is not None:
