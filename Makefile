@@ -56,5 +56,5 @@ bench: $(VENV)/.dev ## speed and memory beside the peers; rewrites benchmarks/RE
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m monitor.commands.manual sizing > docs/sizing.md
 
-soak: $(VENV)/.dev ## the crash test over two million records
-	SOAK=1 $(BIN)/python -m pytest -q -s tests/crash/test_kill.py
+soak: $(VENV)/.dev ## the crash tests, ten times as large
+	SOAK=1 $(BIN)/python -m pytest -q -s tests/crash/test_kill.py tests/crash/test_labels.py

@@ -96,7 +96,24 @@ _SWITCHED: Final = """
     ALTER TABLE retraining ADD COLUMN switched_at INTEGER;
 """
 
-MIGRATIONS: Final = (_FIRST, _COUNTED, _RETRAINING, _SWITCHED)
+_CHANGES: Final = """
+    CREATE TABLE retraining_changes (
+        model TEXT NOT NULL, at INTEGER NOT NULL, what TEXT NOT NULL, PRIMARY KEY (model, at, what)
+    ) WITHOUT ROWID;
+    INSERT INTO retraining_changes
+        SELECT model, changed_at, changed FROM retraining_models WHERE changed_at IS NOT NULL;
+    CREATE TABLE retraining_known (
+        model TEXT PRIMARY KEY, episode TEXT NOT NULL, episode_since INTEGER NOT NULL, held TEXT NOT NULL,
+        fault_at INTEGER, version TEXT NOT NULL, terms TEXT NOT NULL, reference TEXT NOT NULL,
+        labels_before INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO retraining_known
+        SELECT model, episode, episode_since, held, fault_at, version, terms, '', labels_before FROM retraining_models;
+    DROP TABLE retraining_models;
+    ALTER TABLE retraining_known RENAME TO retraining_models;
+"""
+
+MIGRATIONS: Final = (_FIRST, _COUNTED, _RETRAINING, _SWITCHED, _CHANGES)
 """Step n leads from version n to n + 1; a released step is never changed."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.pace import Clock, Pace
 from monitor.alerting.outlet import Taker
 from monitor.config.load import load
 from monitor.config.root import Config
@@ -58,17 +58,17 @@ def prepare(folder: Path, records: Sequence[bytes], rest: str = "") -> Config:
     return written("{source: reference.json}")
 
 
-def rate(config: Config, folder: Path, records: Sequence[bytes], alerts: Taker | None = None) -> float:
-    """Return records a second, a few thousand at a time."""
+def pace(config: Config, folder: Path, records: Sequence[bytes], alerts: Taker | None = None) -> Pace:
+    """Return what records take, a few thousand at a time."""
     log: list[Content] = []
     for first in range(0, len(records), _AT_ONCE):
         log += [*records[first : first + _AT_ONCE], PAUSE]
     source = MemorySource({TopicPartition("bench", 0): log})
     pipeline = open_pipeline(config, source, base=folder, store=MemoryStore(), alerts=alerts)
-    begin, total = time.perf_counter(), 0
+    clock, total = Clock.start(), 0
     while total < len(records):
         total += pipeline.step(0)
         pipeline.checkpoint()
-    seconds = time.perf_counter() - begin
+    found = clock.stop(len(records))
     pipeline.close()
-    return len(records) / seconds
+    return found

@@ -1,8 +1,8 @@
 """How many prediction and label pairs a second the join takes, and what is in memory and on disk for them.
 
-A steady stream: random ids, four of five predictions labelled, log-normal delays, a checkpoint every 50,000 records,
-the watermark moving all the while, so that entries are judged and let go of as fast as they come. Rates are of the
-processor's time of the one thread; RocksDB's compaction, in threads of its own, is told apart.
+A steady stream: random ids, four of five predictions labelled, log-normal delays, a checkpoint every 50,000 records.
+At each, as in the service, the watermark moves on, so that entries are judged and let go of as fast as they come. Rates
+are of the processor's time of the one thread; RocksDB's compaction, in threads of its own, is told apart.
 """
 
 from __future__ import annotations
@@ -138,20 +138,22 @@ class Run:
             as_of = (labelled * self.stream.step).astype(np.int64)
             self.entities.labels(identify(named), when.take(rows), as_of, values, np.zeros(len(rows), np.bool_))
         self._lap("labels")
-        reached = int(at.times[0])
-        if self.entities is not None:
+        if self.stream.number % CHECKPOINT == 0:
+            self._checkpoint(int(at.times[0]))
+
+    def _by_entity(self, entities: LastBefore, ids: list[str], about: list[str], at: Positions) -> None:
+        entities.predictions(identify(about), identify(ids), at, at.times, np.ones(len(ids), np.bool_))
+
+    def _checkpoint(self, reached: int) -> None:
+        if self.entities is None:
+            self.join.drain()
+            self._lap("labels")
+        else:
             self.join.resolved(self.entities.advance(reached))
             reached = self.entities.behind
             self._lap("entities")
         self.join.advance(reached)
         self._lap("advance")
-        if self.stream.number % CHECKPOINT == 0:
-            self._checkpoint()
-
-    def _by_entity(self, entities: LastBefore, ids: list[str], about: list[str], at: Positions) -> None:
-        entities.predictions(identify(about), identify(ids), at, at.times, np.ones(len(ids), np.bool_))
-
-    def _checkpoint(self) -> None:
         self.join.drain()
         self._lap("drain")
         puts, deletes = self.join.changes()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.end_to_end import values
-from benchmarks.from_memory import prepare, rate
+from benchmarks.from_memory import pace, prepare
+from benchmarks.pace import Pace, rate, ratio
 from benchmarks.report import Section, table
 from dashboards.page.pages import FEATURE, PAGES
 from dashboards.page.site import Site
@@ -29,7 +29,7 @@ from tests.browser import scenes
 
 MODELS: Final = 50
 COLUMNS: Final = 500
-RECORDS: Final = 60_000
+RECORDS: Final = 150_000
 ROUNDS: Final = 7
 LARGEST: Final = 300_000
 SECONDS: Final = 1.0
@@ -62,8 +62,6 @@ def run() -> Section:
             rows = [_weighed(path, view, KnownPast.of(history)) for path in PAGES]
         free, looked = _beside(folder, view, past)
     overview = rows[0]
-    ratio = statistics.median(one / other for one, other in zip(looked, free, strict=True))
-    met = "met" if ratio >= GOAL else "not met"
     small = "met" if overview[1] <= LARGEST and overview[3] <= SECONDS else "not met"
     shown = [[path, f"{size / 1000:,.0f} kB", f"{packed / 1000:,.0f} kB", f"{seconds * 1000:,.0f} ms"]
              for path, size, packed, seconds in rows]  # fmt: skip
@@ -73,18 +71,29 @@ def run() -> Section:
         + table(["page", "size", "over the wire", "rendering"], shown)
         + f"\n\nGoal for the overview: {LARGEST // 1000} kB and {SECONDS:.0f} s; {small}.\n\n"
         f"{RECORDS:,} records from memory through the whole pipeline while somebody looks at every one of these pages "
-        "once a second, and the View changes as often; against the same with nobody looking, in turn. Medians of "
-        f"{ROUNDS} rounds, ratio pair by pair.\n\n"
-        + table(
-            ["", "records/s"],
-            [
-                ["nobody looks", f"{statistics.median(free):,.0f}"],
-                [f"{len(PAGES)} pages a second", f"{statistics.median(looked):,.0f}"],
-                ["ratio", f"{ratio:.3f}; goal {GOAL}, {met}"],
-            ],
-        )
-    )
+        "once a second, and the View changes as often; against the same with nobody looking, in turn. *Whole process* "
+        "is processor time of all its threads: what serving takes counts as if the pipeline had lost it. *Free of "
+        "others* is wall time without the time in which every core was taken. A busy machine stretches a run, so that "
+        "more pages fall into it, and can only make it look worse. Medians of "
+        f"{ROUNDS} rounds, ratios pair by pair.\n\n"
+        + table(["records a second of", "nobody looks", f"{len(PAGES)} pages a second", "ratio", "goal"],
+                _paces(free, looked))
+    )  # fmt: skip
     return Section("p", "The page", body)
+
+
+def _paces(free: Sequence[Pace], looked: Sequence[Pace]) -> list[list[str]]:
+    clocks: dict[str, Callable[[Pace], float]] = {
+        "processor time, whole process": lambda one: one.every,
+        "wall time, free of others": lambda one: one.undisturbed,
+        "processor time, the pipeline's thread": lambda one: one.own,
+    }
+    rows = []
+    for name, seconds in clocks.items():
+        found = ratio(free, looked, seconds)
+        goal = f"{GOAL}, {'met' if found >= GOAL else 'not met'}" if name.endswith("whole process") else ""
+        rows.append([name, f"{rate(free, seconds):,.0f}", f"{rate(looked, seconds):,.0f}", f"{found:.3f}", goal])
+    return rows
 
 
 def _weighed(path: str, view: View, past: KnownPast) -> tuple[str, int, int, float]:
@@ -100,16 +109,20 @@ def _weighed(path: str, view: View, past: KnownPast) -> tuple[str, int, int, flo
     return path, len(answer.body), len(gzip.compress(answer.body, 4)), seconds
 
 
-def _beside(folder: Path, view: View, past: Sequence[Any]) -> tuple[list[float], list[float]]:
-    """Return records a second with nobody looking and with somebody, round by round."""
+def _beside(folder: Path, view: View, past: Sequence[Any]) -> tuple[list[Pace], list[Pace]]:
+    """Return what records take with nobody looking and with somebody, round by round, the order turned each round."""
     records = list(values(RECORDS))
-    free: list[float] = []
-    looked: list[float] = []
+    free: list[Pace] = []
+    looked: list[Pace] = []
     with scenes.Stage(folder, view, past) as stage:
+        _measure(folder / "first", records)  # what only a first run takes is nobody's fault
         for turn in range(ROUNDS):
-            free.append(_measure(folder / f"free-{turn}", records))
+            if turn % 2 == 0:
+                free.append(_measure(folder / f"free-{turn}", records))
             with _looking(stage):
                 looked.append(_measure(folder / f"looked-{turn}", records))
+            if turn % 2:
+                free.append(_measure(folder / f"free-{turn}", records))
     return free, looked
 
 
@@ -143,5 +156,5 @@ def _looking(stage: scenes.Stage) -> Iterator[None]:
         changing.join()
 
 
-def _measure(folder: Path, records: Sequence[bytes]) -> float:
-    return rate(prepare(folder, records), folder, records)
+def _measure(folder: Path, records: Sequence[bytes]) -> Pace:
+    return pace(prepare(folder, records), folder, records)

@@ -106,7 +106,8 @@ def fill(folder: Path, pending: int) -> dict[str, Any]:
             join.written()
     assert join.counters["prediction", "pending"] == pending
     store.close()
-    database = Rdict(str(folder / LIVE), options(create=False))
+    chosen = options(create=False)
+    database = Rdict(str(folder / LIVE), chosen, {"default": chosen})
     database.compact_range(None, None)
     database.close()
     return {"disk": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())}

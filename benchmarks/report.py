@@ -28,34 +28,34 @@ class Section:
     title: str
     body: str
 
-    def text(self) -> str:
-        """Return the section with its heading and the circumstances.
+    def text(self, before: str) -> str:
+        """Return the section with its heading and the circumstances, as they were before it was measured.
 
-        >>> print(Section("a", "Counting", "Fast.").text().splitlines()[0])
+        >>> print(Section("a", "Counting", "Fast.").text(circumstances()).splitlines()[0])
         ## (a) Counting
         """
         return (
             f"## ({self.letter}) {self.title}\n\n"
-            f"`make bench`, or this section alone: `python -m benchmarks.run {self.letter}`. {circumstances()}\n\n"
+            f"`make bench`, or this section alone: `python -m benchmarks.run {self.letter}`. {before}\n\n"
             f"{self.body.strip()}\n"
         )
 
 
-def merge(old: str, sections: Iterable[Section]) -> str:
+def merge(old: str, sections: Iterable[Section], before: str) -> str:
     """Return a results file in which these sections are new, and all others as they were.
 
-    >>> first = merge("", [Section("b", "Second", "x")])
-    >>> [line for line in merge(first, [Section("a", "First", "y")]).splitlines() if line.startswith("## ")]
+    >>> first = merge("", [Section("b", "Second", "x")], "Today.")
+    >>> [line for line in merge(first, [Section("a", "First", "y")], "Today.").splitlines() if line.startswith("## ")]
     ['## (a) First', '## (b) Second']
     """
     kept = {found["letter"]: found[0] for found in _SECTION.finditer(old)}
-    kept |= {section.letter: section.text() for section in sections}
+    kept |= {section.letter: section.text(before) for section in sections}
     return "\n".join([_HEAD, *(kept[letter].rstrip() + "\n" for letter in sorted(kept))])
 
 
-def write(section: Section, path: Path = RESULTS) -> None:
-    """Put a section into the results file."""
-    path.write_text(merge(path.read_text() if path.exists() else "", [section]))
+def write(section: Section, before: str, path: Path = RESULTS) -> None:
+    """Put a section into the results file, with the circumstances before it was measured."""
+    path.write_text(merge(path.read_text() if path.exists() else "", [section], before))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -72,7 +72,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def circumstances() -> str:
-    """Return when and on what is measured, in one sentence."""
+    """Return when and on what is measured, in one sentence; ask before it is, the load is that of now."""
     load = os.getloadavg()[0]
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores of {_processor()}, "

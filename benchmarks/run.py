@@ -8,13 +8,14 @@ from typing import Final
 
 from benchmarks import alarms, alerting, counting, end_to_end, footprint, found, join, page, slices
 from benchmarks.detection import measure, report
-from benchmarks.report import RESULTS, Section, write
+from benchmarks.report import RESULTS, Section, circumstances, write
 
 
 def detection() -> Section:
     """Measure detection quality at full size, an hour of one core, and write its tables."""
+    before = circumstances()
     measure.run(measure.FULL, measure.RESULTS)
-    report.publish()
+    report.publish(before)
     return report.section()
 
 
@@ -39,9 +40,10 @@ def main(arguments: Sequence[str]) -> int:
         print(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}", file=sys.stderr)
         return 2
     for letter in arguments or SECTIONS:
+        before = circumstances()
         section = SECTIONS[letter]()
-        write(section)
-        print(section.text())
+        write(section, before)
+        print(section.text(before))
     print(f"written to {RESULTS}")
     return 0
 

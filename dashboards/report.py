@@ -41,6 +41,7 @@ from dashboards.page import (
     reliability,
     restated,
     retraining,
+    risk,
     silences,
     slices,
     summary,
@@ -143,12 +144,19 @@ class Report:
         links = ReportLinks(anchors)
         body = join(
             _without_ids(overview.show(overview.read(self._scene(None, links)), self._scene(None, links))),
+            _risk(self._scene(None, links)),
             (_model(replace(part, scene=_linked(part.scene, links)), links) for part in parts),
             _alerts(self._scene(None, links)),
             _retraining(self._scene(None, links)),
             _pipeline(self._scene(None, links)),
         )
-        return _document(f"Driftline report, {clock(moment(self.view.taken_at))} UTC", body)
+        return _document(self._title(), body)
+
+    def _title(self) -> str:
+        """Return what the report is of: a range, or the moment at which it was taken."""
+        if self.first is None or self.last is None:
+            return f"Driftline report, {clock(moment(self.view.taken_at))} UTC"
+        return f"Driftline report, {clock(moment(self.first))} to {clock(moment(self.last))} UTC"
 
     def json(self) -> bytes:
         """Return what every view shows as plain data."""
@@ -162,19 +170,23 @@ class Report:
             "taken_at": moment(self.view.taken_at), "worst": self.worst(), "overview": overview.read(scene),
             "models": models, "pipeline": health.read(scene),
             "alerts": {section.__name__.rsplit(".", 1)[1]: section.read(scene) for section in _ALERTS},
-            "retraining": retraining.read(scene),
+            "retraining": retraining.read(scene), "range": risk.read(scene),
         }  # fmt: skip
         return msgspec.json.format(msgspec.json.encode(whole), indent=1)
 
     def markdown(self) -> str:
         """Return the words and figures without the pictures, fit for a pull request."""
-        lines = [f"# Driftline report, {clock(moment(self.view.taken_at))} UTC", ""]
+        lines = [f"# {self._title()}", ""]
         rows = overview.read(self._scene(None)).models
         lines += _table(
             ["Model", "Status", "Columns", "In drift", "Warning", "Rows", "Last row"],
             [[_cell(row.name), row.status, count(row.columns), count(row.drift), count(row.warn), count(row.rows),
               clock(row.last_prediction)] for row in rows],
         )  # fmt: skip
+        held = risk.read(self._scene(None))
+        if held is not None:
+            lines += ["", "## What the time held", ""]
+            lines += _table(list(risk.HEADS), [[_cell(text) for text in risk.words(one)] for one in held.models])
         for part in self._parts():
             found = moved.read(part.scene)
             if found is None or not found.rows:
@@ -317,6 +329,11 @@ def _column_data(part: _Part, column: str) -> dict[str, Any]:
 def _pipeline(scene: Scene) -> Html:
     shown = _without_ids(health.show(health.read(scene), scene))
     return tag("section", tag("h1", "Pipeline"), shown, id="pipeline", class_="part")
+
+
+def _risk(scene: Scene) -> Html | None:
+    found = risk.read(scene)
+    return None if found is None else _without_ids(risk.show(found, scene))
 
 
 def _alerts(scene: Scene) -> Html | None:

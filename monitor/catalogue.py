@@ -441,6 +441,18 @@ DROP_DETECTED: Final = Metric(
     "1 when a matured figure is surely worse than the baseline by more than the drop that is allowed.",
     (*OUTCOME, "metric"),
 )  # fmt: skip
+ESTIMATED_DROP_RATIO: Final = Metric(
+    "driftline_estimated_drop_ratio", "gauge", "outcome",
+    "By how much an estimated figure is worse than the baseline, divided by the drop that is allowed; only while "
+    "labels bear the estimates out.",
+    (*OUTCOME, "metric"), "ratio",
+)  # fmt: skip
+ESTIMATED_DROP_DETECTED: Final = Metric(
+    "driftline_estimated_drop_detected", "gauge", "outcome",
+    "1 when an estimated figure is surely worse than the baseline by more than the drop that is allowed; only while "
+    "labels bear the estimates out.",
+    (*OUTCOME, "metric"),
+)  # fmt: skip
 
 BY_DETECTOR: Final = {metric.detector: metric for metric in (*STATISTICS, NEW_COLUMN)}
 _SCOPES: Final[dict[Scope, str]] = {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -12,28 +11,33 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from alerts.store import StoreUnavailableError
-from monitor.config.root import Config, ReportConfig
+from monitor.config.root import Config
 from monitor.history import History
+from monitor.reports import ScheduledReports
 from monitor.retraining.keeper import RetrainingKeeper
 
 log = structlog.get_logger(__name__)
 _HOURS: Final = 1
+_SOON: Final = 2
+"""Seconds after the start at which reports are looked for that are overdue."""
+_AGAIN: Final = 15
+"""Seconds between two looks for reports that could not be written when they were due."""
 
 
 def start_chores(
     config: Config,
     history: History,
     keeper: RetrainingKeeper | None = None,
-    write: Callable[[ReportConfig, Path], None] | None = None,
+    reports: ScheduledReports | None = None,
 ) -> Any:
-    """Start the scheduler; a late run is still run, and once.
+    """Start the scheduler; a late run is still run, and once, and what fell into a time without a process too.
 
     Parameters
     ----------
     keeper
         Proposes what is scheduled; without it nothing is.
-    write
-        Writes one report to a file.
+    reports
+        Writes reports that are due.
     """
     make: Any = BackgroundScheduler
     scheduler = make(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True})
@@ -44,10 +48,11 @@ def start_chores(
                 _propose(keeper, model.name)  # what fell into the time without a process
                 when = _cron(model.retraining.schedule, config)
                 scheduler.add_job(_propose, when, args=(keeper, model.name), id=f"retrain {model.name}")
-    if write is not None:
-        for place, report in enumerate(config.reports):
-            when = _cron(report.schedule, config)
-            scheduler.add_job(write_report, when, args=(report, write), id=f"report {place}")
+    if reports is not None and reports.reports:
+        for place, report in enumerate(reports.reports):
+            scheduler.add_job(reports.turn, _cron(report.schedule, config), id=f"report {place}")
+        soon = datetime.now(UTC) + timedelta(seconds=_SOON)
+        scheduler.add_job(reports.turn, "interval", seconds=_AGAIN, id="reports missed", next_run_time=soon)
     scheduler.start()
     return scheduler
 
@@ -55,24 +60,6 @@ def start_chores(
 def prune(history: History, keep: int) -> int:
     """Drop windows that ended longer ago than ``keep`` microseconds; return how many."""
     return history.prune(round(time.time() * 1e6) - keep)
-
-
-def write_report(report: ReportConfig, write: Callable[[ReportConfig, Path], None]) -> Path | None:
-    """Write a report whole or not at all, drop the oldest beyond ``keep``; return its path."""
-    folder = Path(report.folder)
-    path = folder / f"driftline-{time.strftime('%Y-%m-%dT%H%MZ', time.gmtime())}.{report.format}"
-    part = path.with_suffix(".part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write(report, part)
-        part.replace(path)
-        for old in sorted(folder.glob(f"driftline-*.{report.format}"))[: -report.keep]:
-            old.unlink()
-    except Exception:  # whatever it is, the next report may work
-        log.exception("a report could not be written", folder=report.folder)
-        return None
-    log.info("a report was written", path=str(path))
-    return path
 
 
 def _propose(keeper: RetrainingKeeper, model: str) -> None:

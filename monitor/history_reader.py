@@ -20,11 +20,14 @@ from monitor.store.port import StateUnavailableError
 
 log = structlog.get_logger(__name__)
 _WAIT: Final = 10.0
+_FILLED: Final = 100
+"""Rows rarely come at the very end of a window: one whose last hundredth has none is whole."""
 _COLUMNS: Final = 'model, version, slice, "window", start, "end", revision, n, findings'
 _LATEST: Final = f"""
     SELECT {_COLUMNS} FROM windows JOIN (
         SELECT model, version, slice, "window", max(start) AS start FROM windows
-        WHERE ?1 IS NULL OR model = ?1 GROUP BY model, version, slice, "window"
+        WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR "end" - ("end" - start) / {_FILLED} <= ?2)
+        GROUP BY model, version, slice, "window"
     ) USING (model, version, slice, "window", start)
     ORDER BY model, version, slice, "window"
 """  # noqa: S608 - only constants are put in
@@ -87,10 +90,16 @@ class HistoryReader:
         self.damaged = 0
         """Windows whose findings could not be read, each time one was asked for."""
 
-    def latest(self, model: str | None = None) -> list[WindowResult]:
-        """Return the latest window of every model (or of one), version, slice and window length."""
+    def latest(self, model: str | None = None, *, filled_by: int | None = None) -> list[WindowResult]:
+        """Return the latest window of every model (or of one), version, slice and window length.
+
+        Parameters
+        ----------
+        filled_by
+            Leave out windows that rows up to this time do not fill, but for their last hundredth.
+        """
         with self._reading() as reader:
-            return list(self._decoded(reader.execute(_LATEST, (model,))))
+            return list(self._decoded(reader.execute(_LATEST, (model, filled_by))))
 
     def results(
         self, first: int | None = None, last: int | None = None, model: str | None = None

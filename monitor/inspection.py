@@ -29,6 +29,7 @@ from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.outcomes import OUTCOMES, STATES
 from monitor.outcomes.searching import CELLS
 from monitor.outcomes.searching import WAITING as CELLS_WAITING
+from monitor.outcomes.unsettled import UNSETTLED
 from monitor.outgoing import HOLD, QUEUE
 from monitor.pairs import PAIRS
 from monitor.panes import LAYOUTS, PANES
@@ -59,6 +60,7 @@ NAMES: Final[Mapping[bytes, str]] = {
     LEARNT: "references learnt",
     TOPICS: "topic ids",
     OUTCOMES: "outcomes by hour",
+    UNSETTLED: "changes of outcomes that are not settled",
     JOURNAL: "outcomes to be counted in slices",
     CELLS: "outcomes by cell that slices are looked for in",
     CELLS_WAITING: "outcomes to be counted by cell",

@@ -62,6 +62,10 @@ class Outcomes(Protocol):
         """Count judged predictions, or take them back where the sign says so; pairs that are completed are left out."""
         ...
 
+    def advance(self, watermark: int) -> None:
+        """Take note that nothing given out later will be of a join time before the watermark."""
+        ...
+
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete."""
         ...
@@ -285,6 +289,7 @@ class Joining:
         judged = joined.take(~completed) if completed.any() else joined
         if len(judged):
             self.outcomes.take(judged)
+        self.outcomes.advance(self.join.watermark)
 
     def rest(self, inputs: TopicPartition) -> None:
         """Mark an input as idle until its next record; what follows takes effect once it is written."""

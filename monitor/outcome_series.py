@@ -14,6 +14,10 @@ from monitor.views import FigureView, PerformanceView
 
 _LIGHTS: Final = {"holds": 1.0, "unproven": 0.0, "broken": -1.0}
 _BASES: Final = {"performance": "running", "performance_matured": "matured"}
+_DROPS: Final = {
+    "performance_change": (catalogue.DROP_RATIO, catalogue.DROP_DETECTED),
+    "estimate_change": (catalogue.ESTIMATED_DROP_RATIO, catalogue.ESTIMATED_DROP_DETECTED),
+}
 _ORDER: Final = ("drift", "warn", "ok", "insufficient")
 _BOUNDS: Final = {metric.name: figure_metrics.bounds(metric) for metric in figure_metrics.FAMILIES}
 
@@ -59,10 +63,10 @@ def _add(series: SeriesSet, view: PerformanceView) -> None:
     if view.light is not None:
         series.add(catalogue.ESTIMATE_LIGHT, _LIGHTS.get(view.light), *place)
     for finding in result.findings:
-        if finding.detector == "performance_change" and finding.status != "insufficient":
-            name = label(finding.column)
-            series.add(catalogue.DROP_RATIO, drift_ratio(finding), *place, name)
-            series.add(catalogue.DROP_DETECTED, float(finding.status == "drift"), *place, name)
+        if finding.detector in _DROPS and finding.status != "insufficient":
+            ratio, detected = _DROPS[finding.detector]
+            series.add(ratio, drift_ratio(finding), *place, label(finding.column))
+            series.add(detected, float(finding.status == "drift"), *place, label(finding.column))
 
 
 def _figure(series: SeriesSet, metric: Metric, figure: FigureView | None, *labels: str) -> None:

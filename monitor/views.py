@@ -526,6 +526,10 @@ class ProposalView:
     problem: str = ""
     frozen: bool = False
     """Whether warnings against the old reference are held back for it."""
+    switch: str = ""
+    """Where its reference stands: ``asked``, ``switched``, ``holds``, ``undone``; empty where none was to switch."""
+    reference: str = ""
+    """The same in a sentence, with its times."""
     decided: str = ""
     """The latest decision on it, while it waits: which limit holds it back."""
 

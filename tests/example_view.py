@@ -109,6 +109,7 @@ def judged(*findings: Finding, slice: str = "", **fields: Any) -> PerformanceVie
                 ("performance", "performance_matured", "performance_change"),
             ),
             (figure_metrics.CALIBRATION, ("calibration",)),
+            (figure_metrics.ESTIMATES, ("estimate_change",)),
         )
         for name in names
         for detector in detectors
@@ -179,7 +180,8 @@ def retraining(*texts: str) -> RetrainingView:
             f"p{n}", "fraud", "payments", text, "condition", text, state, NOW - HOUR, NOW - 2 * HOUR, False, "webhook",
             {"alerts": [{"rule": text[:200], "column": text[:200], "detector": "psi", "statistic": 0.3, "n": 900}],
              "labels": {"matured": 12_000, "coverage": 0.8}},
-            requested_at=NOW - HOUR, run=text[:200], outcome=text[:200], problem=text,
+            requested_at=NOW - HOUR, run=text[:200], outcome=text[:200], problem=text, switch="switched",
+            reference=text,
         )
         for n, text in enumerate(texts)
         for state in ("awaiting_approval", "done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,11 +69,11 @@ def model_of(config: ModelConfig, **coders: Any) -> Model:
     return model
 
 
-def records_of(topic: str, rows: Sequence[Row], first: int, *, stamped: bool = True) -> Records:
-    """Return rows as records of partition 0."""
+def records_of(topic: str, rows: Sequence[Row], first: int, partition: int = 0, *, stamped: bool = True) -> Records:
+    """Return rows as records."""
     offsets = list(range(first, first + len(rows)))
     empty: list[bytes | None] = [None] * len(rows)
-    return Records(topic, 0, first + len(rows), offsets, [row.time for row in rows], stamped, empty, empty)
+    return Records(topic, partition, first + len(rows), offsets, [row.time for row in rows], stamped, empty, empty)
 
 
 def batch_of(kind: Any, rows: Sequence[Row], first: int, *, regression: bool = False) -> Batch:
@@ -102,7 +103,10 @@ def batch_of(kind: Any, rows: Sequence[Row], first: int, *, regression: bool = F
 
 @dataclass
 class Life:
-    """One life of the join after the other over one store, fed with two logs."""
+    """One life of the join after the other over one store, fed with two logs, or with two of each topic.
+
+    Logs are named ``p`` and ``l``, those of a second partition ``p1`` and ``l1``.
+    """
 
     config: ModelConfig
     logs: dict[str, list[Row]]
@@ -118,24 +122,29 @@ class Life:
         self.done = dict(self.saved)
         self.model = model_of(self.config, **self.coders)
         self.outcomes: ModelOutcomes = outcomes_of(self.model, self.store)
-        self.joining, _ = Joining.load(self.store, 0, self.config, self.outcomes, {"p": 1, "l": 1})
+        self.joining, _ = Joining.load(self.store, 0, self.config, self.outcomes, self.inputs)
 
-    def feed(self, topic: str, number: int) -> None:
+    @property
+    def inputs(self) -> dict[str, int]:
+        """Topic → partitions."""
+        return Counter(name[0] for name in self.logs)
+
+    def feed(self, name: str, number: int) -> None:
         """Read the next records of one log."""
-        first = self.done[topic]
-        rows = self.logs[topic][first : first + number]
+        topic, partition, first = name[0], int(name[1:] or 0), self.done[name]
+        rows = self.logs[name][first : first + number]
         if not rows:
             return
-        records = records_of(topic, rows, first)
-        self.done[topic] += len(rows)
+        records = records_of(topic, rows, first, partition)
+        self.done[name] += len(rows)
         self.joining.begin(records)
         regression = self.config.task == "regression"
         batch = batch_of("label" if topic == "l" else "prediction", rows, first, regression=regression)
         times = self.joining.times(batch, records)
         if topic == "l":
-            self.joining.labels(0, batch, times)
+            self.joining.labels(partition, batch, times)
         else:
-            self.joining.predictions(0, self.model.derive(batch), times)
+            self.joining.predictions(partition, self.model.derive(batch), times)
 
     def checkpoint(self) -> None:
         """Write everything at once."""
@@ -166,20 +175,18 @@ class Life:
     def finish(self) -> None:
         """Let everything come of age."""
         for name in self.logs:
-            self.joining.rest(TopicPartition(name, 0))
+            self.joining.rest(TopicPartition(name[0], int(name[1:] or 0)))
         self.checkpoint()
 
     def tables(self) -> dict[tuple[str, str, int, int], list[int]]:
-        """Return every vector that is not zero, without the count of rows taken in."""
+        """Return every vector that is not zero; the last cell of one of the whole population is its revision."""
         self.outcomes.settle()
         found = {}
         for (name, version, tier), starts in self.outcomes.shelf._index.items():
             for start in starts:
                 pane = self.outcomes.shelf.find(self.key(name, version, tier, start))
                 assert pane is not None
-                vector = pane.total().copy()
-                if self.outcomes.whole is not None and name == self.outcomes.whole.name:
-                    vector[-1] = 0
+                vector = pane.total()
                 if vector.any():
                     found[name, version, tier, start] = vector.tolist()
         return found
@@ -213,3 +220,16 @@ def logs_of(rows: int, seed: int, *, ugly: bool = True, hours: int = 12) -> dict
     labels.append(Row("end", BEGIN + (hours + 40) * HOUR + MINUTE, truth="1"))
     predictions.append(Row("end", BEGIN + (hours + 40) * HOUR, 0.5, "de"))
     return {"p": predictions, "l": labels}
+
+
+def parted(logs: dict[str, list[Row]], seed: int) -> dict[str, list[Row]]:
+    """Return logs as two partitions of each topic; what closes a log closes both."""
+    rng = random.Random(seed)
+    found: dict[str, list[Row]] = {}
+    for topic, log in logs.items():
+        halves: tuple[list[Row], list[Row]] = ([], [])
+        for row in log[:-1]:
+            rng.choice(halves).append(row)
+        for place, half in enumerate(halves):
+            found[f"{topic}{place or ''}"] = [*half, log[-1]]
+    return found

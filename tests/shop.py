@@ -19,7 +19,7 @@ from monitor.config.load import load
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
-from monitor.events import DAY, HOUR, MINUTE, Batch, Records
+from monitor.events import DAY, HOUR, MINUTE, SECOND, Batch, Records
 from monitor.metrics import PipelineMetrics, make_registry
 from monitor.opening import open_pipeline
 from monitor.past import KnownPast
@@ -112,6 +112,16 @@ models:
     retraining:
       when: performance drop
       target: {{kind: webhook, url: "https://pipelines.example/retrain"}}
+  - name: iris
+    owner: garden
+    task: regression
+    predictions:
+      topic: iris
+      time_format: epoch_us
+      pair: {{request: {{where: {{value.k: q}}}}, response: {{where: {{value.k: a}}}}}}
+      map: {{id: value.id, time: request.value.at, version: response.value.v, features: request.value.f,
+            prediction: response.value.p}}
+    reference: {{learn: 7d}}
 alerts:
   mode: builtin
   shadow_for: 0s
@@ -158,12 +168,25 @@ def rows(model: str, first: int, last: int, seed: int) -> Iterator[tuple[int, st
             yield late, LABELS[model], {"id": value["id"], "at": late, "y": truth}
 
 
+def halves(first: int, last: int, seed: int) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield requests and their responses, apart; every tenth request is never answered."""
+    rng = np.random.default_rng(seed)
+    for n, at in enumerate(range(first, last, HOUR // 6)):
+        petal = round(float(rng.gamma(4, 0.5)), 2)
+        yield at, "iris", {"k": "q", "id": f"i{n}", "at": at, "f": {"petal": petal}}
+        if n % 10:
+            told = at + int(rng.integers(1_000, SECOND))
+            yield told, "iris", {"k": "a", "id": f"i{n}", "v": "1", "p": round(2 * petal, 2)}
+
+
 def configured(folder: Path, config: str = CONFIG) -> Config:
     """Write the configuration and the references of the week before; return the configuration."""
     path = folder / "driftline.yaml"
     path.write_text(config.format(folder=folder))
     draft = load(path, {}, needs_references=False)
     for model in draft.models:
+        if model.predictions.pair is not None:
+            continue  # it learns
         values = [
             json.dumps(value).encode()
             for _, topic, value in rows(_topic(model.name), BEGIN - 7 * DAY, BEGIN, 99)
@@ -223,7 +246,7 @@ def opened(folder: Path) -> Shop:
     """Play the traffic through the service's own code and open the port."""
     config = configured(folder)
     source = MemorySource()
-    for topic in (*LABELS, *LABELS.values()):
+    for topic in (*LABELS, *LABELS.values(), "iris"):
         source.append(TopicPartition(topic, 0))
     desk = open_desk(config, folder)
     pipeline = open_pipeline(config, source, base=folder, alerts=desk)
@@ -233,6 +256,7 @@ def opened(folder: Path) -> Shop:
     snapshots = Snapshots(build="test", config_hash="shop", alerts=lambda: desk.view, retraining=lambda: keeper.picture)
     registry, metrics = make_registry(holder, config.limits.max_series, config.metrics.export)
     said = [row for model in LABELS for row in rows(model, BEGIN, BEGIN + DAYS * DAY, 1)]
+    said += halves(BEGIN, BEGIN + DAYS * DAY, 1)
     said.sort(key=itemgetter(0))
     day = 0
     for number, (at, topic, value) in enumerate(said):

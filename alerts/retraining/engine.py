@@ -135,10 +135,10 @@ class Retraining:
         policy = self.policy.models.get(model)
         known = policy or ModelPolicy(model)
         before = ledger.read_model(connection, model)
-        state = _changed(before, facts, now)
-        if state.changed_at is not None:
-            own = OwnChange(state.changed_at, state.changed)
-            facts = dataclasses.replace(facts, changes=(*facts.changes, own))
+        state, changes = _changed(before, facts, now)
+        for change in changes:
+            ledger.note_change(connection, model, change)
+        facts = dataclasses.replace(facts, changes=(*facts.changes, *ledger.read_changes(connection, model)))
         support, blamed = support_of(known, facts, firing, silences)
         faults = open_faults(model, firing)
         held = tuple(pause for pause in pauses if pause.model in {"", model})
@@ -168,18 +168,22 @@ class Retraining:
             log.error("retraining is paused", because=because)
 
 
-def _changed(state: ModelState, facts: Facts, now: int) -> ModelState:
-    """Return what is remembered of a model, with what its operator changed since; what is seen first is no change."""
+def _changed(state: ModelState, facts: Facts, now: int) -> tuple[ModelState, list[OwnChange]]:
+    """Return what is remembered of a model, and what its operator changed since; what is seen first is no change."""
+    seen = {"version": facts.version, "terms": facts.terms, "reference": facts.references.get(facts.version, "")}
+    words = {
+        "version": f"version {facts.version} went live",
+        "terms": "the model's settings were changed",
+        "reference": f"it is compared with another reference, {seen['reference']}",
+    }
     at = now if facts.at is None else facts.at
-    if facts.version and facts.version != state.version:
-        if state.version:
-            state = dataclasses.replace(state, changed_at=at, changed=f"version {facts.version} went live")
-        state = dataclasses.replace(state, version=facts.version)
-    if facts.terms and facts.terms != state.terms:
-        if state.terms:
-            state = dataclasses.replace(state, changed_at=at, changed="the model's settings were changed")
-        state = dataclasses.replace(state, terms=facts.terms)
-    return state
+    before = {"version": state.version, "terms": state.terms, "reference": state.reference}
+    after = {name: seen[name] or before[name] for name in seen}
+    changes = [OwnChange(at, words[name]) for name in seen if before[name] and before[name] != after[name]]
+    now_known = dataclasses.replace(
+        state, version=after["version"], terms=after["terms"], reference=after["reference"]
+    )  # fmt: skip
+    return now_known, changes
 
 
 def _seen(turn: Turn) -> ModelState:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from alerts.durations import DAY
 from alerts.records import note
+from alerts.retraining.facts import OwnChange
 from alerts.retraining.guardrails import Past
 from alerts.retraining.states import OPEN, UNDER_WAY, Proposal
 
@@ -18,6 +19,7 @@ _COLUMNS: Final = tuple(f'"{name}"' for name in _NAMES)
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM retraining"  # noqa: S608 - names of columns
 _OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN | {"cooldown"}))
 _AT_ONCE: Final = 1_000
+_CHANGES_KEPT: Final = 100
 _KEPT: Final = 400 * DAY
 
 
@@ -35,10 +37,9 @@ class ModelState:
         Why nothing happens in it, as it was audited last.
     fault_at
         When a fault of the data or the pipeline fired last.
-    version, terms
-        The live version, and the identity of the operator's own settings, as they were seen last.
-    changed_at, changed
-        When one of these changed last, in event time, and what.
+    version, terms, reference
+        The live version, the identity of the operator's own settings, and that of what the version is compared with,
+        as they were seen last.
     labels_before
         Matured labels at the last request.
     """
@@ -50,8 +51,7 @@ class ModelState:
     fault_at: int | None = None
     version: str = ""
     terms: str = ""
-    changed_at: int | None = None
-    changed: str = ""
+    reference: str = ""
     labels_before: int = 0
 
 
@@ -149,6 +149,22 @@ def write_model(connection: sqlite3.Connection, state: ModelState) -> None:
     connection.execute(
         f"INSERT OR REPLACE INTO retraining_models VALUES ({marks})",  # noqa: S608
         dataclasses.astuple(state),
+    )
+
+
+def read_changes(connection: sqlite3.Connection, model: str) -> tuple[OwnChange, ...]:
+    """Return what the operator of a model changed lately, the oldest first."""
+    rows = connection.execute("SELECT at, what FROM retraining_changes WHERE model = ? ORDER BY at, what", (model,))
+    return tuple(OwnChange(*row) for row in rows)
+
+
+def note_change(connection: sqlite3.Connection, model: str, change: OwnChange) -> None:
+    """Keep an own change; of one model the latest are kept."""
+    connection.execute("INSERT OR IGNORE INTO retraining_changes VALUES (?, ?, ?)", (model, change.at, change.what))
+    connection.execute(
+        "DELETE FROM retraining_changes WHERE model = ?1 AND at < (SELECT at FROM retraining_changes WHERE model = ?1"
+        " ORDER BY at DESC LIMIT 1 OFFSET ?2)",
+        (model, _CHANGES_KEPT - 1),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.detection.measure import FULL, PEERS, RESULTS, SMALL, run, run_peer
 from benchmarks.detection.report import publish, text
+from benchmarks.report import circumstances
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("parts", nargs="*")
-    said = parser.parse_args()
+    said, before = parser.parse_args(), circumstances()
     if said.small:
         with tempfile.TemporaryDirectory(prefix="driftline-detection-") as folder:
             run(SMALL, Path(folder), said.parts)
@@ -30,7 +31,7 @@ def main() -> None:
     rest = [part for part in said.parts if part not in PEERS]
     if rest != ["report"] and (rest or not said.parts):
         run(FULL, RESULTS, rest)
-    publish()
+    publish(before)
 
 
 if __name__ == "__main__":

@@ -41,12 +41,12 @@ def load(folder: Path, name: str) -> Any:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def publish(folder: Path = RESULTS) -> None:
-    """Write tables and plots, and the section of the results file."""
+def publish(before: str, folder: Path = RESULTS) -> None:
+    """Write tables and plots, and the section of the results file with the circumstances before it was measured."""
     (folder / "README.md").write_text(f"# Detection quality\n\n{text(folder)}\n")
     for name, drawing in plots(folder).items():
         (folder / f"{name}.svg").write_text(drawing)
-    write(section(folder))
+    write(section(folder), before)
 
 
 def section(folder: Path = RESULTS) -> Section:

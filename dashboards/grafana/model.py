@@ -128,7 +128,10 @@ def _performance(made: Dashboard) -> Dashboard:
         .with_panel(lines("Drop / allowed drop",
                           Query(f"driftline_performance_drop_ratio{{{_JUDGED}}}",
                                 "{{version}} {{window}} {{metric}}"),
-                          Query("vector(1)", "threshold"), about="Matured figures against the baseline."))
+                          Query(f"driftline_estimated_drop_ratio{{{_JUDGED}}}",
+                                "{{version}} {{window}} {{metric}}, estimated"),
+                          Query("vector(1)", "threshold"),
+                          about="Matured figures against the baseline, and estimated ones while labels bear them out."))
         .with_panel(lines("Calibration error",
                           Query(f"driftline_calibration_ece_ratio{{{_JUDGED}}}", "{{version}} {{window}}"),
                           Query(f"driftline_calibration_ece_chance_ratio{{{_JUDGED}}}",

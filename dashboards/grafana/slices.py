@@ -28,6 +28,8 @@ def slices() -> Dashboard:
             Column("Failed", f"max by (slice) (driftline_prediction_errors_ratio{{{_OF}}})", "percentunit"),
             Column("Accuracy, as known now",
                    f'min by (slice) (driftline_accuracy_ratio{{{_JUDGED},basis="running"}})', "percentunit"),
+            Column("Accuracy, matured",
+                   f'min by (slice) (driftline_accuracy_ratio{{{_JUDGED},basis="matured"}})', "percentunit"),
             Column("Label coverage", f'sum by (slice) (driftline_outcome_rows{{{_JUDGED},state="labelled"}})'
                    f' / sum by (slice) (driftline_outcome_rows{{{_JUDGED},state="predicted"}})', "percentunit"),
             Column("Worst drop / allowed", f"max by (slice) (driftline_performance_drop_ratio{{{_JUDGED}}})",
@@ -47,6 +49,10 @@ def slices() -> Dashboard:
                           Query(f'driftline_accuracy_ratio{{{_JUDGED},basis="running"}}',
                                 "{{slice}} {{version}} {{window}}"), unit="percentunit",
                           about="From the labels known now."))
+        .with_panel(lines("Matured accuracy, by slice",
+                          Query(f'driftline_accuracy_ratio{{{_JUDGED},basis="matured"}}',
+                                "{{slice}} {{version}} {{window}}"), unit="percentunit",
+                          about="From predictions whose time for labels is over; it moves no more."))
         .with_row(Row("The chosen slice"))
         .with_panel(lines("Drift ratio", Query(f"max by (version, feature, detector)"
                                                f" (driftline_feature_drift_ratio{{{_CHOSEN},feature!=\"\"}})",

@@ -55,6 +55,8 @@ class ProposalRow:
     run: str
     new_version: str
     frozen: bool
+    switch: str
+    reference: str
     decided: str
     evidence: Mapping[str, Any]
 
@@ -152,6 +154,8 @@ def _row(one: ProposalView) -> ProposalRow:
         run=one.run,
         new_version=label(one.new_version),
         frozen=one.frozen,
+        switch=one.switch,
+        reference=one.reference,
         decided=one.decided[:500],
         evidence=one.evidence,
     )
@@ -177,6 +181,7 @@ def _remarks(one: ProposalRow) -> Html | None:
         f"New version {one.new_version}." if one.new_version else "",
         f"Ended: {one.outcome.replace('_', ' ')}." if one.outcome and one.state not in _OPEN else "",
         f"{one.problem}." if one.problem else "",
+        one.reference,
         "Warnings about features are held back until the new reference holds." if one.frozen else "",
     ]
     shown = " ".join(text for text in told if text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -113,15 +113,15 @@ class DistributionTable:
         return found
 
     def uniformity(self, tables: IntArray, reference: IntArray | None, alpha: float) -> Scores | None:
-        """Return how far the transform is from the reference's, or from uniform without one; ``None`` without any."""
+        """Return how far the transform is from the reference's, or from uniform without one; ``None`` without any.
+
+        The reference is one table for all, ``[1, size]``, or one for each.
+        """
         if self._pit is None:
             return None
-        before = None if reference is None else np.repeat(self._parts(reference)[2], len(tables), axis=0)
-        return uniformity(self._pit, self._parts(tables)[2], before, alpha)
-
-    def compact(self) -> DistributionTable | None:
-        """Return the part that is kept in slices: the coverage alone."""
-        return None if self.nominal is None else replace(self, levels=(), normal=False)
+        found = self._parts(tables)[2]
+        before = None if reference is None else np.broadcast_to(self._parts(reference)[2], found.shape)
+        return uniformity(self._pit, found, before, alpha)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ FEW: Final = 5.0
 """With fewer rows expected in a denominator the interval is all that is possible."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cells:
     """G cells of rows for J monitors; positives in different cells come independently.
 
@@ -84,6 +85,14 @@ class Cells:
             np.arange(size), np.arange(size), np.zeros(size),
         )  # fmt: skip
 
+    @cached_property
+    def _blocks(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """The cells by block, where each block begins among them, and the error that each block shares."""
+        order = np.argsort(self.block, kind="stable")
+        starts = np.flatnonzero(np.diff(self.block[order], prepend=-1))
+        last = np.append(starts, len(order))[1:] - 1
+        return order, starts, self.error[order[last]]
+
     @property
     def total(self) -> FloatArray:
         """Rows, ``[J]``."""
@@ -119,16 +128,15 @@ class Cells:
         Labels: the delta method on the Poisson-binomial law of the positives, with its skewness (Cornish and Fisher
         1938) and half a step on either side. Calibration: the same gradient on the error of each block's probability.
         """
-        chance = (gradient**2 * self.chance).sum(axis=1)
-        size = int(self.block.max(initial=-1)) + 1
-        member = np.zeros((len(self.block), size))
-        member[np.arange(len(self.block)), self.block] = 1.0
-        shared = np.zeros(size)
-        shared[self.block] = self.error
-        calibration = (((gradient * self.n) @ member) ** 2 * shared).sum(axis=1)
+        square = gradient * gradient
+        chance = (square * self.chance).sum(axis=1)
+        order, starts, shared = self._blocks
+        together = np.add.reduceat((gradient * self.n)[:, order], starts, axis=1) if len(starts) else gradient
+        calibration = (together**2 * shared).sum(axis=1)
         deviation = np.sqrt(chance + calibration)
         some = deviation > 0
-        skewness = np.where(some, (gradient**3 * self.third).sum(axis=1) / np.where(some, deviation, 1.0) ** 3, 0.0)
+        lean = (square * gradient * self.third).sum(axis=1)
+        skewness = np.where(some, lean / np.where(some, deviation, 1.0) ** 3, 0.0)
         bend = np.clip(skewness, -1.0, 1.0) * (Z95**2 - 1) / 6
         low = value + deviation * (bend - Z95) - step / 2
         high = value + deviation * (bend + Z95) + step / 2

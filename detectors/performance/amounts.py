@@ -68,10 +68,10 @@ class Costs:
         return cls(tuple(data["fixed"]), tuple(data["of_amount"]))
 
 
-def amount_blocks(bins: int) -> dict[str, tuple[int, ...]]:
-    """Return the blocks of amounts: by outcome, and by label and score bin for decisions at other thresholds."""
+def amount_blocks(bins: int | None) -> dict[str, tuple[int, ...]]:
+    """Return the blocks of amounts: by outcome and, for decisions at other thresholds, by label and score bin."""
     by_outcome = _blocks((2, 2))
-    by_bin = {f"{name}_by_bin": shape for name, shape in _blocks((2, bins)).items()}
+    by_bin = {} if bins is None else {f"{name}_by_bin": shape for name, shape in _blocks((2, bins)).items()}
     return {"amount_missing": (), **by_outcome, **by_bin}
 
 

@@ -68,6 +68,8 @@ class BinaryTable:
         What each outcome costs; no part of the identity.
     tops
         Shares of the highest scores for capture and lift; no part of the identity.
+    amount_by_bin
+        Whether amounts are counted by score bin, too; without it there are none at other thresholds.
 
     Examples
     --------
@@ -83,6 +85,7 @@ class BinaryTable:
     amount: float | None = None
     costs: Costs | None = None
     tops: tuple[float, ...] = (0.01, 0.05, 0.1)
+    amount_by_bin: bool = True
 
     def __post_init__(self) -> None:
         inside = len(self.edges) and self.edges[0] > 0 and self.edges[-1] <= 1
@@ -138,14 +141,15 @@ class BinaryTable:
             }
             | BRIER_BLOCKS
             | LOG_LOSS_BLOCKS
-            | ({} if self.amount is None else amount_blocks(bins))
+            | ({} if self.amount is None else amount_blocks(bins if self.amount_by_bin else None))
         )
 
     @cached_property
     def identity(self) -> str:
         """Hash of all that decides what the cells mean."""
         digest = hashlib.blake2b(self.edges.astype("<f8").tobytes(), digest_size=8)
-        digest.update(repr((1, self.decision, self.amount)).encode())
+        more = () if self.amount_by_bin else ("by outcome",)
+        digest.update(repr((1, self.decision, self.amount, *more)).encode())
         return f"binary:{digest.hexdigest()}"
 
     def cells(self, tables: IntArray) -> dict[str, IntArray]:
@@ -239,8 +243,10 @@ class BinaryTable:
         Raises
         ------
         ValueError
-            When it is not; the message names the nearest edge.
+            When it is not; the message names the nearest edge. Or when amounts are not counted by bin.
         """
+        if self.amount is not None and not self.amount_by_bin:
+            raise ValueError("amounts are not counted by score bin, so there are none at another threshold")
         place = int(np.searchsorted(self.edges, threshold))
         if place == len(self.edges) or self.edges[place] != threshold:
             nearest = float(self.edges[np.argmin(np.abs(self.edges - threshold))])
@@ -271,13 +277,15 @@ class BinaryTable:
             "amount": self.amount,
             "costs": None if self.costs is None else self.costs.to_dict(),
             "tops": list(self.tops),
+            "amount_by_bin": self.amount_by_bin,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> BinaryTable:
         """Return what ``to_dict`` took apart."""
         costs = None if data["costs"] is None else Costs.from_dict(data["costs"])
-        return cls(np.array(data["edges"], np.float64), data["decision"], data["amount"], costs, tuple(data["tops"]))
+        edges, by_bin = np.array(data["edges"], np.float64), data.get("amount_by_bin", True)
+        return cls(edges, data["decision"], data["amount"], costs, tuple(data["tops"]), by_bin)
 
     @cached_property
     def _lookup(self) -> Lookup:
@@ -314,7 +322,8 @@ class BinaryTable:
         if amount is not None and self.amount is not None:
             units = amount / self.amount
             add_amounts(rows.only(known), units[known], outcome[known])
-            add_amounts(rows.only(scored), units[scored], by_label, "_by_bin")
+            if self.amount_by_bin:
+                add_amounts(rows.only(scored), units[scored], by_label, "_by_bin")
 
 
 def _add_scores(rows: Rows, score: FloatArray, label: IntArray, place: IntArray, by_label: IntArray) -> None:

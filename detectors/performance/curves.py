@@ -140,7 +140,8 @@ class Curve:
         base = np.where(base > 0, base, np.nan)
         spread = caught * (1 - caught) * (1 - 2 * around) / base + (around / base) ** 2 * share * (1 - share)
         smaller = np.minimum(np.minimum(wanted, self.rows - wanted), positives)
-        interval = bounded(caught, ratio(spread, self.rows), smaller, alpha)
+        # all rows hold all positives: nothing is left to chance
+        interval = (caught, caught) if share >= 1 else bounded(caught, ratio(spread, self.rows), smaller, alpha)
         return estimate(caught, interval, positives, alpha, bound)
 
     def _positives_in(self, top: FloatArray) -> FloatArray:

@@ -95,7 +95,7 @@ def view_of(state: Path, past: HistoryReader) -> View:
         started_at=now,
         build=version("driftline"),
         config_hash="",
-        models=tuple(_models(past.latest(), live)),
+        models=tuple(_models(past, live)),
         inputs=() if live is None else tuple(_inputs(live)),
         counters={} if live is None else _counters(live),
     )
@@ -110,15 +110,14 @@ def _history(state: Path) -> HistoryReader:
     return HistoryReader(path)
 
 
-def _models(latest: Iterable[WindowResult], live: Content | None) -> list[ModelView]:
-    windows: dict[str, list[WindowResult]] = {}
-    for result in latest:
-        windows.setdefault(result.model, []).append(result)
+def _models(past: HistoryReader, live: Content | None) -> list[ModelView]:
     clocks = () if live is None else live.clocks
-    names = sorted({*windows, *(clock.model for clock in clocks)})
+    names = sorted({*(result.model for result in past.latest()), *(clock.model for clock in clocks)})
+    windows = {}
     models = []
     for name in names:
         times = [clock.event_time for clock in clocks if clock.model == name and clock.event_time is not None]
+        windows[name] = _whole(past, name, max(times, default=None))
         models.append(
             ModelView(
                 name=name,
@@ -133,6 +132,22 @@ def _models(latest: Iterable[WindowResult], live: Content | None) -> list[ModelV
             )
         )
     return models
+
+
+def _whole(past: HistoryReader, model: str, at: int | None) -> list[WindowResult]:
+    """Return the latest windows of a model that its rows filled; where none did, the latest.
+
+    The end of an input closes windows that have not all of their rows.
+    """
+    latest = past.latest(model)
+    if at is None:
+        return latest
+    whole = {_place(result): result for result in past.latest(model, filled_by=at)}
+    return [whole.get(_place(result), result) for result in latest]
+
+
+def _place(result: WindowResult) -> tuple[str, str, str]:
+    return result.version, result.slice, result.window
 
 
 def _inputs(live: Content) -> Iterable[InputView]:

@@ -207,6 +207,8 @@ def _draw(proposals: Sequence[Mapping[str, Any]], pauses: Sequence[Mapping[str, 
     console.print(table)
     for one in proposals:
         console.print(f"{one['id'][:_SHORT]}: {one['because'][:120]}", soft_wrap=True)
+        if reference := one.get("reference"):  # a service of before has none
+            console.print(f"{' ' * _SHORT}  {reference}", soft_wrap=True)
 
 
 def _sentence(verb: str, name: str, model: str, *, dry_run: bool) -> str:

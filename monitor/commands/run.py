@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
@@ -23,10 +24,10 @@ from monitor.alerting.policy import mode_of
 from monitor.change_events import follow_changes
 from monitor.chores import start_chores
 from monitor.collector import collect_seldom
-from monitor.commands.report import CannotReportError, ReportOptions, write
+from monitor.commands.report import ReportOptions, write
 from monitor.config.load import folder_of, load
 from monitor.config.report import blind_spots
-from monitor.config.root import Config, ReportConfig
+from monitor.config.root import Config
 from monitor.config.types import format_duration
 from monitor.history_reader import HistoryReader
 from monitor.logs import configure
@@ -35,6 +36,7 @@ from monitor.opening import open_pipeline
 from monitor.past import KnownPast
 from monitor.pipeline import Pipeline
 from monitor.positions import MissingTopicError, UnlikeTopicsError
+from monitor.reports import Due, ScheduledReports, Write
 from monitor.retraining.keeper import RetrainingKeeper
 from monitor.server import ListenError, Server
 from monitor.service import Health, Service
@@ -83,7 +85,8 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         events = follow_changes(config, stopping)
         snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=lambda: desk.view)
         snapshots.retraining = lambda: keeper.picture
-        chores = partial(start_chores, config, pipeline.assembly.history, keeper, report_writer(config, holder))
+        reports = ScheduledReports(config, desk.engine.store, report_writer(config, holder), _wall)
+        chores = partial(start_chores, config, pipeline.assembly.history, keeper, reports)
         return serve(chores, Service(pipeline, snapshots.take, holder, metrics, health, stopping))
     except (StoreUnavailableError, StoreVersionError) as error:
         log.error("alerts cannot be opened", problem=str(error))  # noqa: TRY400 - the sentence says it all
@@ -125,19 +128,20 @@ def open_when_there(
     return None
 
 
-def report_writer(config: Config, holder: ViewHolder) -> Callable[[ReportConfig, Path], None]:
+def report_writer(config: Config, holder: ViewHolder) -> Write:
     """Return what writes a report of the service as it is then."""
 
-    def write_one(report: ReportConfig, path: Path) -> None:
+    def write_one(due: Due, path: Path) -> bool:
         view = holder.current
         if view is None:
-            raise CannotReportError("nothing was read yet")
+            return False
         past = KnownPast.of(HistoryReader(Path(config.state.path) / "history.sqlite"))
-        found = Report(view, past, view.taken_at - report.covers, None)
+        found = Report(view, past, due.first, due.last)
         options = {
             "html": ReportOptions(html=path), "md": ReportOptions(md=path), "json": ReportOptions(json=path)
         }  # fmt: skip
-        write(found, options[report.format])
+        write(found, options[due.report.format])
+        return True
 
     return write_one
 
@@ -184,6 +188,10 @@ def announce(config: Config, pipeline: Pipeline) -> None:
     log.info("alerts", mode=mode_of(config.alerts), receivers=[one.name for one in config.alerts.receivers])
     if config.kafka.dead_letters is None:
         log.warning("rejected records are counted and not kept", next_step="set kafka.dead_letters")
+
+
+def _wall() -> int:
+    return time.time_ns() // 1000
 
 
 def fingerprint(config: Config) -> str:

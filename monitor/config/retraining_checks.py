@@ -36,8 +36,13 @@ def check_retraining(
 
 
 def check_reports(reports: Mapping[int, ReportConfig], calendar: CalendarConfig) -> Iterator[tuple[Steps, Complaint]]:
-    """Check when reports are written, with the way to the section of each complaint."""
+    """Check when reports are written and by which names, with the way to the section of each complaint."""
+    known: dict[tuple[str, str, str], int] = {}
     for place, report in reports.items():
+        files = (report.folder, report.name, report.format)
+        if known.setdefault(files, place) != place:
+            hint = "give it a name, a folder or a format of its own"
+            yield ("reports", place), Complaint(("name",), "another report has such files there", hint, WRONG_VALUE)
         for complaint in _check_schedule(report.schedule, ("schedule",), calendar):
             yield ("reports", place), complaint
 

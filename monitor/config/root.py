@@ -188,14 +188,18 @@ class HttpConfig(Section):
 
 
 class ReportConfig(Section):
-    """One report, such as for every Monday."""
+    """One report, such as for every Monday, or of every month for those who answer for a model's risk."""
 
     schedule: str
     """Five fields of cron, such as ``0 8 * * mon``, in ``calendar.timezone``."""
     folder: str
-    """Where it is written to, as ``driftline-2026-11-23.html``."""
+    """Where it is written to, as ``driftline-2026-11-23T0700Z.html``, or ``driftline-2026-10.html`` of a month."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=60)] = "driftline"
+    """With what its files' names begin."""
     format: Literal["html", "md", "json"] = "html"
     """What is written."""
+    period: Literal["day", "week", "month"] | None = None
+    """Have it cover the last whole one of ``calendar.timezone``, instead of ``covers``."""
     covers: Duration = 7 * 86_400_000_000
     """How far back it looks."""
     keep: Annotated[int, Field(ge=1)] = 100

@@ -94,16 +94,16 @@ def lines(changes: Sequence[AlertChangeView]) -> list[Line]:
 
 
 def timeline(changes: Sequence[AlertChangeView]) -> RenderableType:
-    """Return the table: when each was told, until when the data showed it, what about, and the first words on it."""
+    """Return the table: from when until when the data showed each, what about, and the first words on it."""
     every = lines(changes)
     table = Table(title="Its alerts, as they came", title_justify="left", box=None, pad_edge=False, expand=True)
-    for name, width in (("told", 12), ("over", 12), ("", 4), ("alert", 15), ("about", 17)):
+    for name, width in (("from", 12), ("until", 12), ("", 4), ("alert", 15), ("about", 17)):
         table.add_column(name, width=width, no_wrap=True)
     table.add_column("the first said", no_wrap=True, ratio=1)
     chosen = sorted(every, key=lambda line: (_RANKS.get(line.severity, 3), line.first.observed_at))[:_SHOWN]
     for line in sorted(chosen, key=lambda line: line.first.observed_at):
         table.add_row(
-            clock(line.first.observed_at), clock(line.ended) if line.ended is not None else "still fires",
+            clock(line.first.at), clock(line.ended) if line.ended is not None else "still fires",
             Text(line.severity, style=_STYLES.get(line.severity, "")), line.name, line.column, line.words,
         )  # fmt: skip
     if len(every) > len(chosen):

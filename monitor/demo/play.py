@@ -59,7 +59,7 @@ models:
     evidence: {{window: 6h}}
     windows:
       hourly: {{size: 1h, lateness: 5m, min_samples: 100, restate_for: 1d}}
-      daily: {{size: 1d, slide: 1h, lateness: 5m}}
+      daily: {{size: 1d, slide: 6h, lateness: 5m}}
       day: {{size: 1d, lateness: 5m}}
     performance: {{window: day, learn: 14d}}
     calibration: {{alert_ece: 0.05}}
@@ -96,6 +96,8 @@ class Play:
     records: int = 0
     began: float = field(default_factory=time.monotonic)
     _parts: Iterable[Part] | None = None
+    _reached: int = 0
+    """Where the last hourly window ended."""
 
     def __post_init__(self) -> None:
         first = min(injection.start for injection in self.stream.injections)
@@ -148,7 +150,7 @@ class Play:
 
     def clock(self) -> int:
         """Return how far the stream is, in microseconds; it stands still when the predictions have ended."""
-        return self.stream.start if self.latest is None else min(self.latest.end, self.stream.end)
+        return min(max(self._reached, self.stream.start), self.stream.end)
 
     def close(self) -> None:
         """Let go of the alerts."""
@@ -164,6 +166,7 @@ class Play:
         """Take in evaluated windows."""
         self.ledger.add(results, pipeline.joinings[MODEL].clocks.watermark)
         for result in results:
+            self._reached = max(self._reached, result.end) if result.window == "hourly" else self._reached
             if (
                 result.window == "daily"
                 and not result.slice
@@ -200,7 +203,7 @@ class Play:
 
     def through(self, pipeline: Pipeline) -> None:
         """Produce the stream into its topics and read it back; returns when every window is closed."""
-        servers = [self.bootstrap]
+        servers, judged = [self.bootstrap], 0
         with ThreadPoolExecutor(2) as writers:
             writing = [
                 writers.submit(produce, self.stream.records(), servers, TOPIC),
@@ -211,7 +214,14 @@ class Play:
                 if pipeline.due():
                     pipeline.checkpoint()
                     self.judge()
+                    if self.clock() // _JUDGED_EVERY > judged:
+                        judged = self.clock() // _JUDGED_EVERY
+                        pipeline.judge()
         pipeline.checkpoint()
+        self._rest(pipeline)
+        pipeline.checkpoint()
+        pipeline.judge()
+        self.judge()
         self.ending()
         pipeline.finish()
         if self.desk is not None:

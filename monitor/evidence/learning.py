@@ -22,6 +22,8 @@ class Learning(ABC):
     _scanned: int = field(default=NEVER, init=False)
     """Up to where no hour has rows."""
     _changed: bool = field(default=False, init=False)
+    _named: tuple[Learnt, str] | None = field(default=None, init=False)
+    """The identity of what was learnt, which does not change once learning is over."""
 
     @abstractmethod
     def _learnt_counts(self, learnt: Learnt) -> IntArray:
@@ -32,8 +34,10 @@ class Learning(ABC):
         learnt = self._learnt
         if learnt is None or learnt.end is None:
             return None
-        digest = hashlib.blake2b(self._learnt_counts(learnt).tobytes(), digest_size=8).hexdigest()
-        return f"{learnt.identity} {learnt.begin} {digest}"
+        if self._named is None or self._named[0] is not learnt:
+            digest = hashlib.blake2b(self._learnt_counts(learnt).tobytes(), digest_size=8).hexdigest()
+            self._named = learnt, f"{learnt.identity} {learnt.begin} {digest}"
+        return self._named[1]
 
     def begin(self, model: Model) -> int | None:  # noqa: ARG002
         """Return where learning ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import Final
 
@@ -54,6 +55,8 @@ class Agenda:
         self._model = model
         self._reader = reader
         self._fresh: dict[int, list[Ids]] = {}
+        self._next: list[int] = []
+        """Heap of the buckets in memory; it may still hold some that are done."""
         self._done: list[bytes] = []
         self._tried: set[bytes] = set()
         """Keys that a write which failed may have left behind."""
@@ -67,12 +70,12 @@ class Agenda:
         buckets = times // self.width
         first = int(buckets[0])
         if bool((buckets == first).all()):
-            self._fresh.setdefault(first, []).append(ids)
+            self._add(first, ids)
             return
         order = np.argsort(buckets, kind="stable")
         found, starts = np.unique(buckets[order], return_index=True)
         for bucket, part in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
-            self._fresh.setdefault(bucket, []).append(ids[part])
+            self._add(bucket, ids[part])
 
     def due(self, end: int) -> Iterator[tuple[int, Ids]]:
         """Yield what is due before ``end``, some buckets at a time: the last of them, and all their ids, each once.
@@ -83,7 +86,7 @@ class Agenda:
         ahead = next(stored, None)
         parts: list[Ids] = []
         while True:
-            memory = min((bucket for bucket in self._fresh if bucket < end), default=None)
+            memory = self._earliest(end)
             if ahead is None and memory is None:
                 break
             bucket = min(place for place in (memory, None if ahead is None else ahead[0]) if place is not None)
@@ -112,8 +115,23 @@ class Agenda:
             least = min(self._fresh)
             self._least = least if self._least is None else min(self._least, least)
         self._fresh.clear()
+        self._next.clear()
         self._done.clear()
         self._tried.clear()
+
+    def _add(self, bucket: int, ids: Ids) -> None:
+        parts = self._fresh.get(bucket)
+        if parts is None:
+            self._fresh[bucket] = [ids]
+            heapq.heappush(self._next, bucket)
+        else:
+            parts.append(ids)
+
+    def _earliest(self, end: int) -> int | None:
+        """Return the first bucket in memory, ``None`` when it does not lie before ``end``."""
+        while self._next and self._next[0] not in self._fresh:
+            heapq.heappop(self._next)
+        return self._next[0] if self._next and self._next[0] < end else None
 
     def _key(self, bucket: int) -> bytes:
         return compose(AGENDA, self._number, self._model, bucket, self.sequence)

@@ -148,16 +148,21 @@ class Arrivals:
         for sign, times in differences.leaders.items():
             self.tally.predictions(sign, np.array(times, np.int64))
         for sign, pairs in differences.pairs.items():
-            payloads = b"".join(lead.payload for lead, _ in pairs)
-            self._give(
-                sign,
-                np.array([lead.time for lead, _ in pairs]),
-                np.frombuffer(payloads, self.entries.codec.payload.dtype),
-                np.array([label.value for _, label in pairs]),
-                np.array([label.time - lead.time for lead, label in pairs]),
-            )
+            self._give(sign, *self._columns([(lead, label, label.time) for lead, label in pairs]))
+        for sign, past in differences.past.items():
+            self.output.changed(sign, *self._columns(past))
         if differences.due:
             self.agenda.note(np.array(differences.due, np.int64), np.concatenate(differences.ids))
+
+    def _columns(self, changes: Sequence[tuple[Prediction, Label, int]]) -> tuple[IntArray, Rows, FloatArray, IntArray]:
+        """Return times and payloads of predictions, values of labels, and how long after the prediction each was."""
+        payloads = b"".join(lead.payload for lead, _, _ in changes)
+        return (
+            np.array([lead.time for lead, _, _ in changes]),
+            np.frombuffer(payloads, self.entries.codec.payload.dtype),
+            np.array([label.value for _, label, _ in changes]),
+            np.array([moment - lead.time for lead, _, moment in changes]),
+        )
 
     def _change_one(
         self, id_: Ids, records: Sequence[Prediction | Label], watermark: int, differences: Differences
@@ -190,6 +195,8 @@ class Differences:
     """Sign → times."""
     pairs: dict[int, list[tuple[Prediction, Label]]] = field(default_factory=dict)
     """Sign → pairs."""
+    past: dict[int, list[tuple[Prediction, Label, int]]] = field(default_factory=dict)
+    """Sign → changes that were, and when."""
     due: list[int] = field(default_factory=list)
     ids: list[Ids] = field(default_factory=list)
 
@@ -201,6 +208,9 @@ class Differences:
         pairs = [pair for places, pair in here.pairs.items() if places not in there.pairs]
         if pairs:
             self.pairs.setdefault(sign, []).extend(pairs)
+        past = [change for places, change in here.past.items() if places not in there.past]
+        if past:
+            self.past.setdefault(sign, []).extend(past)
 
 
 def _place_predictions(rows: Rows, at: Positions, payloads: Rows) -> None:

@@ -1,7 +1,8 @@
 """Entries as bytes: almost all as rows of one fixed width, a page of them at a time; the few richer ones one by one.
 
 A row holds one prediction at most and one label at most; if both, they belong together. Pages and richer entries begin
-with a format byte, the number of their payload's layout, and a CRC-32C.
+with a format byte and the number of the layout of their payload; richer entries have a CRC-32C too. Pages rely on that
+of the store: to look at a whole page twice for the sake of one row costs as much as finding it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ PAGE: Final = 32
 PREDICTED: Final = 1
 LABELLED: Final = 2
 RETRACTED: Final = 4
-_ROWS: Final = 1
 _RICH: Final = 2
+_ROWS: Final = 3
 _HEAD: Final = struct.Struct("<BBHHI")
+_PAGE_HEAD: Final = struct.Struct("<BBH")
 _PLACE: Final = (("time", "<i8"), ("offset", "<i8"), ("input", "<i4"), ("row", "<i4"))
 _LABEL: Final = np.dtype([*_PLACE, ("retract", "?"), ("value", "<f8")])
 
@@ -54,36 +56,64 @@ class Codec:
     def encode_pages(self, rows: Rows) -> list[bytes]:
         """Return rows as pages, full ones but for the last."""
         return [
-            self._seal(_ROWS, len(part), 0, part.tobytes()) for part in np.split(rows, range(PAGE, len(rows), PAGE))
+            _PAGE_HEAD.pack(_ROWS, self.layout, len(part)) + part.tobytes()
+            for part in np.split(rows, range(PAGE, len(rows), PAGE))
         ]
 
-    def decode_pages(self, keys: Sequence[bytes], pages: Sequence[bytes]) -> tuple[Rows, IntArray]:
-        """Return the rows of some pages as one array, and how many each has.
+    def decode_pages(self, keys: Sequence[bytes], pages: Sequence[bytes], owners: IntArray, places: IntArray) -> Rows:
+        """Return some rows of some pages.
+
+        Parameters
+        ----------
+        owners
+            Of each row wanted, which of these pages has it.
+        places
+            Where it stands there.
 
         Raises
         ------
         CorruptStateError
             When these are not the bytes that were encoded.
         """
-        bodies: list[bytes] = []
-        numbers: list[int] = []
-        for key, data in zip(keys, pages, strict=True):
-            layout, number, _, body = self._unseal(_ROWS, key, data)
-            if len(body) != number * self._dtypes[layout].itemsize:
-                raise CorruptStateError(key, "a page is not as long as it says")
-            bodies.append(body if layout == self.layout else self._newer(layout, body))
-            numbers.append(number)
-        return np.frombuffer(b"".join(bodies), self.dtype), np.array(numbers, np.int64)
+        alike: dict[tuple[bytes, int], list[int]] = {}
+        for number, data in enumerate(pages):
+            alike.setdefault((data[: _PAGE_HEAD.size], len(data)), []).append(number)
+        if len(alike) == 1:
+            return self._rows(keys, pages, owners, places)
+        found = self.empty(len(owners))
+        for members in alike.values():
+            own = np.full(len(pages), -1, np.int64)
+            own[members] = np.arange(len(members))
+            mine = np.flatnonzero(own[owners] >= 0)
+            some = [keys[number] for number in members], [pages[number] for number in members]
+            found[mine] = self._rows(*some, own[owners[mine]], places[mine])
+        return found
 
-    def _newer(self, layout: int, body: bytes) -> bytes:
+    def _rows(self, keys: Sequence[bytes], pages: Sequence[bytes], owners: IntArray, places: IntArray) -> Rows:
+        """Return rows of pages that begin alike and are of one length."""
+        size = len(pages[0])
+        if size < _PAGE_HEAD.size:
+            raise CorruptStateError(keys[0], f"{size} bytes are too few for a page of entries")
+        form, layout, number = _PAGE_HEAD.unpack_from(pages[0])
+        if form != _ROWS or layout >= len(self.payloads):
+            raise CorruptStateError(keys[0], f"a page of format {form}, layout {layout} is not known")
+        dtype = self._dtypes[layout]
+        if size != _PAGE_HEAD.size + number * dtype.itemsize:
+            raise CorruptStateError(keys[0], "a page is not as long as it says")
+        if len(places) and int(places.max()) >= number:
+            raise CorruptStateError(keys[0], f"a page has {number} rows, not {int(places.max()) + 1}")
+        whole = np.dtype([("head", f"V{_PAGE_HEAD.size}"), ("rows", dtype, (number,))])
+        rows: Rows = np.frombuffer(b"".join(pages), whole)["rows"][owners, places]
+        return rows if layout == self.layout else self._newer(layout, rows)
+
+    def _newer(self, layout: int, rows: Rows) -> Rows:
         """Carry rows of an older layout over."""
-        rows = np.frombuffer(body, self._dtypes[layout])
         newer = self.empty(len(rows))
         for name in rows.dtype.names or ():
             if name != "payload":
                 newer[name] = rows[name]
         newer["payload"] = self.payload.convert(rows["payload"], self.payloads[layout])
-        return newer.tobytes()
+        return newer
 
     def encode_rich(self, entry: Entry) -> bytes:
         """Return an entry of any shape as bytes."""
@@ -93,11 +123,17 @@ class Codec:
             payload = np.frombuffer(lead.payload, self.payload.dtype)[0]
             sessions[place] = (lead.time, lead.offset, lead.input, lead.row, session.last, payload)
         labels = np.array([(la.time, la.offset, la.input, la.row, la.retract, la.value) for la in entry.labels], _LABEL)
-        return self._seal(_RICH, len(sessions), len(labels), sessions.tobytes() + labels.tobytes())
+        return self._seal(len(sessions), len(labels), sessions.tobytes() + labels.tobytes())
 
     def decode_rich(self, key: bytes, data: bytes) -> Entry:
-        """Return an entry; raises as ``decode_pages``."""
-        layout, sessions, labels, body = self._unseal(_RICH, key, data)
+        """Return an entry.
+
+        Raises
+        ------
+        CorruptStateError
+            When these are not the bytes that were encoded.
+        """
+        layout, sessions, labels, body = self._unseal(key, data)
         older = self.payloads[layout]
         dtype = _session_dtype(older)
         if len(body) != sessions * dtype.itemsize + labels * _LABEL.itemsize:
@@ -146,17 +182,17 @@ class Codec:
             row["flags"] |= LABELLED | (RETRACTED if label.retract else 0)
         return rows
 
-    def _seal(self, form: int, first: int, second: int, body: bytes) -> bytes:
-        head = _HEAD.pack(form, self.layout, first, second, 0)[:-4]
+    def _seal(self, first: int, second: int, body: bytes) -> bytes:
+        head = _HEAD.pack(_RICH, self.layout, first, second, 0)[:-4]
         return head + crc32c(body, crc32c(head)).to_bytes(4, "little") + body
 
-    def _unseal(self, form: int, key: bytes, data: bytes) -> tuple[int, int, int, bytes]:
+    def _unseal(self, key: bytes, data: bytes) -> tuple[int, int, int, bytes]:
         if len(data) < _HEAD.size:
             raise CorruptStateError(key, f"{len(data)} bytes are too few for an entry")
-        found, layout, first, second, check = _HEAD.unpack_from(data)
+        form, layout, first, second, check = _HEAD.unpack_from(data)
         body = data[_HEAD.size :]
-        if found != form or layout >= len(self.payloads):
-            raise CorruptStateError(key, f"an entry of format {found}, layout {layout} is not known")
+        if form != _RICH or layout >= len(self.payloads):
+            raise CorruptStateError(key, f"an entry of format {form}, layout {layout} is not known")
         if crc32c(body, crc32c(data[: _HEAD.size - 4])) != check:
             raise CorruptStateError(key, "an entry's checksum does not match")
         return layout, first, second, body

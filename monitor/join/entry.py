@@ -8,6 +8,8 @@ before it, or else the first one after it. Among the labels of one leader the po
 
 *Completion.* The moment at which a label first stands for a leader that is there. Nothing that comes later changes it.
 
+*Course.* What began and ended to stand for a leader, as its records say when they are read in the order of position.
+
 *Bounds.* Of the labels of one id the eight least within a quarter of ``wait`` are kept, the rest is overflow. Positions
 decide which, so the order of arrival does not matter.
 """
@@ -66,6 +68,8 @@ class Account:
     outcomes: Outcomes = field(default_factory=Counter)
     leaders: dict[Position, Prediction] = field(default_factory=dict)
     pairs: dict[tuple[Position, Position], tuple[Prediction, Label]] = field(default_factory=dict)
+    past: dict[tuple[Position, Position, int, int], tuple[Prediction, Label, int]] = field(default_factory=dict)
+    """Changes before the one by which a pair of ``pairs`` began: leader, label and moment, by these and the sign."""
 
 
 def decide(labels: Sequence[Label], policy: OnDuplicate) -> tuple[Label | None, list[str]]:
@@ -91,6 +95,28 @@ def decide(labels: Sequence[Label], policy: OnDuplicate) -> tuple[Label | None, 
         else:
             became[place] = "conflict"
     return None if current is None else labels[current], became
+
+
+def course(labels: Sequence[Label], start: int, policy: OnDuplicate) -> list[tuple[int, int, Label]]:
+    """Return what began (1) or ended (-1) to decide, and when, as the labels of a prediction at ``start`` came.
+
+    What stands when the prediction comes begins then; what was said and withdrawn before leaves no trace.
+
+    >>> said = [Label(5, 0, 0, 0, False, 1.0), Label(9, 0, 1, 0, False, 0.0), Label(12, 0, 2, 0, True, 0.0)]
+    >>> [(sign, moment, label.value) for sign, moment, label in course(said, 7, "last_wins")]
+    [(1, 7, 1.0), (-1, 9, 1.0), (1, 9, 0.0), (-1, 12, 0.0)]
+    """
+    changes: list[tuple[int, int, Label]] = []
+    known = sum(label.time <= start for label in labels)
+    standing: Label | None = None
+    for place in range(known, len(labels) + 1):
+        moment = start if place == known else labels[place - 1].time
+        after = decide(labels[:place], policy)[0]
+        if after is not standing:
+            changes += [] if standing is None else [(-1, moment, standing)]
+            changes += [] if after is None else [(1, moment, after)]
+        standing = after
+    return changes
 
 
 @dataclass(slots=True)
@@ -159,6 +185,10 @@ class Entry:
                 found.pairs[_POSITION(leader), _POSITION(deciding)] = (leader, deciding)
             else:
                 outcomes["prediction", "expired" if watermark > leader.time + rules.wait else "pending"] += 1
+            if len(labels) > 1:
+                changes = course(labels, leader.time, rules.on_duplicate)
+                for sign, moment, label in changes if deciding is None else changes[:-1]:
+                    found.past[_POSITION(leader), _POSITION(label), moment, sign] = (leader, label, moment)
         return found
 
     def maturing(self, rules: Rules, start: int, end: int) -> Iterator[tuple[Prediction, Label | None]]:

@@ -4,11 +4,15 @@ What it gives out, counts and stores is a function of the set of records and of 
 are read makes no difference, nor do the borders of batches or checkpoints: every record carries its position, what
 follows from the records of one id is worked out anew whenever one comes, and nothing is closed before the watermark
 says that no record can come to change it.
+
+Hence labels may wait in memory until something is asked of the join, or there are many: then those that fall on one
+page of stored predictions read it once, however the log dealt them out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
@@ -23,7 +27,7 @@ from monitor.join.arrivals import Arrivals
 from monitor.join.clock import NEVER
 from monitor.join.codec import Codec
 from monitor.join.entries import ENTRIES, Entries
-from monitor.join.identity import identify
+from monitor.join.identity import Ids, identify
 from monitor.join.last_before import Worked
 from monitor.join.output import Joined, Output
 from monitor.join.pages import PAGES, RUNS
@@ -40,8 +44,10 @@ JOINS: Final = b"K"
 UPSERT: Final = 0
 RETRACT: Final = 1
 BUDGET: Final = 100_000
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _DROP_AT_ONCE: Final = 10_000
+_GATHER: Final = 50_000
+"""Labels that are gathered at most."""
 Side: TypeAlias = Literal["prediction", "label"]
 
 
@@ -49,12 +55,22 @@ class JoinChangedError(ValueError):
     """The stored join was made under other rules, or from other topics; ``drop`` it to start afresh."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Labels of one input that were admitted."""
+
+    ids: Ids
+    at: Positions
+    values: FloatArray
+    retract: NDArray[np.bool_]
+
+
 class Join:
     """Make one with ``load``. One thread owns it; nothing leaves memory before ``changes`` is written."""
 
     def __init__(self, reader: StateReader, number: int, model: str, rules: Rules, codec: Codec, budget: int) -> None:
         self.rules = rules
-        self.tally = Tally(rules)
+        self._tally = Tally(rules)
         self.watermark = NEVER
         """The time up to which everything is worked off; it moves by whole buckets."""
         self._key = compose(JOINS, number, model)
@@ -63,7 +79,8 @@ class Join:
         self._agenda = Agenda(number, model, rules.bucket, reader)
         self._output = Output(codec.payload)
         self._quotas: dict[tuple[Side, int], Quota] = {}
-        self._arrivals = Arrivals(rules, self.tally, self._output, self._entries, self._agenda)
+        self._arrivals = Arrivals(rules, self._tally, self._output, self._entries, self._agenda)
+        self._gathered: list[_Labels] = []
         self._changed = False
 
     @classmethod
@@ -137,7 +154,9 @@ class Join:
         if len(chosen):
             values = np.where(retract, 0.0, values)[chosen]
             hashes = identify(ids if len(chosen) == len(ids) else [ids[place] for place in chosen.tolist()])
-            self._arrivals.labels(hashes, positions.take(chosen), values, retract[chosen], self.watermark)
+            self._gathered.append(_Labels(hashes, positions.take(chosen), values, retract[chosen]))
+            if sum(len(part.ids) for part in self._gathered) >= _GATHER:
+                self._settle()
 
     def waiting(
         self, ids: Sequence[str], positions: Positions, values: FloatArray, operations: IntArray | None = None
@@ -149,7 +168,7 @@ class Join:
         retract = np.zeros(len(ids), bool) if operations is None else operations == RETRACT
         count = min(len(values), len(retract))
         chosen = self._admit("label", ids, positions, np.isfinite(values) | retract, count, sample=1.0)
-        self.tally.add("label", "pending", len(chosen))
+        self._tally.add("label", "pending", len(chosen))
         return chosen
 
     def resolved(self, worked: Worked) -> None:
@@ -157,9 +176,9 @@ class Join:
         if not worked.labels:
             return
         self._changed = True
-        self.tally.add("label", "pending", -worked.labels)
-        self.tally.add("label", "orphan", worked.orphans)
-        self.tally.add("label", "unsampled", worked.unsampled)
+        self._tally.add("label", "pending", -worked.labels)
+        self._tally.add("label", "orphan", worked.orphans)
+        self._tally.add("label", "unsampled", worked.unsampled)
         for part in worked.resolved:
             values = np.where(part.retract, 0.0, part.values)
             self._arrivals.labels(part.ids, part.at, values, part.retract, self.watermark)
@@ -182,23 +201,31 @@ class Join:
         end = watermark // self.rules.bucket
         if watermark == NEVER or end * self.rules.bucket <= self.watermark:
             return True
+        self._settle()
         self._changed = True
         for bucket, ids in self._agenda.due(end):
             # a write that failed may be there all the same, with buckets that were done since
             reached = max(self.watermark, (bucket + 1) * self.rules.bucket)
-            Visit(self.rules, self.tally, self._output, self._entries, self.watermark, reached).all(ids)
+            Visit(self.rules, self._tally, self._output, self._entries, self.watermark, reached).all(ids)
             self.watermark = reached
             most -= len(ids)
             if most <= 0 and bucket + 1 < end:
-                self.tally.forget(reached)
+                self._tally.forget(reached)
                 return False
         self.watermark = end * self.rules.bucket
-        self.tally.forget(self.watermark)
+        self._tally.forget(self.watermark)
         return True
 
     def drain(self) -> Joined:
         """Return what was given out since the last call."""
+        self._settle()
         return self._output.drain()
+
+    @property
+    def tally(self) -> Tally:
+        """All counts, of every record that came."""
+        self._settle()
+        return self._tally
 
     @property
     def counters(self) -> Mapping[tuple[str, str], int]:
@@ -208,6 +235,7 @@ class Join:
     @property
     def in_memory(self) -> int:
         """Entries in memory."""
+        self._settle()
         return len(self._entries)
 
     def coverage(self) -> Coverage:
@@ -218,6 +246,7 @@ class Join:
         """Return what the next write must put and delete; drain first, what was given out belongs to the same write."""
         if not self._changed:
             return {}, []
+        self._settle()
         puts, deletes = self._entries.changes()
         more, done = self._agenda.changes()
         puts.update(more)
@@ -231,6 +260,21 @@ class Join:
         self._entries.written()
         self._agenda.written()
         self._changed = False
+
+    def _settle(self) -> None:
+        """Have the labels that were gathered find their predictions."""
+        gathered, self._gathered = self._gathered, []
+        if len(gathered) > 1:
+            # every page that any of them needs is read once
+            self._entries.find(np.concatenate([part.ids for part in gathered]))
+        inputs: dict[int, list[_Labels]] = {}
+        for part in gathered:
+            inputs.setdefault(part.at.input, []).append(part)
+        for parts in inputs.values():
+            ids, at = np.concatenate([part.ids for part in parts]), Positions.together([part.at for part in parts])
+            values = np.concatenate([part.values for part in parts])
+            retract = np.concatenate([part.retract for part in parts])
+            self._arrivals.labels(ids, at, values, retract, self.watermark)
 
     def _admit(
         self,
@@ -247,19 +291,19 @@ class Join:
         if len(ids) and int(positions.times.min()) < self.watermark:
             raise ValueError(f"join time {int(positions.times.min())} lies before the watermark {self.watermark}")
         self._changed = True
-        self.tally.add(side, "seen", len(ids))
-        self.tally.add(side, "invalid", int((~valid).sum()))
+        self._tally.add(side, "seen", len(ids))
+        self._tally.add(side, "invalid", int((~valid).sum()))
         chosen = np.flatnonzero(valid)
         share = self.rules.sample if sample is None else sample
         if share < 1:
             sampled = kept([ids[place] for place in chosen.tolist()], share)
-            self.tally.add(side, "unsampled", int((~sampled).sum()))
+            self._tally.add(side, "unsampled", int((~sampled).sum()))
             chosen = chosen[sampled]
         quota = self._quotas.get((side, positions.input))
         if quota is None:
             quota = self._quotas[side, positions.input] = Quota(self.rules.share, self.rules.cell)
         admitted = quota.admit(positions.times[chosen])
-        self.tally.add(side, "overflow", int((~admitted).sum()))
+        self._tally.add(side, "overflow", int((~admitted).sum()))
         return chosen[admitted]
 
     def _state(self) -> dict[str, Any]:
@@ -270,7 +314,7 @@ class Join:
             "watermark": self.watermark,
             "sequence": self._agenda.sequence + 1,
             "entries": self._entries.state(),
-            "tally": self.tally.state(),
+            "tally": self._tally.state(),
             "quotas": [[side, number, quota.state()] for (side, number), quota in sorted(self._quotas.items())],
         }
 
@@ -278,7 +322,7 @@ class Join:
         self.watermark = state["watermark"]
         self._agenda.sequence = state["sequence"]
         self._entries.load(state["entries"], self.watermark)
-        self.tally.restore(state["tally"])
+        self._tally.restore(state["tally"])
         for side, number, counts in state["quotas"]:
             quota = self._quotas[side, number] = Quota(self.rules.share, self.rules.cell)
             quota.restore(counts)

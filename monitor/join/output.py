@@ -17,6 +17,10 @@ MATURED: Final = 1
 """The final judgement of a prediction, once it is old enough; always sign +1."""
 COMPLETED: Final = 2
 """A pair as it stood first, given out when the watermark passes that moment; once a prediction, sign +1."""
+CHANGED: Final = 3
+"""A change that was: a pair that began and gave way to another, or one that ended. Comes again with sign -1 where it
+turns out never to have been. With the pairs that are ``RUNNING`` these are all changes, as one pass over the records in
+the order of join time would have made them."""
 LABEL: Final = 0
 ABSENT: Final = 1
 UNLABELLED: Final = 2
@@ -28,7 +32,7 @@ class Joined:
 
     signs: IntArray
     kinds: IntArray
-    """``RUNNING``, ``MATURED`` or ``COMPLETED``."""
+    """``RUNNING``, ``MATURED``, ``COMPLETED`` or ``CHANGED``."""
     bases: IntArray
     """``LABEL``; when matured also ``ABSENT``, the configured value of no label, or ``UNLABELLED``."""
     times: IntArray
@@ -37,13 +41,14 @@ class Joined:
     labels: FloatArray
     """NaN where unlabelled."""
     delays: IntArray
-    """Join time of the label minus that of the prediction; negative when the label came first, 0 without a label."""
+    """Join time of the label minus that of the prediction; negative when the label came first, 0 without a label. Of
+    what ``CHANGED``, the moment minus the join time of the prediction."""
     hashes: NDArray[np.uint64]
     """First half of the id's hash where the kind is ``COMPLETED``, 0 elsewhere."""
 
     @property
     def completions(self) -> IntArray:
-        """Join times at which prediction and label were both there."""
+        """Join times at which prediction and label were both there, or at which a change took place."""
         found: IntArray = self.times + np.maximum(self.delays, 0)
         return found
 
@@ -74,9 +79,11 @@ class Output:
 
     def running(self, sign: int, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray) -> None:
         """Give out pairs, or take them back with sign -1."""
-        zeros = np.zeros(len(times), np.int64)
-        none = zeros.astype(np.uint64)
-        self._add(Joined(zeros + sign, zeros + RUNNING, zeros + LABEL, times, payloads, labels, delays, none))
+        self._signed(RUNNING, sign, times, payloads, labels, delays)
+
+    def changed(self, sign: int, times: IntArray, payloads: Rows, labels: FloatArray, after: IntArray) -> None:
+        """Give out changes that were, each so long after its prediction, or take them back with sign -1."""
+        self._signed(CHANGED, sign, times, payloads, labels, after)
 
     def matured(self, bases: IntArray, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray) -> None:
         """Give out final judgements."""
@@ -110,6 +117,13 @@ class Output:
             np.concatenate([part.delays for part in parts]),
             np.concatenate([part.hashes for part in parts]),
         )
+
+    def _signed(
+        self, kind: int, sign: int, times: IntArray, payloads: Rows, labels: FloatArray, delays: IntArray
+    ) -> None:
+        zeros = np.zeros(len(times), np.int64)
+        none = zeros.astype(np.uint64)
+        self._add(Joined(zeros + sign, zeros + kind, zeros + LABEL, times, payloads, labels, delays, none))
 
     def _add(self, part: Joined) -> None:
         if len(part):

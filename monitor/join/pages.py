@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,9 @@ from monitor.store.port import CorruptStateError, StateReader
 PAGES: Final = b"J"
 RUNS: Final = b"I"
 _FORMAT: Final = 1
+_AT_ONCE: Final = 256
+"""Pages that are read and taken apart at once: about a megabyte, so that they are still in the processor's cache."""
+_SIGN: Final = np.uint64(1 << 63)
 _NUMBER: Final = struct.Struct(">BQ")
 """A number as the last part of a key; the same as ``compose`` makes, in a third of the time."""
 _HEAD: Final = struct.Struct("<BIqII")
@@ -106,16 +110,26 @@ class Pages:
         CorruptStateError
             When a page is damaged or missing.
         """
-        numbers, places = np.unique(locations // PAGE, return_inverse=True)
-        keys = [self._key(page) for page in numbers.tolist()]
+        order = np.argsort(locations, kind="stable")
+        pages = locations[order] // PAGE
+        fresh = np.diff(pages, prepend=-1) != 0
+        keys, owners = self._keys(pages[fresh]), np.cumsum(fresh) - 1
+        found = self._codec.empty(len(locations))
+        borders = np.searchsorted(owners, np.arange(0, len(keys) + _AT_ONCE, _AT_ONCE)).tolist()
+        for first, (start, end) in zip(range(0, len(keys), _AT_ONCE), pairwise(borders), strict=True):
+            some, mine = keys[first : first + _AT_ONCE], order[start:end]
+            found[mine] = self._codec.decode_pages(
+                some, self._read(some), owners[start:end] - first, locations[mine] % PAGE
+            )
+        return found
+
+    def _read(self, keys: Sequence[bytes]) -> list[bytes]:
         pages: list[bytes] = []
         for key, data in zip(keys, self._reader.get_many(keys), strict=True):
             if data is None:
                 raise CorruptStateError(key, "a page of entries is missing")
             pages.append(data)
-        rows, sizes = self._codec.decode_pages(keys, pages)
-        found: Rows = rows[(np.cumsum(sizes) - sizes)[places] + locations % PAGE]
-        return found
+        return pages
 
     def kill(self, locations: IntArray) -> None:
         """Note that rows are dead; each may die once."""
@@ -193,6 +207,11 @@ class Pages:
 
     def _key(self, page: int) -> bytes:
         return self._head + _NUMBER.pack(1, page + (1 << 63))
+
+    def _keys(self, pages: IntArray) -> list[bytes]:
+        """Return what ``_key`` does, for many."""
+        head, data = self._head + b"\x01", (pages.astype(np.uint64) | _SIGN).astype(">u8").tobytes()
+        return [head + data[place : place + 8] for place in range(0, len(data), 8)]
 
     def _run_key(self, sequence: int) -> bytes:
         return compose(RUNS, self._number, self._model, sequence)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from monitor.events import IntArray
 from monitor.join.entry import Position
@@ -30,3 +33,13 @@ class Positions:
     def at(self, place: int) -> Position:
         """Return one position."""
         return int(self.times[place]), self.input, int(self.offsets[place]), int(self.rows[place])
+
+    @classmethod
+    def together(cls, parts: Sequence[Positions]) -> Positions:
+        """Return rows of one input, one part behind the other."""
+        return cls(
+            parts[0].input,
+            np.concatenate([part.times for part in parts]),
+            np.concatenate([part.offsets for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+        )

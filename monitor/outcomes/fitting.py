@@ -26,7 +26,11 @@ from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, Ranking
 from monitor.truth import Truth
 
 FEW: Final = 6
-"""Edges of the score within a slice, the decision among them."""
+"""Edges of the score within a slice, the decision and other thresholds among them."""
+_AT_LEAST: Final = 3
+"""Edges of the score within a slice beside these."""
+MOST_CONFUSED: Final = 12
+"""Classes up to which slices have every figure; of more, whether the class that was said is right."""
 _UNIFORM: Final = np.arange(1, 128) / 128
 _LOGISTIC: Final = expit(np.arange(-40, 41) / 4.0)
 _STEPS: Final[FloatArray] = np.exp2(np.arange(-80, 49) / 8.0)
@@ -65,16 +69,27 @@ def _class_edges(classes: int) -> FloatArray:
 
 
 def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]) -> Judge | None:
-    """Return how outcomes are counted within slices: the same in few cells."""
+    """Return how outcomes are counted within slices: the same figures from few cells."""
     if isinstance(whole, BinaryJudge):
-        return BinaryJudge(BinaryTable(few_edges(whole.table.edges, config, coders), None, tops=()), whole.basis)
+        edges = few_edges(whole.table.edges, config, coders)
+        table = replace(whole.table, edges=edges, amount_by_bin=bool(whole.thresholds))
+        return replace(whole, table=table)
     if isinstance(whole, RankingJudge):
         return whole
     if isinstance(whole, MulticlassJudge):
-        edges = few_edges(_grid(), config, coders) if whole.confidence is None else whole.confidence.table.edges
-        return BinaryJudge(BinaryTable(few_edges(edges, config, coders), None, tops=()), whole.identity, top=True)
-    found = _regression(config, coders, _STEPS_OF_SLICE)
-    return found if found is None or found.claims is None else replace(found, claims=found.claims.compact())
+        return _slice_multiclass(config, whole, coders)
+    return _regression(config, coders, _STEPS_OF_SLICE)
+
+
+def _slice_multiclass(config: ModelConfig, whole: MulticlassJudge, coders: Mapping[str, Any]) -> Judge:
+    if len(whole.table.classes) > MOST_CONFUSED:
+        edges = few_edges(_grid() if whole.confidence is None else whole.confidence.table.edges, config, coders)
+        return BinaryJudge(BinaryTable(edges, None, tops=()), whole.identity, top=True)
+    if whole.confidence is None:
+        return MulticlassJudge(whole.table)
+    table = whole.confidence.table
+    few = replace(table, edges=few_edges(table.edges, config, coders))
+    return MulticlassJudge(whole.table, replace(whole.confidence, table=few))
 
 
 def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
@@ -95,14 +110,15 @@ def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
 
 
 def few_edges(fine: FloatArray, config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
-    """Return some of the fine edges for use in slices, the decision among them."""
+    """Return some of the fine edges for use in slices, with the decision and the other thresholds."""
     bins = coders.get("score")
     source = bins.edges if isinstance(bins, NumericBins) and len(bins.edges) > FEW else fine
-    known = thresholds_of(config)
-    places = (np.arange(1, FEW + 1) / (FEW + 1) * len(source)).astype(np.int64)
-    chosen = [float(edge) for edge in source[places] if 0 < edge <= 1]
-    chosen = sorted({*known, *chosen[: FEW - len(known)]})
-    return np.array(chosen[:FEW] or [0.5])
+    known = {*thresholds_of(config), *config.performance.thresholds}
+    source = source[~np.isin(source, sorted(known))]
+    others = max(FEW - len(known), _AT_LEAST)
+    places = (np.arange(1, others + 1) / (others + 1) * len(source)).astype(np.int64)
+    chosen = known | {float(edge) for edge in source[places] if 0 < edge <= 1}
+    return np.array(sorted(chosen) or [0.5])
 
 
 def thresholds_of(config: ModelConfig) -> list[float]:
@@ -146,13 +162,30 @@ def as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
 
     ``None`` where the scores are not cut at a threshold, so that they must be counted anew.
     """
-    if not isinstance(judge, BinaryJudge):
+    if not isinstance(judge, BinaryJudge) or judge.top:
         return judge
     thresholds = tuple(config.performance.thresholds)
     if not set(thresholds) <= set(judge.table.edges.tolist()):
         return None
     table = replace(judge.table, costs=_costs(config), tops=_tops(config))
     return replace(judge, table=table, thresholds=thresholds)
+
+
+def slices_as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
+    """Return the same for the judge of slices; ``None`` also where it counts less than slices have now."""
+    if isinstance(judge, BinaryJudge):
+        few = config.task == "multiclass" and len(config.classes or ()) <= MOST_CONFUSED
+        bins = judge.table.amount is None or judge.table.amount_by_bin == bool(config.performance.thresholds)
+        amounts = (judge.table.amount is None) == (config.performance.amount is None)
+        complete = not few and bins and amounts and (judge.top or judge.weighted == is_weighted(config))
+        return as_configured(judge, config) if complete else None
+    if isinstance(judge, RegressionJudge):
+        claims = distribution_of(config, 1.0 if judge.claims is None else judge.claims.unit)
+        known = (None if claims is None else claims.identity) == (
+            None if judge.claims is None else judge.claims.identity
+        )
+        return judge if known else None
+    return judge
 
 
 def _binary_table(config: ModelConfig, edges: FloatArray) -> BinaryTable:

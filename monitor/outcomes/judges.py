@@ -230,7 +230,7 @@ class MulticlassJudge:
     def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
         """Count labelled rows."""
         label, named = labels.astype(np.int64), rows["predicted"].astype(np.int64)
-        scores = None if self.scores is None else rows["scores"]
+        scores = rows["scores"] if "scores" in (rows.dtype.names or ()) else None
         found = [self.table.tally(label, named, scores, weight=weight, group=group, groups=groups)]
         if self.confidence is not None:
             found.append(self.confidence.tally(rows, labels, weight, group, groups))

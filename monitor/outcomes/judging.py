@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibration.distribution import DistributionTable
 from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.estimated import Light
 from detectors.performance import Change, Estimate, compare
@@ -153,19 +152,19 @@ def judge_windows(
 ) -> list[Judged]:
     """Return what labels say of the whole population of some windows; those in which nothing came are left out.
 
-    The revision of a window is the number of rows (predictions, labels, corrections) that made its counts what they
-    are.
+    The revision of a window is the number of its predictions, of the changes that labels and corrections made and that
+    nothing can undo any more, and of its judgements.
     """
     part, config = outcomes.whole, outcomes.model.config
     if part is None:
         return []
     sums = [total(outcomes, part.name, part.size, version, start, start + window.size) for start in starts]
-    chosen = [place for place, vector in enumerate(sums) if part.ends(vector)[2]]
+    chosen = [place for place, vector in enumerate(sums) if vector.any()]
     if not chosen:
         return []
     vectors, begins = np.array(sums)[chosen], [starts[place] for place in chosen]
     said, running, matured = part.said(vectors), part.table(vectors, RUNNING), part.table(vectors, MATURED)
-    predictions, ends = _predicted(part, said), part.ends(vectors)
+    predictions, ends = predicted(part.judge, said), part.ends(vectors)
     matrices = confusion(part.judge, running).tolist()
     judged = [
         Judged(
@@ -184,8 +183,7 @@ def judge_windows(
     ]  # fmt: skip
     performance(judged, part.judge, (running, matured), against, config)
     _covered(judged, part, said, running, leaning=config.performance.labelled_when is None)
-    if isinstance(part.judge, RegressionJudge) and part.judge.claims is not None:
-        _transformed(judged, part.judge, part.judge.claims, matured, against, config)
+    _transformed(judged, part.judge, matured, against, config)
     scored = scores_of(part.judge, running)
     if scored is not None:
         enough = matured[:, 0] >= config.performance.min_labels
@@ -291,23 +289,42 @@ def _calibrated(
 
 
 def _transformed(
-    judged: Sequence[Judged], judge: RegressionJudge, claims: DistributionTable, matured: IntArray,
-    against: Comparison, config: ModelConfig,
-) -> None:  # fmt: skip
+    judged: Sequence[Judged], judge: Judge, matured: IntArray, against: Comparison, config: ModelConfig
+) -> None:
     """Tell where labels fall in the distributions that were predicted, beside where they fell in the baseline."""
-    base = None if against.table is None else against.table[:, judge.table.size :]
-    scores = claims.uniformity(matured[:, judge.table.size :], base, SURE)
+    found = transforms(judge, matured, against.table, config.performance.min_labels)
+    for one, (figure, finding) in zip(judged, found, strict=False):
+        one.findings.append(finding)
+        one.view = replace(one.view, calibration={**one.view.calibration, "pit": figure})
+
+
+def transforms(
+    judge: Judge, tables: IntArray, base: IntArray | None, enough: int
+) -> Iterator[tuple[FigureView, Finding]]:
+    """Yield of each table how far the integral transform is from the baseline's; nothing where predictions claim none.
+
+    Parameters
+    ----------
+    tables
+        Matured, ``[J, size]``.
+    base
+        ``[1, size]`` or one for each; ``None``: they are compared with the uniform law.
+    enough
+        Labels from which on the figure is more than insufficient.
+    """
+    if not isinstance(judge, RegressionJudge) or judge.claims is None:
+        return
+    before = None if base is None else base[:, judge.table.size :]
+    scores = judge.claims.uniformity(tables[:, judge.table.size :], before, SURE)
     if scores is None:
         return
-    enough = config.performance.min_labels
-    for place, one in enumerate(judged):
+    for place in range(len(tables)):
         size = float(scores.statistic[place])
         figure = FigureView(size, float(scores.low[place]), float(scores.high[place]), int(scores.n[place]))
         p_value = float(scores.p_value[place])
         status = "warn" if size >= _PIT_APART and p_value < SURE else "ok"
         note = "from uniform" if base is None else "from the baseline"
-        one.findings.append(told("pit", "calibration", figure, enough, note, status, p_value, _PIT_APART))
-        one.view = replace(one.view, calibration={**one.view.calibration, "pit": figure})
+        yield figure, told("pit", "calibration", figure, enough, note, status, p_value, _PIT_APART)
 
 
 def _estimated(
@@ -339,8 +356,8 @@ def _estimated(
         one.view = replace(one.view, estimated=shown, light=light.name.lower(), unsupported=unsupported)
 
 
-def _predicted(part: WholePart, said: IntArray) -> IntArray:
+def predicted(judge: Judge, said: IntArray) -> IntArray:
     """Return how many predictions there are; classes of several are counted once, their scores beside."""
-    named = len(part.judge.table.classes) + 1 if isinstance(part.judge, MulticlassJudge) else said.shape[1]
+    named = len(judge.table.classes) + 1 if isinstance(judge, MulticlassJudge) else said.shape[1]
     counted: IntArray = said[:, :named].sum(axis=1)
     return counted

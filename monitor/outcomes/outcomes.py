@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from monitor.decoding.sampling import kept
 from monitor.events import DAY, HOUR, Batch, IntArray
-from monitor.join.output import ABSENT, MATURED, UNLABELLED, Joined
+from monitor.join.output import ABSENT, CHANGED, MATURED, UNLABELLED, Joined
 from monitor.join.payload import Payload, Rows
 from monitor.keys import compose, parse, prefix
 from monitor.model import OTHER, Model
@@ -29,11 +29,12 @@ from monitor.outcomes.carried import FLAWS, Carried, field_of
 from monitor.outcomes.cells import FIELD, is_searched
 from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
 from monitor.outcomes.due import Due
-from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for
+from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for, slices_as_configured
 from monitor.outcomes.judges import Judge, judge_of
 from monitor.outcomes.parts import SlicedPart, WholePart, model_of, runs
 from monitor.outcomes.searching import Searching
 from monitor.outcomes.timely import grace
+from monitor.outcomes.unsettled import Unsettled
 from monitor.panes import PaneKey, PaneLayout, Reader, Shelf
 from monitor.slices import ROWS
 
@@ -66,6 +67,7 @@ class ModelOutcomes:
     lengths: dict[str, tuple[int, ...]]
     due: Due
     deferred: Deferred
+    unsettled: Unsettled
     searching: Searching | None = None
     """What slices are looked for in, where they are."""
     whole: WholePart | None = None
@@ -102,7 +104,9 @@ class ModelOutcomes:
         carried = Carried(model.config)
         deferred = Deferred(carried.payload, number, name)
         deferred.load(store)
-        outcomes = cls(model, number, carried, shelf, layouts, lengths, due, deferred)
+        unsettled = Unsettled(number, name)
+        unsettled.load(store)
+        outcomes = cls(model, number, carried, shelf, layouts, lengths, due, deferred, unsettled)
         if is_searched(model.config):
             outcomes.searching = Searching.load(model, store, number, outcomes._hours)
         outcomes.state_key = compose(STATES, number, name)
@@ -139,20 +143,17 @@ class ModelOutcomes:
         return rows
 
     def take(self, joined: Joined) -> None:
-        """Count judged predictions, or take them back where the sign says so."""
+        """Count judged predictions, or take them back where the sign says so; changes wait until they are settled."""
         self._refresh()
-        if self.whole is None:
-            self._lose(len(joined))
-            return
-        if "selected" in self.payload.fields:
-            joined = joined.take(joined.payloads["selected"] == 1)
-        judged = joined.bases != UNLABELLED
-        good = ~judged | self.whole.judge.usable(joined.labels)
-        coded = self._coded("")[joined.payloads["coding"]]
-        if not (good & coded).all():
-            self._lose(int((~(good & coded)).sum()))
-            joined, judged = joined.take(good & coded), judged[good & coded]
+        joined = self._countable(joined)
+        some = joined.kinds != MATURED
+        if some.any():
+            self.unsettled.add(joined.completions[some], self._groups(joined.payloads)[some], joined.signs[some])
+        was = joined.kinds == CHANGED
+        if was.any():
+            joined = joined.take(~was)
         if len(joined):
+            judged = joined.bases != UNLABELLED
             late = (joined.kinds == MATURED) & (joined.times - joined.payloads["time"] > grace(self.model))
             for is_late in (False, True):
                 rows = late == is_late
@@ -172,6 +173,23 @@ class ModelOutcomes:
         """Why predictions were judged in part only, or pairs not at all → how many so far."""
         return {reason: self.counters[reason] for reason in (*FLAWS, _NOT_COUNTED)}
 
+    def advance(self, watermark: int) -> None:
+        """Count the changes that nothing can undo any more; the windows over them are due again.
+
+        Parameters
+        ----------
+        watermark
+            Nothing that comes later has a join time before it.
+        """
+        hours, changes = self.unsettled.passed(watermark)
+        part = self.whole
+        if part is None or not len(hours):
+            return
+        vectors = np.zeros((len(hours), part.size), np.int64)
+        part.ends(vectors)[:, 2] = changes
+        self._add(part.name, hours, vectors)
+        self.due.touch(self._hours(hours))
+
     def settle(self) -> None:
         """Count what waits in slices; windows over it are due again."""
         self._refresh()
@@ -185,13 +203,11 @@ class ModelOutcomes:
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what the next write must put and delete."""
         puts, deletes = self.shelf.changes()
-        more, done = self.deferred.changes()
-        puts.update(more)
-        deletes += done
-        if self.searching is not None:
-            more, done = self.searching.changes()
-            puts.update(more)
-            deletes += done
+        for part in (self.deferred, self.unsettled, self.searching):
+            if part is not None:
+                more, done = part.changes()
+                puts.update(more)
+                deletes += done
         if self._changed:
             puts[self.state_key] = msgspec.msgpack.encode(self._state())
         if self.due.changed:
@@ -201,9 +217,9 @@ class ModelOutcomes:
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.shelf.written()
-        self.deferred.written()
-        if self.searching is not None:
-            self.searching.written()
+        for part in (self.deferred, self.unsettled, self.searching):
+            if part is not None:
+                part.written()
         for name in self.lengths.keys() - self.layouts.keys():
             del self.lengths[name]
         self._changed = False
@@ -219,6 +235,20 @@ class ModelOutcomes:
         self.rolled = limit
         self.due.forget(limit)
         self._changed = True
+
+    def _countable(self, joined: Joined) -> Joined:
+        """Return the rows that the whole can count, and note how many it cannot."""
+        if self.whole is None:
+            countable = np.zeros(len(joined), bool)
+        else:
+            if "selected" in self.payload.fields:
+                joined = joined.take(joined.payloads["selected"] == 1)
+            countable = (joined.bases == UNLABELLED) | self.whole.judge.usable(joined.labels)
+            countable &= self._coded("")[joined.payloads["coding"]]
+        if not countable.all():
+            self._lose(int((~countable & (joined.kinds != CHANGED)).sum()))
+            joined = joined.take(countable)
+        return joined
 
     def _take_whole(self, joined: Joined, judged: NDArray[np.bool_], *, late: bool) -> None:
         """Count rows; ``late`` ones were predicted long before they reached the log and are no evidence."""
@@ -238,7 +268,7 @@ class ModelOutcomes:
             bases = joined.bases[rows]
             for cell, basis in ((0, UNLABELLED), (1, ABSENT)):
                 part.ends(vectors)[:, cell] = np.bincount(place[bases == basis], minlength=groups)
-            part.ends(vectors)[:, 2] = np.bincount(place, minlength=groups)
+            part.ends(vectors)[:, 2] = np.bincount(place[joined.kinds[rows] == MATURED], minlength=groups)
             self._add(part.name, found, vectors, late=late)
             self.due.touch(self._hours(found))
 
@@ -406,13 +436,17 @@ class ModelOutcomes:
         self.rolled = state["rolled"]
         same = state["basis"] == basis_of(config)
         if same and state["slices"] is not None:
-            self._slice_judge = judge_of(state["slices"])
+            self._slice_judge = slices_as_configured(judge_of(state["slices"]), config)
+            if self._slice_judge is None:
+                self.model.changes.append("judges slices anew, since they are counted by other cells now")
         if state["whole"] is None:
             return
         judge = as_configured(judge_of(state["whole"]), config) if same else None
         if judge is not None:
             self.whole = WholePart(config.name, judge)
-        elif same:
+            return
+        self.unsettled.clear()
+        if same:
             self.model.changes.append("judges the whole anew, since a new threshold cuts the scores elsewhere")
         else:
             self.model.changes.append("judges predictions anew, since what decides over right and wrong changed")

@@ -22,7 +22,7 @@ BLOCK: Final = 16
 """Slices that are stored together: a label rewrites no more than their cells."""
 RUNNING, MATURED = range(2)
 _ENDS: Final = 3
-"""Matured without a label, matured by what no label means, rows taken in."""
+"""Matured without a label, matured by what no label means, the revision (predictions, settled changes, judgements)."""
 _SEPARATOR: Final = "\n"
 
 
@@ -66,7 +66,7 @@ class WholePart:
         return vectors[..., first : first + self.judge.size]
 
     def ends(self, vectors: IntArray) -> IntArray:
-        """Return rows that matured without a label, by what no label means, and all rows taken in."""
+        """Return rows that matured without a label, by what no label means, and the revision."""
         return vectors[..., -_ENDS:]
 
 

@@ -15,7 +15,7 @@ from monitor.events import IntArray
 from monitor.findings import Finding, WindowResult
 from monitor.outcomes.figures import calibration, figures, said_by_bin, scores_of
 from monitor.outcomes.judges import BinaryJudge
-from monitor.outcomes.judging import Judged, metrics_of
+from monitor.outcomes.judging import Judged, metrics_of, predicted, transforms
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, SlicedPart
 from monitor.outcomes.sums import baseline_of_slices, of_slices, previous
@@ -51,7 +51,7 @@ def judge_slices(
     vectors = np.concatenate(tables)
     before = None if base is None else part.table(base, MATURED)[[place for _, place in chosen]]
     counts = (part.table(vectors, RUNNING), part.table(vectors, MATURED), before)
-    predictions = part.said(vectors).sum(axis=1).tolist()
+    predictions = predicted(part.judge, part.said(vectors)).tolist()
     views = []
     for found, (result, place), number in zip(
         _slices(part, counts, outcomes.model.config), chosen, predictions, strict=True
@@ -90,6 +90,7 @@ def _slices(
     settings = config.performance.model_copy(update={"min_labels": part.slicing.min_samples})
     scored = scores_of(part.judge, running)
     errors = {} if scored is None else calibration(*scored, None, config.calibration.bins).figures
+    pits = dict(enumerate(transforms(part.judge, matured, base, settings.min_labels)))
     for place in range(len(running)):
         known = {name: figure_view(figure, place) for name, figure in now.items()}
         done = {name: figure_view(figure, place) for name, figure in final.items()}
@@ -97,12 +98,16 @@ def _slices(
         found = []
         for metric in metrics:
             found.append(told(metric, "performance", known[metric], settings.min_labels))
+            found.append(told(metric, "performance_matured", done[metric], settings.min_labels, "judged for good"))
             if metric in against:
                 value = float(before[metric].value[place])
                 found.append(told_change(metric, against[metric], done[metric], value, settings, place))
         shown = {name: figure_view(figure, place) for name, figure in errors.items()}
         if "ece" in shown:
             found.append(told("ece", "calibration", shown["ece"], settings.min_labels))
+        if place in pits:
+            shown["pit"], finding = pits[place]
+            found.append(finding)
         figures_of = {"running": known, "final": done, "changes": changes, "calibration": shown}
         yield _Slice((int(running[place, 0]), int(matured[place, 0])), figures_of, found)
 
@@ -120,7 +125,8 @@ def _fairness(part: SlicedPart, vectors: IntArray, config: ModelConfig) -> Itera
     said = part.said(vectors)[kept]
     both = said_by_bin(judge, said).sum(axis=2) + said[:, -3:-1]
     shares = demographic_parity(both[np.newaxis, :, 1], both.sum(axis=1)[np.newaxis])
-    confusion = judge.table.cells(part.table(vectors, RUNNING)[kept][:, :-1])["confusion"].reshape(1, len(kept), 4)
+    tables = part.table(vectors, RUNNING)[kept][:, : judge.table.size]
+    confusion = judge.table.cells(tables)["confusion"].reshape(1, len(kept), 4)
     names = [labels[place] for place in kept]
     for name, found in (("demographic_parity", shares), ("equalised_odds", equalised_odds(confusion))):
         yield from _told(columns[0], name, found, names)

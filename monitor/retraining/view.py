@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from alerts.receivers.times import rfc3339
 from alerts.retraining.desk import Desk
 from alerts.retraining.engine import Retraining
 from alerts.retraining.states import Proposal
@@ -60,8 +61,24 @@ def proposal_view(one: Proposal, decided: str = "") -> ProposalView:
         outcome=one.outcome,
         problem=one.problem,
         frozen=bool(one.freeze),
+        switch=one.switch,
+        reference=reference_words(one),
         decided=decided,
     )
+
+
+def reference_words(one: Proposal) -> str:
+    """Return where the reference of a new version stands, empty where none was to switch."""
+    if not one.switch or one.learn_from is None or one.learn_until is None:
+        return ""
+    rows = f"its rows from {rfc3339(one.learn_from)} to {rfc3339(one.learn_until)}"
+    if one.switch == "asked":
+        return f"Version {one.new_version[:100]} is to be compared with {rows}, once they are all in."
+    if one.switch == "undone":
+        return f"The reference was to become {rows}; that is undone, the one before stands."
+    since = "" if one.switched_at is None else f" since {rfc3339(one.switched_at)}"
+    rest = ", and held" if one.switch == "holds" else "; if it does not stay live, that is undone"
+    return f"Version {one.new_version[:100]} is compared with {rows}{since}{rest}."
 
 
 def _document(text: str) -> dict[str, Any]:

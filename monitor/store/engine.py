@@ -97,8 +97,11 @@ class Engine:
     def __init__(self, path: Path, *, create: bool = False, read_only: bool = False) -> None:
         access = AccessType.read_only(False) if read_only else AccessType.read_write()
         self._cursors: weakref.WeakSet[_Cursor] = weakref.WeakSet()
+        chosen = options(create=create)
         try:
-            self._db = Rdict(str(path), options(create=create), access_type=access)
+            # without the second naming it opens a database that is there by the options noted in it, the cache and the
+            # filters left out
+            self._db = Rdict(str(path), chosen, {"default": chosen}, access)
         except Exception as error:
             raise translate(error) from error
         self._synced = WriteOptions()

@@ -1,13 +1,12 @@
-"""The service over a stream with records that end the process; run by ``test_fatal_records.py``.
+"""The service over a stream with records that end the process, in processes of ``test_fatal_records.py``.
 
-``python -m tests.crash.fatal CONFIG`` reads a stream with one such record to its end. Whoever decodes a record with
-``FATAL`` in it dies as by a fault in native code: at once, without a word.
+``main(CONFIG)`` reads a stream with one such record to its end. Whoever decodes a record with ``FATAL`` in it dies as
+by a fault in native code: at once, without a word.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -67,7 +66,3 @@ def main(config: str) -> None:
         decoder.__class__ = Fragile
     drain(pipeline)
     pipeline.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

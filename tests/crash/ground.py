@@ -44,7 +44,7 @@ models:
     idle_timeout: 1h
     windows:
       fast: {{size: 15m, lateness: 1m, restate_for: 1d}}
-      daily: {{size: 1d, slide: 1h, lateness: 30m}}
+      daily: {{size: 1d, slide: 4h, lateness: 30m}}
     detectors:
       - {{kind: psi, on: [features, score]}}
       - {{kind: ks, on: [numeric, score]}}
@@ -90,7 +90,7 @@ def plan_of(model: Model) -> Plan:
             categorical[name] = (coder.categories, coder.rare)
     return Plan(
         skew=HOUR,
-        windows={"fast": (15 * MINUTE, 15 * MINUTE, MINUTE), "daily": (DAY, HOUR, 30 * MINUTE)},
+        windows={"fast": (15 * MINUTE, 15 * MINUTE, MINUTE), "daily": (DAY, 4 * HOUR, 30 * MINUTE)},
         keep=(DAY, 7 * DAY, 7 * DAY),
         tiers=(15 * MINUTE, HOUR, DAY),
         numeric=numeric,

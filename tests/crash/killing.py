@@ -27,7 +27,7 @@ PATIENCE = 10 if SOAK else 1
 """How many times longer everything may take."""
 READY = 30.0 * PATIENCE
 VICTIMS = multiprocessing.get_context("forkserver")
-VICTIMS.set_forkserver_preload(["tests.crash.victim", "tests.crash.retrainer"])
+VICTIMS.set_forkserver_preload(["tests.crash.victim", "tests.crash.retrainer", "tests.crash.fatal"])
 """Processes of their own from one that has imported everything: an import costs more than what a victim lives for."""
 
 

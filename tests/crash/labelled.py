@@ -125,6 +125,8 @@ class Joined:
     watermark: int
     tables: dict[tuple[str, str, int, int, int], int] = field(default_factory=dict)
     """(table, version, hour, score bin, label) → rows."""
+    revisions: dict[tuple[str, int], int] = field(default_factory=dict)
+    """(version, hour) → predictions, changes that are settled, and judgements."""
 
 
 def brute_force(logs: Logs, rules: Rules, edges: Sequence[float]) -> Joined:
@@ -163,7 +165,18 @@ def brute_force(logs: Logs, rules: Rules, edges: Sequence[float]) -> Joined:
         if basis == "labelled":
             counted["matured", *_cell(table[number], edges), int(label)] += 1
     joined.tables = dict(counted)
+    joined.revisions = _revisions(expected, table, watermark)
     return joined
+
+
+def _revisions(expected: Expected, table: Sequence[Any], watermark: int) -> dict[tuple[str, int], int]:
+    found = Counter(_hour(content) for content in table)
+    for (number, _, moment), often in expected.changes.items():
+        if moment // MINUTE < watermark // MINUTE:
+            found[_hour(table[number])] += often
+    for (number, *_), often in expected.matured.items():
+        found[_hour(table[number])] += often
+    return dict(found)
 
 
 def _hold(log: Sequence[Said], times: list[int]) -> None:
@@ -174,5 +187,9 @@ def _hold(log: Sequence[Said], times: list[int]) -> None:
 
 
 def _cell(content: tuple[str, int, float], edges: Sequence[float]) -> tuple[str, int, int]:
-    version, event, score = content
-    return version, event // HOUR * HOUR, bisect.bisect_right(edges, score)
+    return *_hour(content), bisect.bisect_right(edges, content[2])
+
+
+def _hour(content: tuple[str, int, float]) -> tuple[str, int]:
+    version, event, _ = content
+    return version, event // HOUR * HOUR

@@ -125,7 +125,7 @@ def configure(folder: Path, *changes: tuple[str, str]) -> Path:
     path = prepare(folder, TOPIC, "unused:9092")
     few = (
         ("      - {kind: ks, on: [numeric, score]}\n", ""),
-        ("1d, slide: 1h", "12h, slide: 3h"),
+        ("1d, slide: 4h", "12h, slide: 3h"),
         ("size: 15m", "size: 1h"),
     )
     text = path.read_text()

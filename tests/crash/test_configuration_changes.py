@@ -72,7 +72,7 @@ class Service:
     def __post_init__(self) -> None:
         self.path = prepare(self.folder, "p", "unused:9092")
         few = ("      - {kind: rate, on: [quality]}\n", ""), ("      - {kind: ks, on: [numeric, score]}\n", "")
-        self.change(replacing(*few, ("on: [features, score]", "on: [score]"), ("1d, slide: 1h", "6h, slide: 2h")))
+        self.change(replacing(*few, ("on: [features, score]", "on: [score]"), ("1d, slide: 4h", "6h, slide: 2h")))
 
     def change(self, change: Change) -> None:
         self.path.write_text(change(self.path.read_text()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,8 @@ from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline
 from monitor.sources.memory import MemorySource
 from monitor.sources.port import TopicPartition
-from tests.crash.fatal import DIED, FATAL, ONE, clean, stream
+from tests.crash.fatal import DIED, FATAL, ONE, clean, main, stream
+from tests.crash.killing import VICTIMS
 from tests.crash.poison import TOPIC, configure, harm, run
 from tests.crash.runs import Outcome, drain, outcome_of
 
@@ -71,10 +70,12 @@ def test_a_fault_in_native_code_is_survived(tmp_path: Path, undisturbed: Outcome
     path, mixed = configure(tmp_path), stream(ONE)
     deaths = 0
     while deaths <= 5:
-        done = subprocess.run([sys.executable, "-m", "tests.crash.fatal", str(path)], capture_output=True, check=False)
-        if done.returncode == 0:
+        process = VICTIMS.Process(target=main, args=(str(path),))
+        process.start()
+        process.join()
+        if process.exitcode == 0:
             break
-        assert done.returncode == DIED, done.stderr.decode()
+        assert process.exitcode == DIED
         deaths += 1
     assert deaths == 4
     logs = {TopicPartition(TOPIC, number): log for number, log in mixed.dirty.items()}

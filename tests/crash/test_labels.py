@@ -1,18 +1,19 @@
-"""kill -9 while labels are joined on a real broker: every table and every row is accounted for, to the last one."""
+"""kill -9 while labels are joined on a real broker: every table, revision and row is accounted for, to the last one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.config.load import load
-from monitor.events import HOUR
+from monitor.events import HOUR, IntArray
 from monitor.opening import open_pipeline
 from monitor.outcomes import ModelOutcomes
 from monitor.outcomes.judges import BinaryJudge
-from monitor.outcomes.parts import MATURED, RUNNING
+from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.pairs import OUTCOMES
 from monitor.pipeline import Pipeline
 from monitor.sources.build import build_source
@@ -101,6 +102,9 @@ def _compare(pipeline: Pipeline, logs: Logs) -> list[str]:
         found.append(f"counters {counters}, truth {truth.expected.outcomes}")
     if joining.join.tally.unaccounted():
         found.append(f"unaccounted {joining.join.tally.unaccounted()}")
+    revisions = revisions_of(outcomes)
+    if revisions != truth.revisions:
+        found.append(f"revisions {sorted(revisions.items() ^ truth.revisions.items())}")
     told = tables_of(outcomes, judge)
     found += [
         f"{cell}: {told.get(cell, 0)}, truth {truth.tables.get(cell, 0)}"
@@ -110,25 +114,34 @@ def _compare(pipeline: Pipeline, logs: Logs) -> list[str]:
     return found
 
 
-def tables_of(outcomes: ModelOutcomes, judge: BinaryJudge) -> dict[tuple[str, str, int, int, int], int]:
-    """Return (table, version, hour, score bin, label) → rows, of all panes that are stored."""
-    found = {}
+def revisions_of(outcomes: ModelOutcomes) -> dict[tuple[str, int], int]:
+    """Return (version, hour) → revision, of all panes that are stored."""
+    return {(version, hour): int(part.ends(vector)[2]) for part, version, hour, vector in panes_of(outcomes)}
+
+
+def panes_of(outcomes: ModelOutcomes) -> Iterator[tuple[WholePart, str, int, IntArray]]:
+    """Yield the vectors of the whole population, by version and hour."""
     part = outcomes.whole
     assert part is not None
     for name, version, tier in list(outcomes.shelf._index):
         if name != part.name:
             continue
+        assert outcomes.lengths[name][tier] == HOUR
         for key in outcomes.shelf.keys(name, version, tier, 0, 1 << 62):
             pane = outcomes.shelf.find(key)
             assert pane is not None
-            assert outcomes.lengths[name][tier] == HOUR
-            for table, kind in (("running", RUNNING), ("matured", MATURED)):
-                bins = judge.table.by_bin(part.table(pane.on_time, kind)[None, : judge.table.size])
-                for place, (n, positives) in enumerate(
-                    zip(bins.n[0].tolist(), bins.positives[0].tolist(), strict=True)
-                ):
-                    found[table, version, key.start, place, 1] = positives
-                    found[table, version, key.start, place, 0] = n - positives
+            yield part, version, key.start, pane.total()
+
+
+def tables_of(outcomes: ModelOutcomes, judge: BinaryJudge) -> dict[tuple[str, str, int, int, int], int]:
+    """Return (table, version, hour, score bin, label) → rows, of all panes that are stored."""
+    found = {}
+    for part, version, hour, vector in panes_of(outcomes):
+        for table, kind in (("running", RUNNING), ("matured", MATURED)):
+            bins = judge.table.by_bin(part.table(vector, kind)[None, : judge.table.size])
+            for place, (n, positives) in enumerate(zip(bins.n[0].tolist(), bins.positives[0].tolist(), strict=True)):
+                found[table, version, hour, place, 1] = positives
+                found[table, version, hour, place, 0] = n - positives
     return {cell: rows for cell, rows in found.items() if rows}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from monitor.decoding.sampling import kept
 from monitor.join.clock import NEVER, InputClock, InputClocks
 from monitor.join.join import Join
-from monitor.join.output import ABSENT, COMPLETED, LABEL, RUNNING, Joined
+from monitor.join.output import ABSENT, CHANGED, COMPLETED, LABEL, RUNNING, Joined
 from monitor.join.payload import Payload
 from monitor.join.positions import Positions
 from monitor.store.port import StateStore
@@ -31,14 +31,22 @@ class Totals:
     matured: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     completed: list[tuple[Any, ...]] = field(default_factory=list)
     """In the order in which a consumer takes them that sorts whatever was given out at once."""
+    changes: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    final: int = NEVER
+    """Changes before this moment can no longer be undone, nor can others be added."""
 
     def add(self, joined: Joined) -> None:
         """Add rows, each with its sign."""
         done = joined.take(joined.kinds == COMPLETED)
         columns = (done.completions, done.hashes, done.payloads["number"], done.labels, done.delays)
         self.completed += sorted(zip(*(column.tolist() for column in columns), strict=True))
+        moments = joined.completions
         for place in np.flatnonzero(joined.kinds != COMPLETED).tolist():
             number, label, delay = joined.payloads["number"][place], joined.labels[place], joined.delays[place]
+            if joined.kinds[place] in {RUNNING, CHANGED}:
+                self.changes[int(number), float(label), int(moments[place])] += int(joined.signs[place])
+            if joined.kinds[place] == CHANGED:
+                continue
             if joined.kinds[place] == RUNNING:
                 self.running[int(number), float(label), int(delay)] += int(joined.signs[place])
             else:
@@ -48,7 +56,12 @@ class Totals:
 
     def copy(self) -> Totals:
         """Return the totals as they are now."""
-        return Totals(Counter(self.running), Counter(self.matured), list(self.completed))
+        running, matured, changes = Counter(self.running), Counter(self.matured), Counter(self.changes)
+        return Totals(running, matured, list(self.completed), changes, self.final)
+
+    def before(self, moment: int) -> Counter[tuple[Any, ...]]:
+        """Return the changes before a moment."""
+        return Counter({change: n for change, n in self.changes.items() if n and change[2] < moment})
 
 
 class Driver:
@@ -136,8 +149,11 @@ class Driver:
         assert self.join.in_memory <= self.budget
 
     def give(self, joined: Joined) -> None:
-        """Hand over what the join gave out."""
+        """Hand over what the join gave out; what the watermark had passed before must not change."""
+        known = self.totals.before(self.totals.final)
         self.totals.add(joined)
+        assert self.totals.before(self.totals.final) == known
+        self.totals.final = self.join.watermark
 
     def gather(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Return what is to be written."""
@@ -159,6 +175,7 @@ class Driver:
         assert {row: n for row, n in self.totals.running.items() if n} == expected.running
         assert self.totals.matured == expected.matured
         assert self.totals.completed == expected.completed
+        assert {change: n for change, n in self.totals.changes.items() if n} == expected.changes
         assert {name: n for name, n in self.join.counters.items() if n} == expected.outcomes
         assert self.join.tally.spans == expected.spans
 

@@ -40,6 +40,8 @@ class Expected:
     matured: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     completed: list[tuple[Any, ...]] = field(default_factory=list)
     """(moment, hash of the id, number, label, delay), in this order."""
+    changes: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    """(number, label, moment) → how often it began or ended to stand, had the records been read in order."""
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     spans: dict[int, list[int]] = field(default_factory=dict)
 
@@ -167,6 +169,7 @@ def one_id(rules: Rules, watermark: int, predictions: Any, labels: Any, expected
             expected.outcomes["label", "orphan" if over else "pending"] += 1
     for position, number in leaders:
         _one_prediction(rules, watermark, position[0], number, belongs[position], expected)
+        _changes(rules, position[0], number, belongs[position], expected)
         if rules.completed:
             _one_completion(rules, watermark, id_, position[0], number, belongs[position], expected)
 
@@ -196,6 +199,20 @@ def _one_prediction(rules: Rules, watermark: int, time: int, number: float, labe
     else:
         expected.outcomes["maturity", "absent"] += 1
         expected.matured[number, "absent", rules.absent_means, 0] += 1
+
+
+def _changes(rules: Rules, time: int, number: float, labels: Any, expected: Expected) -> None:
+    """Read the labels one by one, those that came before their prediction when it comes."""
+    stood = None
+    for place in range(len(labels) + 1):
+        if place < len(labels) and labels[place][0][0] <= time:
+            continue
+        stands, _ = _replay(rules, labels[:place])
+        moment = max(time, labels[place - 1][0][0]) if place else time
+        for label in (stood, stands) if stands != stood else ():
+            if label is not None:
+                expected.changes[number, label[2], moment] += 1
+        stood = stands
 
 
 def _one_completion(

@@ -12,6 +12,7 @@ import pytest
 from alerts.durations import DAY, HOUR, MINUTE, SECOND
 from alerts.retraining.desk import DeskError
 from alerts.retraining.facts import OwnChange
+from alerts.retraining.ledger import read_changes
 from alerts.retraining.policy import Blackout, Guardrails
 from alerts.retraining.targets.port import Answer, NotStarted, Refused, Started, Unknown
 from alerts.silences import read_silences
@@ -120,6 +121,60 @@ def test_what_follows_from_a_change_of_ones_own_is_no_reason(ground: Ground) -> 
     ground.tell("performance", column="precision")
     ground.wait()
     assert len(ground.target.runs) == 1
+
+
+def test_a_reference_that_switches_is_a_change_of_ones_own(ground: Ground) -> None:
+    ground.know(at=ground.now)
+    ground.wait()
+    ground.know(at=ground.now, references={"7": "ghi"})
+    ground.wait()
+    ground.know(references={})
+    ground.tell("performance")
+    ground.wait()
+    assert (ground.all(), ground.decisions()) == ([], ["policy_change"])
+    assert "another reference, ghi" in ground.audit()[0][2]
+    ground.know(at=ground.now, references={"7": "ghi"})
+    ground.wait(2 * HOUR)
+    ground.tell("performance", column="precision")
+    ground.wait()
+    assert len(ground.target.runs) == 1, "what it did not know meanwhile was no switch"
+
+
+def test_what_began_before_the_reference_switched_is_a_reason(ground: Ground) -> None:
+    ground.know(at=ground.now)
+    ground.wait()
+    ground.now += HOUR
+    ground.tell("performance", onset=ground.now - HOUR)
+    ground.know(at=ground.now, references={"7": "ghi"})
+    ground.wait()
+    assert len(ground.target.runs) == 1
+
+
+def test_a_second_change_does_not_take_the_blame_from_the_first(ground: Ground) -> None:
+    ground.know(at=ground.now)
+    ground.wait()
+    ground.know(at=ground.now, version="8")
+    ground.wait()
+    ground.tell("performance")
+    for day in range(1, 4):
+        ground.know(at=ground.now, terms=f"t{day}", references={"8": f"r{day}"})
+        ground.wait(DAY)
+        ground.close()
+        ground.open()
+    assert ground.all() == [], "it began with version 8"
+    ground.tell("performance", column="precision")
+    ground.wait()
+    assert len(ground.target.runs) == 1
+
+
+def test_changes_of_ones_own_are_bounded(ground: Ground) -> None:
+    for number in range(150):
+        ground.know(at=ground.now, terms=f"t{number}")
+        ground.wait()
+    with ground.store.reading() as connection:
+        kept = read_changes(connection, MODEL)
+    assert len(kept) == 100
+    assert kept[-1].at > ground.now - MINUTE
 
 
 def test_what_began_before_a_change_is_a_reason(ground: Ground) -> None:

@@ -19,6 +19,8 @@ from alerts.durations import DAY, SECOND
 from alerts.engine import AlertEngine
 from alerts.memory import Memory
 from alerts.outbox import read_health
+from alerts.retraining.facts import OwnChange
+from alerts.retraining.ledger import ModelState, read_changes, read_model
 from alerts.schema import MIGRATIONS, StoreVersionError
 from alerts.seal import BrokenSealError, seal, unseal
 from alerts.silences import SilenceError, Silences
@@ -139,6 +141,27 @@ def test_a_newer_store_is_refused(path: Path, store: Store) -> None:
     store.look(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(StoreVersionError, match=f"version {len(MIGRATIONS) + 1}"):
         Store(path)
+
+
+def test_changes_of_ones_own_that_were_noted_before_are_kept(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    for step in MIGRATIONS[:4]:
+        connection.executescript(step)
+    rows = [
+        ("m", "e", 1, "held", None, "7", "t", 5, "version 7 went live", 3),
+        ("n", "", 0, "", 2, "", "", None, "", 0),
+    ]
+    connection.executemany(f"INSERT INTO retraining_models VALUES ({', '.join('?' * 10)})", rows)  # noqa: S608
+    connection.execute("PRAGMA user_version = 4")
+    connection.commit()
+    connection.close()
+    store = Store(path)
+    with store.reading() as reader:
+        known = [read_model(reader, name) for name in ("m", "n")]
+        changes = [read_changes(reader, name) for name in ("m", "n")]
+    store.close()
+    assert known == [ModelState("m", "e", 1, "held", None, "7", "t", "", 3), ModelState("n", fault_at=2)]
+    assert changes == [(OwnChange(5, "version 7 went live"),), ()]
 
 
 def test_every_step_of_the_migration_is_whole(path: Path) -> None:

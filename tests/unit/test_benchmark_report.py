@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.counting import Timing, body
-from benchmarks.report import Section, merge, table, write
-from benchmarks.run import main
+from benchmarks.pace import Clock, Pace, rate, ratio
+from benchmarks.report import Section, circumstances, merge, table, write
+from benchmarks.run import SECTIONS, main
 
 
 def timing(name: str, cpu: float) -> Timing:
@@ -18,7 +21,7 @@ def timing(name: str, cpu: float) -> Timing:
 def test_a_section_replaces_its_own_text_only(tmp_path: Path) -> None:
     path = tmp_path / "RESULTS.md"
     for letter, text in (("b", "old b"), ("a", "old a\n\n### more\n\nof a"), ("c", "old c"), ("a", "new a")):
-        write(Section(letter, f"Title {letter}", text), path)
+        write(Section(letter, f"Title {letter}", text), "Today.", path)
     found = path.read_text()
     assert [line for line in found.splitlines() if line.startswith("#")] == [
         "# Results",
@@ -32,8 +35,9 @@ def test_a_section_replaces_its_own_text_only(tmp_path: Path) -> None:
 
 
 def test_merging_nothing_changes_nothing() -> None:
-    once = merge("", [Section("a", "One", "x"), Section("b", "Two", "y")])
-    assert merge(once, []) == once
+    once = merge("", [Section("a", "One", "x"), Section("b", "Two", "y")], "Today.")
+    assert merge(once, [], "Tomorrow.") == once
+    assert "Today." in once
 
 
 def test_tables_have_one_rule_and_equal_widths() -> None:
@@ -47,6 +51,37 @@ def test_goals_are_judged_by_the_measured_ratio(cpu: float, verdict: str) -> Non
     text = body([timing("driftline", 1.0), timing("nannyml", cpu)])
     line = next(line for line in text.splitlines() if line.startswith("| nannyml 1.0"))
     assert f"| {cpu:.1f} × | 20 ×, {verdict} |" in line
+
+
+def test_the_load_is_that_of_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    load = iter([1.5, 9.9, 9.9])
+    monkeypatch.setattr("os.getloadavg", lambda: (next(load), 0, 0))
+    monkeypatch.setattr("benchmarks.run.write", lambda section, before: write(section, before, tmp_path / "R.md"))
+
+    def measured() -> Section:
+        assert circumstances().endswith("load before the run 9.9.")
+        return Section("z", "Work", "It took a while.")
+
+    monkeypatch.setitem(SECTIONS, "z", measured)
+    assert main(["z"]) == 0
+    assert "load before the run 1.5." in (tmp_path / "R.md").read_text()
+
+
+def test_a_pace_is_free_of_others() -> None:
+    alone, crowded = Pace(100, 2.0, 2.0, 1.5, 0.0), Pace(100, 9.0, 2.0, 1.5, 7.0)
+    assert ratio([alone] * 3, [crowded, alone, crowded], lambda one: one.every) == 1.0
+    assert ratio([alone] * 3, [crowded] * 3, lambda one: one.undisturbed) == 1.0
+    assert rate([crowded], lambda one: one.wall) == pytest.approx(100 / 9)
+    clock = Clock.start()
+    begin = time.perf_counter()
+    busy = threading.Thread(target=lambda: sum(range(2_000_000)))
+    busy.start()
+    time.sleep(0.05)
+    busy.join()
+    found = clock.stop(10)
+    assert 0.05 <= found.wall <= time.perf_counter() - begin + 0.01
+    assert found.own < found.every
+    assert 0 <= found.queued <= found.wall
 
 
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

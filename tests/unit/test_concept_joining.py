@@ -47,6 +47,9 @@ class Scores:
         """Keep it."""
         self.taken.append(joined)
 
+    def advance(self, watermark: int) -> None:
+        """Do nothing."""
+
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Write nothing."""
         return {}, []

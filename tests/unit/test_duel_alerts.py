@@ -54,7 +54,7 @@ def course(seed: int, gap: float, hours: int = 30, rows: int = 20) -> list[Windo
         payloads["score"] = np.where(pairs.labels == 1, 1 - off, off)
         for side in (CHAMPION, CHALLENGER):
             own = np.arange(side * rows, (side + 1) * rows)
-            duel.take(side, "binary_classification", replace(pairs, payloads=payloads).take(own), Reader())  # type: ignore[arg-type]  # it reads all that is asked
+            duel.take(side, "binary_classification", replace(pairs, payloads=payloads).take(own), Reader())
         duel.close((hour + 1) * HOUR)
         found += duel.results()
         duel.delivered()

@@ -80,6 +80,17 @@ def test_the_latest_window_of_each_kind(history: History) -> None:
     assert history.latest("none") == []
 
 
+def test_the_latest_window_that_rows_fill(history: History) -> None:
+    hundred = [replace(window(start), end=start + 1000) for start in (0, 1000, 2000)]
+    short = replace(window(1500, name="15m"), end=1600)
+    history.upsert([*hundred, short])
+    assert history.latest(filled_by=3000) == [short, hundred[2]]
+    assert history.latest(filled_by=2990) == [short, hundred[2]], "its last hundredth may be empty"
+    assert history.latest(filled_by=2989) == [short, hundred[1]]
+    assert history.latest(filled_by=1598) == [hundred[0]]
+    assert history.latest(filled_by=10) == []
+
+
 def test_a_series_holds_one_finding_a_window(history: History) -> None:
     history.upsert(
         window(start, start, finding(statistic=start / 10), finding("income", "psi", 9.0), finding("age", "ks", 8.0))

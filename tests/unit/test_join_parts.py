@@ -127,6 +127,10 @@ ENTRIES = st.builds(
 )
 
 
+HEAD = 4
+"""Bytes before a page's rows."""
+
+
 def damage(data: bytes, place: int, change: int) -> list[bytes]:
     """Return the data with one byte changed, cut off, and too long."""
     place %= len(data)
@@ -153,12 +157,18 @@ def test_rows_come_back_and_damage_is_found(
     entries = [Entry([Session(new, new.time)], [] if label is None else [label]) for new in predictions]
     rows = [codec.to_row(entry, Rules(wait=2**50, matures_after=0)) for entry in entries]
     pages = codec.encode_pages(np.concatenate([row for row in rows if row is not None]))
-    found, sizes = codec.decode_pages([b"k"] * len(pages), pages)
+    owners, places = np.divmod(np.arange(len(entries)), PAGE)
+    found = codec.decode_pages([b"k"] * len(pages), pages, owners, places)
     assert [codec.to_entry(row) for row in found] == entries
-    assert sizes.tolist() == [min(PAGE, len(entries) - first) for first in range(0, len(entries), PAGE)]
-    for damaged in damage(pages[-1], place, change):
+    assert len(pages) == -(-len(entries) // PAGE)
+    wanted = np.random.default_rng(place).integers(0, len(entries), 7)
+    some = codec.decode_pages([b"k"] * len(pages), pages, owners[wanted], places[wanted])
+    assert [codec.to_entry(row) for row in some] == [entries[number] for number in wanted.tolist()]
+    # that no byte within differs is the store's to check
+    damaged = [damage(pages[-1], place % HEAD, change)[0], pages[-1][: place % len(pages[-1])], pages[-1] + b"\0"]
+    for data in damaged:
         with pytest.raises(CorruptStateError):
-            codec.decode_pages([b"k"], [damaged])
+            codec.decode_pages([b"k"], [data], np.zeros(1, np.int64), places[-1:])
 
 
 def test_rows_of_an_older_payload_are_carried_over() -> None:
@@ -170,8 +180,8 @@ def test_rows_of_an_older_payload_are_carried_over() -> None:
     rows["time"], rows["l_time"] = [5, 6], [0, 7]
     fresh = after.empty(1)
     fresh["time"] = 9
-    found, sizes = after.decode_pages([b"a", b"b"], before.encode_pages(rows) + after.encode_pages(fresh))
-    assert sizes.tolist() == [2, 1]
+    pages = before.encode_pages(rows) + after.encode_pages(fresh)
+    found = after.decode_pages([b"a", b"b"], pages, np.array([0, 0, 1]), np.array([0, 1, 0]))
     assert found["payload"]["score"].tolist() == [0.5, 2.0, 0.0]
     assert np.isnan(found["payload"]["extra"][:2]).all()
     assert found["payload"]["kind"].tolist() == [0, 0, 0]

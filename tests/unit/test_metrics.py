@@ -378,7 +378,10 @@ def test_the_reference_page_is_up_to_date() -> None:
 
 
 def test_figures_of_labels_come_with_their_intervals_and_estimates_stay_apart() -> None:
-    told = judged(finding("recall", "performance"), finding("recall", "performance_change", "drift"))
+    told = judged(
+        finding("recall", "performance"), finding("recall", "performance_change", "drift"),
+        finding("recall", "estimate_change", "warn"), finding("precision", "estimate_change", "insufficient"),
+    )  # fmt: skip
     series, _ = scrape(view(model(performance=(told,))))
     place = {"model": "fraud", "version": "7", "window": "daily"}
     running = frozenset({**place, "basis": "running"}.items())
@@ -388,6 +391,9 @@ def test_figures_of_labels_come_with_their_intervals_and_estimates_stay_apart() 
     assert ("driftline_recall_ratio", frozenset({**place, "basis": "matured"}.items())) not in series
     assert series["driftline_estimated_recall_ratio", frozenset(place.items())] == 0.8
     assert series["driftline_performance_drop_detected", frozenset({**place, "metric": "recall"}.items())] == 1
+    assert series["driftline_estimated_drop_detected", frozenset({**place, "metric": "recall"}.items())] == 0
+    assert series["driftline_estimated_drop_ratio", frozenset({**place, "metric": "recall"}.items())] > 0
+    assert not [dict(labels) for name, labels in series if "_drop_" in name and ("metric", "precision") in labels]
     assert series["driftline_outcome_rows", frozenset({**place, "state": "labelled"}.items())] == 500
     assert not any(name == "driftline_accuracy_ratio" for name, _ in series)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from alerts.retraining.states import STATES
+from alerts.durations import DAY
+from alerts.receivers.times import rfc3339
+from alerts.retraining.states import STATES, Proposal, Switch
 from dashboards.page import retraining as page
 from dashboards.page.ask import Ask
 from dashboards.page.links import PageLinks
 from dashboards.page.past import NoPast
 from dashboards.page.scene import Scene
+from monitor.retraining.view import proposal_view
 from monitor.views import PauseView, ProposalView, RetrainedModelView, RetrainingView
 from tests.example_view import NOW, UGLY, model, view
 
@@ -51,6 +54,21 @@ def shown(*proposals: ProposalView, pauses: tuple[PauseView, ...] = ()) -> str:
     found = page.read(scene)
     assert found is not None
     return str(page.show(found, scene))
+
+
+@pytest.mark.parametrize("switch", [one for one in get_args(Switch) if one])
+def test_where_the_reference_stands_is_said(switch: Switch) -> None:
+    one = Proposal(
+        "5e9079eef7fe0000", "fraud", "", "7", "e", "condition", "fell", "cooldown", NOW, NOW, False, "ci", "{}",
+        new_version="8", switch=switch, learn_from=NOW, learn_until=NOW + DAY, switched_at=NOW + 2 * DAY,
+    )  # fmt: skip
+    seen = proposal_view(one)
+    assert (seen.switch, rfc3339(NOW) in seen.reference) == (switch, True)
+    said = {"asked": "once they are all in", "switched": f"since {rfc3339(NOW + 2 * DAY)}; if it does not stay live",
+            "holds": f"since {rfc3339(NOW + 2 * DAY)}, and held", "undone": "is undone"}  # fmt: skip
+    assert said[switch] in seen.reference
+    assert seen.reference in shown(seen)
+    assert proposal_view(replace(one, learn_from=None, switch="")).reference == ""
 
 
 @pytest.mark.parametrize("state", STATES)

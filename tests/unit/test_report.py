@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from dashboards.page.past import NoPast
 from dashboards.report import Report
 from monitor.commands.report import CANNOT_READ, FOUND, USAGE, ReportOptions, report
+from monitor.findings import worst_status
 from monitor.history import History
 from monitor.past import KnownPast
 from tests.browser import scenes
@@ -70,6 +72,33 @@ def test_from_a_state_directory(crowd: tuple[Any, History], tmp_path: Path) -> N
     assert b"model-00" in target.read_bytes()
     assert {row["name"] for row in json.loads((tmp_path / "out.json").read_bytes())["overview"]["models"]} == {
         "model-00", "model-01"}  # fmt: skip
+
+
+def test_a_range_begins_with_what_it_held(tmp_path: Path) -> None:
+    view, past = scenes.crowd(2, 4, 40)
+    starts = sorted({one.start for one in past if one.window == "daily"})
+    first, last = starts[5], starts[25]
+    with closing(History(tmp_path / "history.sqlite")) as history:
+        history.upsert(past)
+        found = Report(view, KnownPast.of(history), first, last)
+        told = json.loads(found.json())["range"]
+        words, text = found.markdown(), found.html().decode()
+        assert json.loads(Report(view, KnownPast.of(history)).json())["range"] is None
+        assert "What the time held" not in Report(view, KnownPast.of(history)).markdown()
+    (one,) = [row for row in told["models"] if row["model"] == "model-00"]
+    inside = [each for each in past if each.model == "model-00" and not each.slice and first <= each.start < last
+              and ":" not in each.window and each.window not in {"evidence", "concept", "challenger"}]  # fmt: skip
+    assert sum(one["windows"].values()) == len(inside) > 0
+    worst = {status: sum(worst_status(each.findings) == status for each in inside) for status in one["windows"]}
+    assert one["windows"] == worst
+    judged = [each for each in past if each.model == "model-00" and not each.slice and first <= each.start < last
+              and each.window.endswith(":outcomes") and not each.window.startswith("evidence")]  # fmt: skip
+    assert one["judged"] == len(judged) > 0
+    drops = [f.statistic / f.threshold for each in judged for f in each.findings if f.detector == "performance_change"
+             and f.status != "insufficient"]  # fmt: skip
+    assert one["drop"] == (pytest.approx(max(drops)) if drops else None)
+    assert "## What the time held" in words
+    assert text.count("What the time held") == 1
 
 
 def test_from_a_running_service(crowd: tuple[Any, History], tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from alerts.signal import Signal
 from monitor.alerting.desk import Desk
 from monitor.alerting.opening import open_desk
 from monitor.calendar import next_after
-from monitor.chores import start_chores, write_report
+from monitor.chores import start_chores
 from monitor.cli import app
 from monitor.config.load import ConfigError, load
 from monitor.config.root import Config, ReportConfig
 from monitor.events import HOUR
 from monitor.history import History
 from monitor.metrics import make_registry
+from monitor.reports import ScheduledReports
 from monitor.retraining.facts import facts_of, latest_coverage, latest_rows
 from monitor.retraining.keeper import RetrainingKeeper
 from monitor.retraining.policy import policy_of, terms_of
@@ -324,36 +325,16 @@ def test_schedules_run_on_the_scheduler(make: Callable[..., Running], tmp_path: 
     config = run.config.model_copy(
         update={"reports": [ReportConfig(schedule="0 8 * * mon", folder=str(tmp_path / "out"), format="md")]}
     )
-    chores = start_chores(config, history, run.keeper, lambda *_: None)
+    reports = ScheduledReports(config, run.desk.engine.store, lambda *_: False, run.clock)
+    chores = start_chores(config, history, run.keeper, reports)
     try:
         jobs = {job.id: job.next_run_time for job in chores.get_jobs()}
     finally:
         chores.shutdown()
         history.close()
-    assert {"prune", "retrain fraud", "report 0"} == jobs.keys()
+    assert {"prune", "retrain fraud", "report 0", "reports missed"} == jobs.keys()
     assert (jobs["report 0"].weekday(), jobs["report 0"].hour) == (0, 8)
     assert (jobs["retrain fraud"].weekday(), jobs["retrain fraud"].hour) == (6, 3)
-
-
-def test_reports_are_whole_and_bounded(tmp_path: Path) -> None:
-    report = ReportConfig(schedule="0 8 * * mon", folder=str(tmp_path), format="md", keep=2)
-    for day in range(5):
-        (tmp_path / f"driftline-2026-01-0{day + 1}T0800Z.md").write_text("old")
-
-    def writes(_: ReportConfig, path: Path) -> None:
-        path.write_text("new")
-
-    made = write_report(report, writes)
-    assert made is not None
-    assert [path.read_text() for path in sorted(tmp_path.glob("*.md"))] == ["old", "new"]
-
-    def fails(_: ReportConfig, path: Path) -> None:
-        path.write_text("half")
-        raise OSError("disk full")
-
-    made.unlink()
-    assert write_report(report, fails) is None
-    assert [path.read_text() for path in tmp_path.glob("*.md")] == ["old"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from monitor.store.engine import BLOCK_CACHE
 from monitor.store.memory import MemoryStore
 from monitor.store.port import StateLockedError, StateStore, StateUnavailableError, StateVersionError
+from monitor.store.recovery import LIVE
 from monitor.store.ring import SCHEMA_KEY, SIZE
 from monitor.store.rocks import RocksStore
 
@@ -105,6 +108,17 @@ def test_everything_is_there_after_opening_again(store: RocksStore) -> None:
     with closing(reopen(store)) as again:
         assert dict(again.scan(b"")) == expected
         assert again.recovery is None
+
+
+def test_cache_and_filters_are_in_force_after_opening_again(store: RocksStore) -> None:
+    opened = reopen(reopen(store))
+    opened.write({b"%d" % number: b"x" for number in range(100)}, [], sync=True)
+    opened.snapshot()
+    log = (opened.path / LIVE / "LOG").read_text()
+    opened.close()
+    assert f"capacity : {BLOCK_CACHE}" in log
+    assert "filter_policy: bloomfilter" in log
+    assert re.search(r'"filter_size": [1-9]', log)
 
 
 def test_numbering_goes_on_beyond_the_ring(store: RocksStore) -> None:
