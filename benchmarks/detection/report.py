@@ -91,7 +91,7 @@ def marks(folder: Path) -> list[Mark]:
         found.extend(summary.efficiency(defaults["found"]))
     outcomes = summary.outcomes(folder, load(folder, "matched"))
     if outcomes:
-        found.extend(summary.smallest(outcomes, name) for name in (OURS_ALL, OURS))
+        found.extend(mark for name in (OURS_ALL, OURS) for mark in summary.smallest(outcomes, name))
     return found
 
 
@@ -236,9 +236,10 @@ def series(folder: Path) -> str:
         for method, one in said["found"].items()
     ]
     return (
-        "F1 with a margin of 5 rows, on the series that River bundles with the marks of people. A loss: these are "
-        "single values with trends, which evidence on windows of rows neither promises to judge nor judges well, and "
-        "saying nothing at all scores best of all. Nothing was tuned on the answers.\n\n"
+        "F1 with a margin of 5 rows, on the series that River bundles with the marks of people: single values with "
+        "trends. As shipped, evidence takes windows of them for days that differ too much to be judged, says so, and "
+        "is silent: its score is that of no change point, the best of the table and no detection. With nothing ignored "
+        "it speaks, and loses. Nothing was tuned on the answers.\n\n"
         f"{table(['', *names, 'mean'], rows)}"
     )
 

@@ -7,6 +7,7 @@ rows, so the promise does not cover them; nothing is tuned on the answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +15,15 @@ from river import drift
 from river.drift import datasets
 
 from benchmarks.detection.laws import FloatArray
+from benchmarks.detection.matched import OURS, OURS_ALL
+from benchmarks.detection.ours import ALPHA, Tolerance
 from detectors.evidence.engine import Engine
+from detectors.evidence.limits import SCORES
+from detectors.evidence.tolerance import day_alpha
 from detectors.fleet.monitor import Monitor, null_of
+from monitor.events import DAY, IntArray
+from monitor.evidence.stream import Past, Stream
+from monitor.evidence.terms import Asked, terms_of
 
 MARGIN: Final = 5
 """Rows by which a change point may be missed."""
@@ -50,29 +58,52 @@ def series() -> dict[str, tuple[FloatArray, list[list[int]]]]:
     return found
 
 
-def ours(values: FloatArray) -> list[int]:
-    """Return change points: the onset of each alarm, after which the next rows are the reference."""
+def ours(values: FloatArray, tolerance: Tolerance) -> list[int]:
+    """Return change points: the onset of each alarm, after which the next rows are the reference.
+
+    ``auto`` takes the service's own terms, each window of the reference being a day. Where these differ too much for
+    any tolerance the service shows and does not judge; then the reference grows by a window, until it can be judged.
+    """
     found: list[int] = []
-    begin = 0
-    while begin + REFERENCE + WINDOW <= len(values):
-        reference = values[begin : begin + REFERENCE]
+    begin, rows = 0, REFERENCE
+    while begin + rows + WINDOW <= len(values):
+        reference = values[begin : begin + rows]
         edges = np.unique(np.quantile(reference, np.arange(1, CELLS) / CELLS))
-        cells = len(edges) + 1
-        counts = np.bincount(np.searchsorted(edges, reference), minlength=cells).astype(np.float64)
-        engine = Engine.of(null_of([Monitor("x", "shape", counts, alpha=0.05, tolerance=0.0)]))
+        counted = _windows(np.searchsorted(edges, reference), len(edges) + 1)
+        monitor = _monitor(counted, tolerance)
+        if monitor is None:
+            rows += WINDOW
+            continue
+        engine = Engine.of(null_of([monitor]))
         state, onset = engine.initial(), -1
-        for window, first in enumerate(range(begin + REFERENCE, len(values) - WINDOW + 1, WINDOW)):
-            part = np.searchsorted(edges, values[first : first + WINDOW])
-            drawn = np.bincount(part, minlength=cells)[np.newaxis].astype(np.float64)
-            state = engine.step(state, drawn, np.zeros(1), window)
+        for window, drawn in enumerate(_windows(np.searchsorted(edges, values[begin + rows :]), len(edges) + 1)):
+            state = engine.step(state, drawn[np.newaxis].astype(np.float64), np.zeros(1), window)
             if state.total[0] >= np.log(PATIENCE):
-                onset = begin + REFERENCE + WINDOW * int(state.onset[0, np.argmax(state.log[0])])
+                onset = begin + rows + WINDOW * int(state.onset[0, np.argmax(state.log[0])])
                 break
         if onset < 0:
             break
         found.append(onset)
-        begin = onset
+        begin, rows = onset, REFERENCE
     return found
+
+
+def _windows(coded: IntArray, cells: int) -> IntArray:
+    """Return the counts ``[T, K]`` of whole windows."""
+    whole = coded[: len(coded) // WINDOW * WINDOW].reshape(-1, WINDOW)
+    counts: IntArray = (whole[..., np.newaxis] == np.arange(cells)).sum(axis=1)
+    return counts
+
+
+def _monitor(days: IntArray, tolerance: Tolerance) -> Monitor | None:
+    """Return the monitor of a reference by window; ``None`` where it cannot be judged."""
+    none = np.zeros(0, np.int64)
+    stream = Stream("x", "", "", "", "features", False, days.sum(axis=0), none, none, Past(days), "")
+    if tolerance == "zero":
+        reference = stream.reference.astype(np.float64)
+        return Monitor("x", "shape", reference, ALPHA, 0.0, along=np.ones(SCORES + len(reference)))
+    terms = terms_of(stream, Asked(DAY, "none", "auto", 0), ALPHA, float(day_alpha(np.ones(1), PATIENCE, 1.0)[0]))
+    return terms.monitor(stream, ALPHA) if terms.is_stable else None
 
 
 def rivers(make: Callable[[], Any], back: Callable[[Any], int]) -> Callable[[FloatArray], list[int]]:
@@ -121,7 +152,8 @@ def _matched(truth: Iterable[int], told: Iterable[int], margin: int) -> list[int
 
 
 METHODS: Final[Mapping[str, Callable[[FloatArray], list[int]]]] = {
-    "driftline": ours,
+    OURS: partial(ours, tolerance="auto"),
+    OURS_ALL: partial(ours, tolerance="zero"),
     "River ADWIN": rivers(drift.ADWIN, lambda detector: int(detector.width)),
     "River Page-Hinkley": rivers(drift.PageHinkley, lambda _: 0),
     "River KSWIN": rivers(lambda: drift.KSWIN(seed=1), lambda detector: int(detector.stat_size)),

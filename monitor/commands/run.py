@@ -21,6 +21,7 @@ from monitor.alerting.desk import Desk
 from monitor.alerting.opening import open_desk
 from monitor.alerting.outlet import Taker
 from monitor.alerting.policy import mode_of
+from monitor.change_events import follow_changes
 from monitor.chores import start_chores
 from monitor.collector import collect_seldom
 from monitor.commands.report import ReportOptions, write
@@ -50,6 +51,7 @@ log = structlog.get_logger("driftline")
 CANNOT_READ = 69
 STATE_ERROR = 74
 _RETRY = 2.0
+_LEAVE = 5.0
 
 
 def run(config_path: Path, environ: Mapping[str, str]) -> int:
@@ -65,6 +67,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
     server = Server(config.http, registry, holder, health, owners=owners)
     desk: Desk | None = None
     keeper: RetrainingKeeper | None = None
+    events: threading.Thread | None = None
     try:
         server.start()
         desk = open_desk(config, folder_of(config_path))
@@ -79,6 +82,7 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         server.api.open(desk)
         server.retraining.open(keeper)
         server.evidence.open(config, desk.engine.store, folder_of(config_path))
+        events = follow_changes(config, stopping)
         snapshots = Snapshots(build=version("driftline"), config_hash=fingerprint(config), alerts=lambda: desk.view)
         snapshots.retraining = lambda: keeper.picture
         reports = ScheduledReports(config, desk.engine.store, report_writer(config, holder), _wall)
@@ -98,6 +102,9 @@ def run(config_path: Path, environ: Mapping[str, str]) -> int:
         return CANNOT_READ
     finally:
         server.stop()
+        stopping.set()
+        if events is not None:
+            events.join(_LEAVE)
         if keeper is not None:
             keeper.close()
         if desk is not None:

@@ -13,6 +13,7 @@ from monitor.config.model import (
     ModelConfig,
     ReferenceConfig,
     Section,
+    TimeFormat,
     WindowConfig,
 )
 from monitor.config.retraining import RetrainingConfig
@@ -138,6 +139,17 @@ class CalendarConfig(Section):
     """Days such as ``2026-12-25``."""
 
 
+class ChangeEventsConfig(Section):
+    """A topic that tells of deploys, flags and campaigns. A record is what ``POST /api/v1/events`` takes."""
+
+    topic: str
+    """The topic; it must exist."""
+    start: Literal["earliest", "latest"] = "latest"
+    """Where to begin when it was never read."""
+    time_format: TimeFormat = "rfc3339"
+    """Of ``at``. A record without ``at`` is of the time at which it was logged."""
+
+
 class ShardsConfig(Section):
     """Which share of the partitions this process owns."""
 
@@ -257,6 +269,8 @@ class Config(Section):
     """What the retraining of all models has in common."""
     reports: list[ReportConfig] = Field(default_factory=list)
     """Reports that are written by the calendar."""
+    change_events: ChangeEventsConfig | None = None
+    """Where deploys are told of, besides by ``driftline event`` and over HTTP."""
     state: StateConfig = StateConfig()
     """Where the state lives."""
     http: HttpConfig = HttpConfig()

@@ -7,7 +7,7 @@ whatever crashes. Orders are never changed or dropped: they are the audit trail.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,37 @@ _TABLE: Final = """
         because TEXT NOT NULL
     )
 """
+_PLACES: Final = """
+    CREATE TABLE IF NOT EXISTS places (
+        topic TEXT NOT NULL,
+        partition INTEGER NOT NULL,
+        incarnation TEXT NOT NULL,
+        next_offset INTEGER NOT NULL,
+        PRIMARY KEY (topic, partition)
+    )
+"""
+READ_MOST: Final = 10_000
+"""Events that are kept of one topic, which has them itself; what people said is kept for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading of a topic's partition goes on."""
+
+    partition: int
+    incarnation: str
+    """Tells the topic from another of the same name."""
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change that a topic told of."""
+
+    model: str
+    kind: str
+    at: int
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +132,41 @@ class Orders:
                 (number,),
             ).fetchall()
         return [Order(*row) for row in rows]
+
+    def read(self, topic: str, events: Sequence[Event], place: Place, at: int) -> None:
+        """Add what a topic told and note how far it was read, both or neither; each event once, whatever crashes.
+
+        Raises
+        ------
+        StateUnavailableError
+            When the file cannot be written.
+        """
+        who = f"topic {topic}"
+        statement = 'INSERT INTO orders (at, who, kind, model, "column", until, because) VALUES (?, ?, ?, ?, ?, ?, ?)'
+        oldest = "DELETE FROM orders WHERE who = ? AND kind = 'event' AND number NOT IN (SELECT number FROM orders "
+        oldest += "WHERE who = ? AND kind = 'event' ORDER BY number DESC LIMIT ?)"
+        rows = [(at, who, "event", one.model, one.kind, one.at, one.what) for one in events]
+        with self._open() as connection, connection:
+            connection.execute(_TABLE)
+            connection.execute(_PLACES)
+            connection.executemany(statement, rows)
+            if rows:
+                connection.execute(oldest, (who, who, READ_MOST))
+            connection.execute(
+                "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)",
+                (topic, place.partition, place.incarnation, place.next_offset),
+            )
+
+    def places(self, topic: str) -> list[Place]:
+        """Return how far the partitions of a topic were read; those that never were are absent."""
+        if not self.path.exists():
+            return []
+        with self._open() as connection:
+            connection.execute(_PLACES)
+            found = connection.execute(
+                "SELECT partition, incarnation, next_offset FROM places WHERE topic = ? ORDER BY partition", (topic,)
+            )
+            return [Place(*row) for row in found.fetchall()]
 
     def newest(self) -> int:
         """Return the number of the newest order, 0 while there is none."""

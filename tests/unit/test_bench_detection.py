@@ -101,9 +101,14 @@ def test_misses_count_as_the_last_window_and_chance_is_a_tie() -> None:
     assert Delay.of([1, None]).missed == 0.5
     few = {OURS: {"delays": [1, 2, 3] * 9}, "other": {"delays": [2, 3, 2] * 9}}
     many = {OURS: {"delays": [9, 9, 9] * 9}, "other": {"delays": [2, 3, 2] * 9}}
-    assert "1 won" not in smallest({"a": few}, OURS).found
-    assert smallest({"b": many}, OURS).found.startswith("0 won, 0 tied, 1 lost (b: 9.0, other 2.3)")
-    assert not smallest({"b": many}, OURS).kept
+    nobody, sooner = smallest({"a": few}, OURS)
+    assert (nobody.found, nobody.kept, sooner.kept) == ("100 %: 0 won, 1 tied, 0 lost", True, False)
+    nobody, sooner = smallest({"b": many}, OURS)
+    assert nobody.found == "0 %: 0 won, 0 tied, 1 lost (b: 9.0, other 2.3)"
+    assert not nobody.kept
+    assert not sooner.kept
+    better = {OURS: many["other"], "other": many[OURS]}
+    assert [mark.kept for mark in smallest({"a": better, "b": few}, OURS)] == [True, True]
 
 
 def test_blindness_leaves_a_repetition_out() -> None:

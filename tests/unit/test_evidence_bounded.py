@@ -221,3 +221,46 @@ def test_few_days_make_limits_wide() -> None:
     widths = [float((part.high - part.low)[0, 0, 0]) for part in parts]
     assert widths == sorted(widths)
     assert widths[1] / widths[0] == pytest.approx(t.isf(1.25e-4, 13) / norm.isf(1.25e-4), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [np.zeros(5), np.array([7.0, 0, 0, 0, 0]), np.full(5, 1e12), np.full(5, 0.3), np.array([1.0, 0, 0, 0, 1e9])],
+    ids=["no rows", "one cell", "huge", "less than a row", "a cell of one row"],
+)
+@pytest.mark.parametrize(
+    "window", [np.zeros(5), np.array([0, 0, 0, 0, 1.0]), np.full(5, 1e9), np.array([3.0, 0, 0, 0, 0])]
+)
+def test_ugly_references_and_windows_give_evidence(reference: FloatArray, window: FloatArray) -> None:
+    engine = Engine.of(bounded(reference[np.newaxis]))
+    state = engine.initial()
+    for number in range(3):
+        state = engine.step(state, window[np.newaxis], np.zeros(1), number)
+    assert not np.isnan(state.log).any()
+    assert not np.isposinf(state.log).any()
+    assert not np.isnan(information(engine, engine.null.smooth[0][:, np.newaxis])).any()
+
+
+@pytest.mark.parametrize("moving", [0.0, 0.05, 0.2])
+def test_limits_hold_the_truth_where_days_differ(moving: float) -> None:
+    rng, count, days, level = np.random.default_rng(12), 1_500, 14, 0.05
+    means = rng.normal(0, moving, (days, count)) if moving else np.zeros((days, count))
+    kinds = np.round(means, 2)
+    laws = np.stack([gaussian(mean) for mean in np.unique(kinds)])[np.searchsorted(np.unique(kinds), kinds)]
+    drawn = rng.multinomial(1_400, laws).astype(float)
+    ones = np.ones(count)
+    factor = along(drawn[:, np.newaxis], np.ones(count, bool))
+    honest = Along(factor, (days - 1) * ones)
+    # Days of a moving mean make a wider Gaussian; its mean is 0.
+    truth = gaussian(0.0, float(np.hypot(1, moving)))
+
+    def outside(found: Along) -> int:
+        null = Bounded.around(drawn.sum(axis=0)[np.newaxis], level * ones, 0 * ones, ones, np.ones(count, bool), found)
+        mean = null.scores[0, :, 0] @ truth
+        return int(((mean < null.low[0, :, 0]) | (mean > null.high[0, :, 0])).sum())
+
+    allowed = PART * level * count
+    assert poisson.sf(outside(honest) - 1, allowed) >= 1e-3
+    if moving:
+        alike = Along(np.ones_like(factor), np.inf * ones)
+        assert poisson.sf(outside(alike) - 1, allowed) < 1e-3
