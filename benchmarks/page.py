@@ -29,7 +29,7 @@ from tests.browser import scenes
 
 MODELS: Final = 50
 COLUMNS: Final = 500
-RECORDS: Final = 150_000
+RECORDS: Final = 100_000
 ROUNDS: Final = 7
 LARGEST: Final = 300_000
 SECONDS: Final = 1.0

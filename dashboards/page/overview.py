@@ -296,7 +296,7 @@ def _address(row: ModelRow, moved: Moved, scene: Scene) -> str | None:
 
 
 def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{figure(ratio)} × threshold"
+    return "" if ratio is None or ratio < 0 else f"{figure(ratio)} × threshold"
 
 
 def _history(marks: list[str]) -> str:

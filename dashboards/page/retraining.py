@@ -155,7 +155,7 @@ def _row(one: ProposalView) -> ProposalRow:
         new_version=label(one.new_version),
         frozen=one.frozen,
         switch=one.switch,
-        reference=one.reference,
+        reference=one.reference[:500],
         decided=one.decided[:500],
         evidence=one.evidence,
     )

@@ -128,6 +128,18 @@ def test_figures_on_dashboards_are_those_of_the_service(scraped: Prometheus) -> 
     assert late == 1
 
 
+def test_matured_figures_of_slices_make_up_those_of_the_whole(scraped: Prometheus) -> None:
+    right = 'driftline_accuracy_ratio{{model="fraud",slice{0}"",basis="matured"}}'
+    rows = 'driftline_outcome_rows{{model="fraud",slice{0}"",state="matured"}}'
+    by = "sum by (version, window) "
+    matched = "* on (version, window, slice) group_left ()"
+    parts = scraped.query(f"{by}({right.format('!=')} {matched} {rows.format('!=')}) / {by}({rows.format('!=')})")
+    whole = {(one["version"], one["window"]): value for one, value in scraped.query(right.format("="))}
+    assert {"1", "2"} == {one["version"] for one, _ in parts}
+    for labels, value in parts:
+        assert value == pytest.approx(whole[labels["version"], labels["window"]], abs=1e-9)
+
+
 def rules() -> list[dict[str, Any]]:
     groups = YAML(typ="safe").load(RULES.read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]

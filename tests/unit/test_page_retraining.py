@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from alerts.durations import DAY
 from alerts.receivers.times import rfc3339
+from alerts.retraining.ledger import insert
 from alerts.retraining.states import STATES, Proposal, Switch
+from alerts.store import Store
 from dashboards.page import retraining as page
 from dashboards.page.ask import Ask
 from dashboards.page.links import PageLinks
 from dashboards.page.past import NoPast
 from dashboards.page.scene import Scene
+from monitor.commands.retrain import Place, show
 from monitor.retraining.view import proposal_view
 from monitor.views import PauseView, ProposalView, RetrainedModelView, RetrainingView
 from tests.example_view import NOW, UGLY, model, view
@@ -69,6 +73,18 @@ def test_where_the_reference_stands_is_said(switch: Switch) -> None:
     assert said[switch] in seen.reference
     assert seen.reference in shown(seen)
     assert proposal_view(replace(one, learn_from=None, switch="")).reference == ""
+
+
+def test_the_list_says_where_the_reference_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path / "alerts.sqlite")
+    with store.transaction() as connection:
+        insert(connection, Proposal(
+            "5e9079eef7fe0000", "fraud", "", "7", "e", "condition", "fell", "cooldown", NOW, NOW, False, "ci", "{}",
+            new_version="8", switch="asked", learn_from=NOW, learn_until=NOW + DAY,
+        ))  # fmt: skip
+    store.close()
+    assert show(Place(tmp_path / "driftline.yaml", {}, tmp_path), None, as_json=False) == 0
+    assert f"Version 8 is to be compared with its rows from {rfc3339(NOW)}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("state", STATES)

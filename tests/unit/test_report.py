@@ -12,12 +12,18 @@ from typing import Any
 
 import pytest
 
+from benchmarks.end_to_end import values
+from benchmarks.from_memory import prepare
 from dashboards.page.past import NoPast
 from dashboards.report import Report
-from monitor.commands.report import CANNOT_READ, FOUND, USAGE, ReportOptions, report
+from monitor.commands.report import CANNOT_READ, FOUND, USAGE, ReportOptions, report, view_of
 from monitor.findings import worst_status
 from monitor.history import History
+from monitor.history_reader import HistoryReader
+from monitor.opening import open_pipeline
 from monitor.past import KnownPast
+from monitor.sources.memory import MemorySource
+from monitor.sources.port import TopicPartition
 from tests.browser import scenes
 
 
@@ -72,6 +78,23 @@ def test_from_a_state_directory(crowd: tuple[Any, History], tmp_path: Path) -> N
     assert b"model-00" in target.read_bytes()
     assert {row["name"] for row in json.loads((tmp_path / "out.json").read_bytes())["overview"]["models"]} == {
         "model-00", "model-01"}  # fmt: skip
+
+
+def test_a_state_alone_says_the_last_windows_that_rows_filled(tmp_path: Path) -> None:
+    records = list(values(6_050))  # ten minutes and five seconds
+    config = prepare(tmp_path / "service", records)
+    source = MemorySource({TopicPartition("bench", 0): list(records)})
+    pipeline = open_pipeline(config, source, base=tmp_path / "service")
+    while pipeline.step(0):
+        pass
+    pipeline.finish()
+    pipeline.close()
+    state = Path(config.state.path)
+    past = HistoryReader(state / "history.sqlite")
+    cut = [result for result in past.latest() if result.window == "minute"]
+    assert [result.n for result in cut] == [50]
+    (shown,) = [window.result for window in view_of(state, past).models[0].windows if window.result.window == "minute"]
+    assert (shown.end, shown.n) == (cut[0].start, 600)
 
 
 def test_a_range_begins_with_what_it_held(tmp_path: Path) -> None:

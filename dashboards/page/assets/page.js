@@ -20,14 +20,15 @@
 
   function seriesOf(line, place, spec) {
     const value = (_, raw) => spec.unit === "share" ? percent(raw) : short(raw);
+    const alone = { show: line.values.length === 1, size: 7 };
     const base = { label: line.label, value, spanGaps: false, points: { show: line.values.length < 80 ? undefined : false } };
     switch (line.kind) {
       case "low": case "high": return { ...base, class: "unnamed", stroke: "transparent", width: 0, points: { show: false } };
-      case "chance": return { ...base, stroke: css("--chance"), width: 1, dash: [2, 3], points: { show: false } };
-      case "threshold": return { ...base, stroke: css("--drift"), width: 1.5, dash: [7, 4], points: { show: false } };
-      case "running": return { ...base, stroke: css("--text"), width: 1.3, dash: [6, 4], points: { show: false } };
-      case "estimated": return { ...base, stroke: css("--warn"), width: 1.5, dash: [2, 3], points: { show: false } };
-      case "share": return { ...base, stroke: css(PALETTE[place % 5]), width: 1.8, dash: DASHES[place % 5], points: { show: false } };
+      case "chance": return { ...base, stroke: css("--chance"), width: 1, dash: [2, 3], points: alone };
+      case "threshold": return { ...base, stroke: css("--drift"), width: 1.5, dash: [7, 4], points: alone };
+      case "running": return { ...base, stroke: css("--text"), width: 1.3, dash: [6, 4], points: alone };
+      case "estimated": return { ...base, stroke: css("--warn"), width: 1.5, dash: [2, 3], points: alone };
+      case "share": return { ...base, stroke: css(PALETTE[place % 5]), width: 1.8, dash: DASHES[place % 5], points: alone };
       default: return { ...base, stroke: css("--window"), width: 2 };
     }
   }
@@ -102,7 +103,7 @@
     const options = {
       width: Math.max(box.clientWidth, 220), height: 190,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      scales: { x: { time: true, range: (_, min, max) => min === max ? [min - 1800, max + 1800] : [min, max] },
+      scales: { x: { time: true, range: (u, min, max) => u.data[0].length === 1 ? [u.data[0][0] - 43200, u.data[0][0] + 43200] : [min, max] },
         y: { range: spec.cap ? (_, min, max) => [Math.max(Math.min(min ?? 0, 0) * 1.1, -spec.cap), Math.min(Math.max(max ?? 1, 1) * 1.1, spec.cap)] : (_, min, max) => spec.free && max > min ? [min - .08 * (max - min), max + .08 * (max - min)] : [Math.min(0, min ?? 0), (max ?? 0) > 0 ? max * 1.1 : spec.unit === "share" ? .01 : 1] } },
       axes: [{ ...axis, space: 62, size: 30, values: times }, { ...axis, size: 54, values: (_, ticks) => ticks.map(spec.unit === "share" ? percent : short) }],
       series: [{ label: "window end (UTC)", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...spec.lines.map((line, place) => seriesOf(line, place, spec))],
