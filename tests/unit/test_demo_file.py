@@ -347,7 +347,7 @@ def test_a_terminal_gets_a_live_table_that_fits(file: Callable[..., Path]) -> No
 
 
 def test_many_columns(file: Callable[..., Path]) -> None:
-    cells = np.random.default_rng(3).normal(size=(210, 500)).round(3).tolist()
-    told = survives(file("wide.csv", as_csv(cells, [f"c{i}" for i in range(500)])), inject=False)
-    assert "500: c0, c1" in told
-    assert "0 of 500 columns drifted" in told
+    cells = np.random.default_rng(3).normal(size=(210, 250)).round(3).tolist()
+    told = survives(file("wide.csv", as_csv(cells, [f"c{i}" for i in range(250)])), inject=False)
+    assert "250: c0, c1" in told
+    assert "0 of 250 columns drifted" in told
