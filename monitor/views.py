@@ -303,6 +303,8 @@ class EvidenceView:
     """Incidents by chance that the budget allowed in them."""
     incidents: int = 0
     """Incidents that came, by chance or not."""
+    blind_below: float | None = None
+    """Population stability index below which drift of half of its shapes is never found; ``None`` without shapes."""
 
 
 @dataclass(frozen=True, slots=True)

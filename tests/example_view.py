@@ -228,7 +228,7 @@ def full_view() -> View:
         for text in UGLY
     ]  # fmt: skip
     fleets = (
-        EvidenceView("inputs", "warn", HOUR, "as configured", 168.0, 40, ("age",), ("amount",), 500, 2.97, 1),
+        EvidenceView("inputs", "warn", HOUR, "as configured", 168.0, 40, ("age",), ("amount",), 500, 2.97, 1, 0.038),
         EvidenceView("inputs", "page", HOUR, "as configured", 8760.0, 12, windows=500, promised=0.057),
     )
     shown = model(

@@ -79,6 +79,8 @@ class ModelRow:
     labelled: float | None
     """Share of the latest judged window's predictions that have a label."""
     label_delay_seconds: float | None
+    blind_below: float | None
+    """Population stability index below which drift of half of its inputs is never found."""
     """Half of the labels come within this."""
     firing: int
     """Alerts that fire."""
@@ -147,6 +149,10 @@ def _row(scene: Scene, model: ModelView) -> ModelRow:
         late=late / (late + on_time) if late + on_time else None,
         labelled=_labelled(model),
         label_delay_seconds=None if model.join is None else model.join.delays.get(0.5),
+        blind_below=min(
+            (one.blind_below for one in model.evidence if one.fleet == "inputs" and one.blind_below is not None),
+            default=None,
+        ),
         firing=0 if scene.view.alerts is None else sum(
             number for (_, _, of, phase), number in scene.view.alerts.counts.items()
             if of == model.name and phase == "firing"
@@ -223,6 +229,7 @@ def _card(row: ModelRow, scene: Scene) -> Html:
         f"{share(row.late)} late" if row.late else None,
         None if row.labelled is None else f"{share(row.labelled)} labelled",
         None if row.label_delay_seconds is None else f"labels after {delay(row.label_delay_seconds)}",
+        None if row.blind_below is None else f"blind below PSI {figure(row.blind_below)}",
         f"{row.new_columns} new field{'s' if row.new_columns != 1 else ''}" if row.new_columns else None,
         "configuration changed" if row.changes else None,
     ]

@@ -32,6 +32,7 @@ class Promise:
     windows: int
     promised: float
     incidents: int
+    blind_below: float | None
 
 
 def has(scene: Scene) -> bool:
@@ -47,7 +48,7 @@ def read(scene: Scene) -> list[Promise] | None:
         Promise(
             label(one.fleet), one.severity, one.window, one.chosen, one.patience * one.window, one.monitors,
             [label(text) for text in one.unstable], [label(text) for text in one.drifted], one.windows, one.promised,
-            one.incidents,
+            one.incidents, one.blind_below,
         )
         for one in scene.model.evidence
     ]  # fmt: skip
@@ -56,10 +57,12 @@ def read(scene: Scene) -> list[Promise] | None:
 def show(found: list[Promise], scene: Scene) -> Html:
     """Return the table."""
     del scene
-    heads = ("Alarm", "Monitors", "One by chance in", "Windows of", "judged", "By chance, at most", "Incidents", "Now")
+    heads = ("Alarm", "Monitors", "Blind below PSI", "One by chance in", "Windows of", "judged", "By chance, at most",
+             "Incidents", "Now")  # fmt: skip
     rows = [
         (
-            f"{one.severity}, {one.fleet}", count(one.monitors), _long(one.once_in_micros), span(one.window_micros),
+            f"{one.severity}, {one.fleet}", count(one.monitors), figure(one.blind_below),
+            _long(one.once_in_micros), span(one.window_micros),
             count(one.windows), figure(one.promised), count(one.incidents), _now(one),
         )
         for one in found
@@ -70,12 +73,13 @@ def show(found: list[Promise], scene: Scene) -> Html:
         for one in found if one.unstable
     ]  # fmt: skip
     note = join(
+        "Drift smaller than “blind below” is never found in half of the shapes. "
         "“By chance, at most” is how many incidents the budget allows if nothing ever drifted; incidents are all that "
         "came. ",
         tag("code", "driftline explain MODEL.COLUMN"),
         " says what would be seen how soon, and what never.",
     )
-    shown = table(heads, rows, caption="Alarms and their budgets", words=True, numbers=(1, 4, 5, 6))
+    shown = table(heads, rows, caption="Alarms and their budgets", words=True, numbers=(1, 2, 5, 6, 7))
     return card("What the alarms promise", shown, shaky, id_="promises", note=note)
 
 

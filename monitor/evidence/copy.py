@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from detectors.evidence.ball import Ball
+from detectors.evidence.sensitivity import dead_zone
 from detectors.fleet.alarm import Report
 from detectors.fleet.codec import carried, from_bytes, to_bytes
 from detectors.fleet.fleet import Fleet
@@ -61,6 +63,12 @@ class Copy:
         known = {stream.key for stream in self.streams}
         fresh = {stream.key for stream in self.streams if stream.name in self.roster.fresh}
         self.told = {key: told for key, told in self.told.items() if key in known - fresh}
+
+    def blind_below(self) -> float | None:
+        """Return the population stability index below which half of the shapes are blind, ``None`` without shapes."""
+        nulls = [group.engine.null for group in self.fleet.groups]
+        zones = [dead_zone(null).max(axis=0) for null in nulls if isinstance(null, Ball)]
+        return float(np.median(np.concatenate(zones))) if zones else None
 
     def step(self, counts: Mapping[str, IntArray], patience: float, window: int, slot: int) -> tuple[Report, IntArray]:
         """Take in one window's counts by version; return what it says, and the cells of all monitors."""

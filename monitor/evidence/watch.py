@@ -177,6 +177,7 @@ class Watch:
                 windows=copy.meter.windows,
                 promised=copy.meter.promised,
                 incidents=copy.meter.incidents,
+                blind_below=copy.blind_below(),
             )
 
     def progress(self) -> bytes:

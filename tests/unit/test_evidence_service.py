@@ -16,6 +16,7 @@ from monitor.events import DAY, HOUR
 from monitor.evidence import roster
 from monitor.evidence.copy import Copy
 from monitor.evidence.orders import Orders
+from monitor.evidence.sight import sights
 from monitor.evidence.stream import Stream
 from monitor.evidence.terms import Asked, Terms, terms_of
 from monitor.store.memory import MemoryStore
@@ -82,6 +83,11 @@ def test_drift_is_found_said_and_dated(tmp_path: Path) -> None:
     (view,) = [one for one in pipeline.evidence.views("m") if one.severity == "warn"]
     assert sorted(view.drifted) == ["a.missing (version 1)", "b (version 1)"]
     assert view.incidents >= 1
+    (watch,) = pipeline.evidence.watches["m"]
+    for one in pipeline.evidence.views("m"):
+        zones = [s.dead_zone for s in sights(watch) if s.severity == one.severity and s.dead_zone is not None]
+        assert one.blind_below == (pytest.approx(np.median(zones)) if zones else None)
+    assert view.blind_below is not None
 
 
 def test_late_rows_never_enter(tmp_path: Path) -> None:
