@@ -6,14 +6,15 @@ key's rows within one cell of time only the least by position count; nothing dep
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.events import IntArray
+from monitor.join.entry import Position
 from monitor.join.identity import Ids
 from monitor.join.index import MISSING, Index, Keys
 from monitor.join.page_codec import PAGE, PageCodec
@@ -30,8 +31,12 @@ _LONGEST: Final = (1 << _BITS) - 1
 """Beyond it a chain's length is not told."""
 _LONG: Final = 64
 """Chains that are longer are kept in memory once they were followed."""
-_KEPT: Final = 100_000
+_KEPT: Final = 1_000_000
 """Rows of long chains that are kept in memory."""
+_TAILS: Final = 100_000
+"""Keys of which it is kept in memory how many rows their cells have."""
+Tail: TypeAlias = "dict[tuple[int, int], tuple[int, Position | None]]"
+"""Proof and cell → rows, and when these are as many as count, the position of the last one that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,10 @@ class Chains:
         self._runs: deque[_Lived] = deque()
         self._long: dict[int, tuple[Rows, IntArray]] = {}
         """Key → its rows and their locations, where these are many."""
+        self._tails: dict[int, Tail] = {}
+        """Key → what its cells have, where its chain is longer than a cell may be."""
+        self._over = 0
+        """No row comes any more of the cells before this one."""
 
     def __len__(self) -> int:
         return len(self._index)
@@ -89,7 +98,7 @@ class Chains:
         found = self._index.find(keys)
         length = np.where(found == MISSING, 0, found & _LONGEST) + sizes
         if bool((length > self._most).any()):
-            kept = self._bound(rows, keys, inverse, length > self._most)
+            kept = self._bound(rows, (length > self._most)[inverse])
             rows, leaves = rows[kept], leaves[kept]
             if not len(rows):
                 return
@@ -148,7 +157,11 @@ class Chains:
         return counts
 
     def expire(self, watermark: int) -> None:
-        """Let go of the oldest runs, as far as nothing in them is needed any more."""
+        """Let go of the oldest runs, as far as nothing in them is needed any more; no row before it comes again."""
+        if watermark // self._cell > self._over:
+            self._over = watermark // self._cell
+            for key, tail in self._tails.items():
+                self._tails[key] = {place: found for place, found in tail.items() if place[1] >= self._over}
         if not self._runs or self._runs[0].leaves >= watermark:
             return
         while self._runs and self._runs[0].leaves < watermark:
@@ -156,7 +169,10 @@ class Chains:
             self._pages.kill(np.arange(run.first, run.first + run.rows))
             keys = np.unique(self._pages.run(run.sequence).keys)
             newest = self._index.find(keys)
-            self._index.remove(keys[(newest != MISSING) & (newest >> _BITS < run.first + run.rows)])
+            gone = keys[(newest != MISSING) & (newest >> _BITS < run.first + run.rows)]
+            self._index.remove(gone)
+            for key in gone.tolist() if self._tails else ():
+                self._tails.pop(key, None)
         for key, (rows, locations) in list(self._long.items()):
             alive = locations >= self._first
             self._long[key] = rows[alive], locations[alive]
@@ -217,19 +233,76 @@ class Chains:
             rows[stored] = self._pages.fetch(at[stored])
         return rows
 
-    def _bound(self, rows: Rows, keys: Keys, inverse: IntArray, long: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _bound(self, rows: Rows, long: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which of some new rows to keep, and count those that do not count, the new ones or others."""
-        known, owners = self.of(keys[long])
-        found = self._index.find(keys[long])
-        there = found != MISSING
-        length = np.minimum(np.bincount(owners, minlength=len(found)), _LONGEST)
-        self._index.put(keys[long][there], (found >> _BITS << _BITS | length)[there])
-        mine = np.flatnonzero(long[inverse])
-        counts = self.counting(together([known, rows[mine]], self._codec.dtype))
-        self.overflow += int((~counts).sum()) - int((~self.counting(known)).sum())
         kept = np.ones(len(rows), bool)
-        kept[mine] = counts[len(known) :]
+        groups: dict[int, dict[tuple[int, int], list[int]]] = {}
+        mine = np.flatnonzero(long)
+        cells = (rows["time"][mine] // self._cell).tolist()
+        names = zip(mine.tolist(), rows["key"][mine].tolist(), rows["proof"][mine].tolist(), cells, strict=True)
+        for place, key, proof, cell in names:
+            groups.setdefault(key, {}).setdefault((proof, cell), []).append(place)
+        unknown = []
+        for key, parts in groups.items():
+            tail = self._tails.get(key)
+            if tail is None or not self._fits(rows, parts, tail, kept):
+                unknown.append(key)
+        if unknown:
+            self._follow(rows, np.array(sorted(unknown), np.uint64), groups, kept)
         return kept
+
+    def _fits(self, rows: Rows, parts: dict[tuple[int, int], list[int]], tail: Tail, kept: NDArray[np.bool_]) -> bool:
+        """Decide about new rows of a key by what its cells have; return whether that was enough."""
+        after, beyond = dict(tail), []
+        for name, places in parts.items():
+            count, last = tail.get(name, (0, None))
+            if last is None and count + len(places) <= self._most:
+                after[name] = count + len(places), None
+            elif last is not None and all(_position(rows[place]) > last for place in places):
+                beyond += places
+            else:
+                return False
+        tail.update(after)
+        kept[beyond] = False
+        self.overflow += len(beyond)
+        return True
+
+    def _follow(
+        self, rows: Rows, keys: Keys, groups: dict[int, dict[tuple[int, int], list[int]]], kept: NDArray[np.bool_]
+    ) -> None:
+        """Decide about new rows of some keys by all the rows that these have."""
+        known, owners = self.of(keys)
+        found, length = self._index.find(keys), np.bincount(owners, minlength=len(keys))
+        there = found != MISSING
+        self._index.put(keys[there], (found >> _BITS << _BITS | np.minimum(length, _LONGEST))[there])
+        mine = np.array([place for key in keys.tolist() for part in groups[key].values() for place in part], np.int64)
+        every = together([known, rows[mine]], self._codec.dtype)
+        counts = self.counting(every)
+        self.overflow += int((~counts).sum()) - int((~self.counting(known)).sum())
+        kept[mine] = counts[len(known) :]
+        stays = np.flatnonzero(counts | (np.arange(len(every)) < len(known)))
+        stays = stays[np.argsort(every["key"][stays], kind="stable")]
+        borders = np.searchsorted(every["key"][stays], keys)
+        if len(self._tails) + len(keys) > _TAILS:
+            self._tails.clear()
+        for key, own in zip(keys.tolist(), np.split(stays, borders[1:]), strict=True):
+            if len(own) > self._most:
+                self._tails[key] = self._tail(every[own], counts[own])
+            else:
+                self._tails.pop(key, None)
+
+    def _tail(self, rows: Rows, counts: NDArray[np.bool_]) -> Tail:
+        """Return what the cells of one key have."""
+        names = list(zip(rows["proof"].tolist(), (rows["time"] // self._cell).tolist(), strict=True))
+        numbers = Counter(names)
+        last: dict[tuple[int, int], Position] = {}
+        for place in np.flatnonzero(counts).tolist():
+            last[names[place]] = max(last.get(names[place], _position(rows[place])), _position(rows[place]))
+        return {
+            name: (number, last[name] if number >= self._most else None)
+            for name, number in numbers.items()
+            if name[1] >= self._over
+        }
 
     def _keep(self, keys: Keys, rows: Rows, locations: IntArray, owners: IntArray) -> None:
         """Have long chains in memory, the latest of them."""
@@ -246,3 +319,7 @@ class Chains:
             mine = rows["key"] == np.uint64(key)
             grown = together([known, rows[mine]], self._codec.dtype)
             self._long[key] = grown, np.concatenate([places, locations[mine]])
+
+
+def _position(row: Any) -> Position:
+    return int(row["time"]), int(row["input"]), int(row["offset"]), int(row["row"])
