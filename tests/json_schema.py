@@ -9,7 +9,7 @@ from typing import Any
 KNOWN = {
     "$schema", "$defs", "$comment", "title", "description", "default", "format", "writeOnly", "examples", "$ref",
     "type", "enum", "const", "anyOf", "properties", "required", "additionalProperties", "items", "prefixItems",
-    "minItems", "maxItems", "minProperties",
+    "minItems", "maxItems", "minProperties", "maxLength",
     "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
 }  # fmt: skip
 TYPES: dict[str, tuple[type, ...]] = {
@@ -47,6 +47,8 @@ def _kind(value: Any, schema: dict[str, Any], way: str) -> Iterator[str]:
 def _bounds(value: Any, schema: dict[str, Any], way: str) -> Iterator[str]:
     if isinstance(value, str) and "pattern" in schema and not re.search(schema["pattern"], value):
         yield f"{way}: does not match"
+    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
+        yield f"{way}: too long"
     if isinstance(value, int | float):
         low, high = schema.get("minimum", value), schema.get("maximum", value)
         above, below = schema.get("exclusiveMinimum", value - 1), schema.get("exclusiveMaximum", value + 1)
