@@ -72,16 +72,16 @@ def test_a_pace_is_free_of_others() -> None:
     assert ratio([alone] * 3, [crowded, alone, crowded], lambda one: one.every) == 1.0
     assert ratio([alone] * 3, [crowded] * 3, lambda one: one.undisturbed) == 1.0
     assert rate([crowded], lambda one: one.wall) == pytest.approx(100 / 9)
-    clock = Clock.start()
     begin = time.perf_counter()
+    clock = Clock.start()
     busy = threading.Thread(target=lambda: sum(range(2_000_000)))
     busy.start()
     time.sleep(0.05)
     busy.join()
     found = clock.stop(10)
-    assert 0.05 <= found.wall <= time.perf_counter() - begin + 0.01
+    assert 0.05 <= found.wall <= time.perf_counter() - begin
     assert found.own < found.every
-    assert 0 <= found.queued <= found.wall
+    assert 0 <= found.queued <= time.perf_counter() - begin
 
 
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
