@@ -48,7 +48,7 @@ def ours(client: str, address: str, count: int, folder: Path) -> tuple[float, fl
     path.write_text(CONFIG.format(address=address, client=client, folder=folder))
     shutil.rmtree(folder / "state", ignore_errors=True)
     if not (folder / "reference.json").exists():
-        _reference(path, folder)
+        write_reference(path, folder)
     config = load(path, os.environ)
     pipeline = open_pipeline(config, build_source(config), base=folder)
     collect_seldom()
@@ -64,7 +64,8 @@ def ours(client: str, address: str, count: int, folder: Path) -> tuple[float, fl
     return spent
 
 
-def _reference(path: Path, folder: Path) -> None:
+def write_reference(path: Path, folder: Path) -> None:
+    """Count a reference of 20,000 rows for the configuration at ``path``."""
     config = load(path, os.environ, needs_references=False)
     rows = list(values(20_000, seed=2))
     numbers = list(range(len(rows)))

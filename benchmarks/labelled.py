@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
+from benchmarks.consumer import write_reference
 from benchmarks.end_to_end import values
 from benchmarks.report import Section, table
 from monitor.collector import collect_seldom
@@ -56,7 +57,7 @@ models:
       time_format: epoch_ms
       matures_after: 7d
       map: {{id: value.id, time: value.at, label: value.label}}
-    reference: {{learn: 14d}}
+    reference: {{source: reference.json}}
 state: {{path: "{folder}/state"}}
 """
 
@@ -138,6 +139,8 @@ def ours(client: str, address: str, count: int, folder: Path) -> tuple[float, fl
     path = folder / "driftline.yaml"
     path.write_text(CONFIG.format(address=address, client=client, folder=folder))
     shutil.rmtree(folder / "state", ignore_errors=True)
+    if not (folder / "reference.json").exists():
+        write_reference(path, folder)
     config = load(path, os.environ)
     pipeline = open_pipeline(config, build_source(config), base=folder)
     collect_seldom()
