@@ -60,7 +60,7 @@ class Assembly:
                     *(
                         schema
                         for model in predictions.get(topic, ())
-                        for schema in Schema.all_of(model.config, columns_of(model), model.types)
+                        for schema in Schema.all_of(model.config, columns_of(model), model.types, model.projections)
                     ),
                     *(Schema.of_labels(model.config) for model in labels.get(topic, ())),
                 ],

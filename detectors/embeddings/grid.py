@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+LARGEST: Final = 1e150
+"""Greatest number in a vector."""
 MOST_SIZE: Final = 4096
 """Longest vector: with it, squared distances stay below 2**53."""
 UNIT: Final = float(1 << 20)
@@ -41,7 +43,7 @@ class Grid:
         """
         if rows.ndim != 2 or not rows.size or rows.shape[1] > MOST_SIZE:
             raise ValueError(f"need rows of 1 to {MOST_SIZE} numbers, not {rows.shape}")
-        if not np.abs(rows).max() <= 1e150:
+        if not np.abs(rows).max() <= LARGEST:
             message = "vectors must be finite and within 1e150"
             raise ValueError(message)
         centre = rows.mean(axis=0)

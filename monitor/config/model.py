@@ -158,8 +158,11 @@ class LabelsConfig(StreamConfig):
 class FeatureConfig(Section):
     """One feature. What is left out is taken from the reference."""
 
-    type: Literal["numeric", "categorical", "id", "ignore"] | None = None
-    """``id`` and ``ignore`` are not counted; by default the reference or the first values decide."""
+    type: Literal["numeric", "categorical", "vector", "id", "ignore"] | None = None
+    """``id`` and ``ignore`` are not counted; by default the reference or the first values decide. A ``vector``, such as
+    an embedding, is watched by its cluster, its distance from it, and its main axes; it needs ``reference.source``."""
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """How many numbers a ``vector`` has; a list of another length is bad."""
     range: tuple[float, float] | None = None
     """Values outside count as ``low`` or ``high``; by default the reference's smallest and largest."""
     top_k: Annotated[int, Field(ge=1, le=1000)] = 100

@@ -111,7 +111,8 @@ class LogRows:
         """See ``Rows``."""
         self.rejected.clear()
         self._pairs.clear()
-        decoder = Decoder(Schema.all_of(self._model, None, self._learnt), self._limits)
+        schemas = [replace(one, projections=None) for one in Schema.all_of(self._model, None, self._learnt)]
+        decoder = Decoder(schemas, self._limits)
         try:
             yield from self._batches(decoder, report)
         except (CorruptRecordsError, LostRecordsError, SourceUnavailableError) as error:
