@@ -87,6 +87,11 @@ class Model:
         return {name: one for name, one in known.items() if sizes.get(name) == one.size}
 
     @property
+    def repeating(self) -> frozenset[str]:
+        """Columns of vectors whose missing and bad cells are told by another column already."""
+        return frozenset(name for vector, one in self.projections.items() for name in columns_of(vector, one)[1:])
+
+    @property
     def _of_vectors(self) -> dict[str, str]:
         """Column that a vector becomes → hash of what makes it."""
         return {column: one.identity for name, one in self.projections.items() for column in columns_of(name, one)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +24,10 @@ def columns_of(name: str, projection: Projection) -> tuple[str, ...]:
     """
     axes = [f"{name}.pc{place + 1}" for place in range(len(projection.axes))]
     return (f"{name}.cluster", f"{name}.residual", f"{name}.error", *axes)
+
+
+REPEATED: Final = frozenset({"missing", "bad"})
+"""What is so in all columns of a vector at once, and so is judged in the first of them only."""
 
 
 def projected(

@@ -104,7 +104,7 @@ def test_replay_finds_the_drift_of_a_vector_and_nothing_before(tmp_path: Path) -
     assert {"text.cluster", "text.residual", "text.error", "text.pc1", "text.pc8", "text.cluster.missing"} <= columns
     assert "text" not in columns
     loud = [row for row in told if row["status"] in {"warn", "drift"}]
-    assert {row["column"].split(".")[0] for row in loud} == {"text"}
+    assert {row["column"].split(".")[0] for row in loud} - {"(together)"} == {"text"}
     assert {"psi", "evidence"} <= {row["detector"] for row in loud if row["column"] == "text.cluster"}
     assert "evidence" in {row["detector"] for row in loud if row["column"] == "text.residual.high"}
     assert min(row["window_end"] for row in loud) > "2026-11-04"
@@ -114,7 +114,11 @@ def test_a_quiet_vector_is_quiet_and_its_quality_is_judged(tmp_path: Path) -> No
     path = prepared(tmp_path)
     told = found(tmp_path, path, lines(BEGIN, BEGIN + 2 * DAY, 3))
     assert {row["status"] for row in told if row["detector"] == "evidence"} <= {"ok", "insufficient"}
-    assert {"text.cluster.bad", "text.cluster.missing"} <= {row["column"] for row in told}
+    judged = {row["column"] for row in told if row["detector"] == "evidence_page"}
+    assert {name for name in judged if name.endswith((".bad", ".missing"))} == {
+        f"{name}.{kind}" for name in ("a", "score", "text.cluster") for kind in ("bad", "missing")
+    }
+    assert {"text.residual.high", "text.pc8.low"} <= judged
 
 
 def test_without_its_projection_a_vector_is_left_out(tmp_path: Path) -> None:
