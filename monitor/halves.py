@@ -34,6 +34,10 @@ class Half:
     """What a response was decoded from, or what it turns into when its time is denied; a request has none."""
     stored: bool = False
 
+    def __lt__(self, other: Half) -> bool:
+        """Whether the turn of this half comes before that of another."""
+        return self.place < other.place
+
     @property
     def name(self) -> str:
         """The id."""
