@@ -15,7 +15,7 @@ from hypothesis.errors import NoSuchExample
 from monitor.config.model import ModelConfig
 from monitor.config.root import LimitsConfig
 from monitor.decoding.decoder import Decoder
-from monitor.decoding.schema import Schema
+from monitor.decoding.schema import ColumnType, Schema
 from monitor.events import MINUTE, SECOND, Headers, Records
 from monitor.halves import Paired
 from monitor.pairs import OUTCOMES, SEEN, Pairs
@@ -81,7 +81,7 @@ def said(pairs: list[Paired]) -> dict[int, list[Row]]:
     }
 
 
-def turns(logs: Logs, *, stamped: bool) -> tuple[list[Turn], tuple[int, str, int] | None]:
+def turns(logs: Logs, *, stamped: bool) -> tuple[list[Turn], tuple[int, str, int]]:
     """Return all halves in their order, and the least (clock, input): what comes after it has no turn yet."""
     found, stands = [], []
     for (topic, number), log in logs.items():
@@ -137,7 +137,7 @@ def expected(logs: Logs, *, stamped: bool, ended: bool) -> tuple[dict[int, list[
             moment = max(other.moment, half.moment) * SECOND
             cells = (float(request.offset), "v" if request.offset % 3 else None, float(response.offset))
             found.setdefault(response.partition, []).append((half.id, response.offset, time, moment, *cells))
-    expire(max([one[0] for one in turns(logs, stamped=stamped)[0]], default=0) if ended else least[0] if least else 0)
+    expire(max([one[0] for one in turns(logs, stamped=stamped)[0]], default=0) if ended else least[0])
     counts["waiting"] += len(waiting)
     return found, +counts
 
@@ -148,7 +148,10 @@ class Life:
     def __init__(self, logs: Logs, data: st.DataObject, *, stamped: bool) -> None:
         self.logs, self.data, self.stamped = logs, data, stamped
         self.store = MemoryStore()
-        features = {"requests": {"f": "numeric", "g": "categorical"}, "responses": {"f": "numeric", "g": "categorical"}}
+        features: dict[str, dict[str, ColumnType]] = {
+            "requests": {"f": "numeric", "g": "categorical"},
+            "responses": {"f": "numeric", "g": "categorical"},
+        }
         self.decoders = {
             topic: Decoder([s for s in Schema.all_of(CONFIG, kinds) if s.stream.topic == topic], LimitsConfig())
             for topic, kinds in features.items()
@@ -180,8 +183,8 @@ class Life:
     def release(self) -> None:
         for number, rows in said(self.pairs.release()).items():
             self.found.setdefault(number, []).extend(rows)
-        for (_, outcome), rows in self.pairs.counters.items():
-            self.counts[outcome] += rows
+        for (_, outcome), times in self.pairs.counters.items():
+            self.counts[outcome] += times
         self.pairs.counters.clear()
         assert self.counts[SEEN] == sum(self.counts[name] for name in OUTCOMES) + self.pairs.waiting
 
@@ -249,8 +252,10 @@ def test_a_run_without_halves_changes_nothing() -> None:
 def test_halves_of_another_mapping_are_left_behind() -> None:
     store = MemoryStore()
     pairs, lost = Pairs.load(CONFIG, TOPICS, store)
-    for kinds, name in (({"f": "numeric"}, ("requests", 0)), ({}, ("responses", 1))):
-        decoder = Decoder([s for s in Schema.all_of(CONFIG, kinds) if s.stream.topic == name[0]], LimitsConfig())
+    for name in (("requests", 0), ("responses", 1)):
+        decoder = Decoder(
+            [s for s in Schema.all_of(CONFIG, {"f": "numeric"}) if s.stream.topic == name[0]], LimitsConfig()
+        )
         pairs.take(decoder.decode(records_of(name, [("a", 0)], 0, 1, stamped=True)))
     store.write(*pairs.changes(), sync=False)
     again, none_lost = Pairs.load(CONFIG, TOPICS, store)
