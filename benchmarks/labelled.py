@@ -7,9 +7,7 @@ seconds, peak MiB.
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,13 +19,9 @@ from typing import Any, Final
 
 import msgspec
 
-from benchmarks.consumer import write_reference
+from benchmarks.consumer import read, row_type
 from benchmarks.end_to_end import values
 from benchmarks.report import Section, table
-from monitor.collector import collect_seldom
-from monitor.config.load import load
-from monitor.opening import open_pipeline
-from monitor.sources.build import build_source
 
 PREDICTIONS: Final = 400_000
 LABELLED: Final = 0.8
@@ -119,13 +113,8 @@ def _measure(words: list[str]) -> tuple[float, float, int]:
 
 def bare(client: str, address: str, count: int) -> tuple[float, float]:
     """Poll both topics and decode; return CPU and wall seconds."""
-    numbers = [(f"feature_{place:02d}", float) for place in range(16)]
-    words = [(name, str) for name in ("city", "country", "channel", "tier")]
-    features = msgspec.defstruct("Features", [*numbers, *words], gc=False)
-    fields = [("prediction_id", str), ("ts", str), ("model", str), ("model_version", str)]
-    row = msgspec.defstruct("Row", [*fields, ("features", features), ("score", float)], gc=False)
     label = msgspec.defstruct("Label", [("id", str), ("at", int), ("label", int)], gc=False)
-    decoders = {TOPICS[0]: msgspec.json.Decoder(row).decode, TOPICS[1]: msgspec.json.Decoder(label).decode}
+    decoders = {TOPICS[0]: msgspec.json.Decoder(row_type()).decode, TOPICS[1]: msgspec.json.Decoder(label).decode}
     turn = _turning(client, address, decoders)
     seen = 0
     cpu, wall = time.process_time(), time.monotonic()
@@ -136,22 +125,7 @@ def bare(client: str, address: str, count: int) -> tuple[float, float]:
 
 def ours(client: str, address: str, count: int, folder: Path) -> tuple[float, float]:
     """Run the pipeline; return CPU and wall seconds."""
-    path = folder / "driftline.yaml"
-    path.write_text(CONFIG.format(address=address, client=client, folder=folder))
-    shutil.rmtree(folder / "state", ignore_errors=True)
-    if not (folder / "reference.json").exists():
-        write_reference(path, folder)
-    config = load(path, os.environ)
-    pipeline = open_pipeline(config, build_source(config), base=folder)
-    collect_seldom()
-    seen = 0
-    cpu, wall = time.process_time(), time.monotonic()
-    while seen < count:
-        seen += pipeline.step(0.2)
-        if pipeline.due():
-            pipeline.checkpoint()
-    pipeline.checkpoint()
-    spent = time.process_time() - cpu, time.monotonic() - wall
+    pipeline, spent = read(CONFIG.format(address=address, client=client, folder=folder), count, folder)
     counters = pipeline.joinings["fraud"].join.counters
     assert counters["label", "joined"] == count - PREDICTIONS, counters
     pipeline.close()
