@@ -437,7 +437,7 @@ class SliceConfig(Section):
 class FindSlicesConfig(Section):
     """Slices that err most, found by themselves among the parts of all features and of any two of them.
 
-    It needs labels, and a model of classes. A slice that is found is watched from the next window on.
+    It needs labels, and a model of classes or numbers. A slice that is found is watched from the next window on.
     """
 
     enabled: bool = True
@@ -448,6 +448,9 @@ class FindSlicesConfig(Section):
     """Rows that a slice has in the last twenty windows or so, at least."""
     most: Annotated[int, Field(ge=1, le=64)] = 16
     """Slices that are promoted; twice as many are watched at most."""
+    large_error: Annotated[float, Field(gt=0)] | None = None
+    """Of a regression: a prediction that is off by more counts against its slices. By default what a tenth of the first
+    thousand judged predictions exceed."""
 
 
 class ChallengerConfig(Section):

@@ -28,8 +28,7 @@ from monitor.sealed import seal, unseal
 LIFT: Final = "lift"
 """The detector under which it is told how much worse a slice is than all rows are."""
 COLUMN: Final = "error"
-_NAMES: Final = ("right", "wrong")
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _NAN: Final = float("nan")
 
 
@@ -85,18 +84,23 @@ class Searched(Learning):
         watermark, cells = self.watermark(), self.cells
         if cells is None or watermark == NEVER:
             return None
-        if self._learnt is None or self._learnt.identity != cells.identity:
-            self._anew(cells, None)
         self._final = max(self._final, final_before(model, watermark) // HOUR * HOUR)
+        self.searching.learn_limit(self._final)
+        identity = self.searching.identity
+        if identity is None:
+            return None
+        if self._learnt is None or self._learnt.identity != identity:
+            self._anew(cells, identity, self.searching.since if self._learnt is None else None)
         if self._learnt is not None:
             self._learn(model, cells, self._learnt)
         return self._final
 
     def relearn(self, begin: int | None) -> bool:
         """Forget what was learnt; hours from ``begin`` on, or from the first that is not final, make the reference."""
-        if self._learnt is None or self._learnt.end is None or self.cells is None:
+        identity = self.searching.identity
+        if self._learnt is None or self._learnt.end is None or self.cells is None or identity is None:
             return False
-        self._anew(self.cells, self._final if begin is None else -(-begin // HOUR) * HOUR)
+        self._anew(self.cells, identity, self._final if begin is None else -(-begin // HOUR) * HOUR)
         return True
 
     def last(self, model: Model, newest: int, length: int) -> int | None:  # noqa: ARG002
@@ -117,7 +121,7 @@ class Searched(Learning):
             return ()
         for member in self.picks.members:
             if self.cells.label(member.cell) == piece and member.rows:
-                return (lift_finding(member.recent.lift(), self.rate(member.cell)),)
+                return (lift_finding(member.recent.lift(), self.rate(member.cell), self.searching.words[1]),)
         return ()
 
     def rate(self, cell: int) -> float:
@@ -133,6 +137,7 @@ class Searched(Learning):
         body = {
             "format": _FORMAT,
             "learnt": self._learnt.to_bytes(),
+            "limit": [self.searching.limit, self.searching.since],
             "reference": _packed(self._reference, "<i8"),
             "sums": [_packed(picks.rows, "<f4"), _packed(picks.errors, "<f4"), picks.total, picks.wrong],
             "members": [[*_fields(member), *astuple(member.recent)] for member in picks.members],
@@ -149,16 +154,17 @@ class Searched(Learning):
         body = unseal(data, "what was learnt of slices is damaged")
         state: dict[str, Any] = msgspec.msgpack.decode(body)
         learnt, cells = Learnt.from_bytes(state["learnt"]), self.cells
-        if cells is None or learnt.identity != cells.identity:
+        if cells is None or learnt.identity != self.searching.identity_at(state["limit"][0]):
             return
+        self.searching.set_limit(*state["limit"])
         self._learnt, self._reference = learnt, _unpacked(state["reference"], "<i8", np.int64)
         picks = self._fresh_picks(cells)
         rows, errors, picks.total, picks.wrong = state["sums"]
         picks.rows, picks.errors = _unpacked(rows, "<f4", np.float32), _unpacked(errors, "<f4", np.float32)
         picks.members = [_member(one) for one in state["members"]]
 
-    def _anew(self, cells: Cells, begin: int | None) -> None:
-        self._learnt, self._changed = Learnt(cells.identity, 2, begin), True
+    def _anew(self, cells: Cells, identity: str, begin: int | None) -> None:
+        self._learnt, self._changed = Learnt(identity, 2, begin), True
         self._reference = np.zeros(cells.size, np.int64)
         self._fresh_picks(cells)
 
@@ -199,15 +205,15 @@ class Searched(Learning):
             groups=np.arange(2),
             past=past,
             meaning="" if self._learnt is None else self._learnt.identity,
-            names=_NAMES,
+            names=self.searching.words,
             worse=1,
             among=0 if self.picks is None else self.picks.lattice.size,
         )
 
 
-def lift_finding(lift: Lift, before: float) -> Finding:
-    """Return what is told of a slice beside its evidence."""
-    words = f"{_percent(lift.support)} of the rows, {_percent(lift.rate)} wrong, {_percent(before)} in the reference"
+def lift_finding(lift: Lift, before: float, word: str) -> Finding:
+    """Return what is told of a slice beside its evidence; ``word`` says what counts against it."""
+    words = f"{_percent(lift.support)} of the rows, {_percent(lift.rate)} {word}, {_percent(before)} in the reference"
     change = lift.rate - before
     return Finding(COLUMN, LIFT, lift.value, change, lift.low, lift.high, _NAN, _NAN, "ok", 0, words)
 

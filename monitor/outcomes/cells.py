@@ -17,6 +17,7 @@ from monitor.config.model import ModelConfig
 from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
 from monitor.layout import Layout
+from monitor.outcomes.large import size_codes
 from monitor.slices import Cut
 
 FIELD: Final = "cells"
@@ -27,11 +28,11 @@ ROWS, WRONG = range(2)
 _PARTS: Final = 12
 """Named values of a category; the others and the missing ones are two more."""
 _NOT_SLICED: Final = frozenset({"score", "prediction", "latency", "error", "flagged"})
-_TASKS: Final = frozenset({"binary_classification", "multiclass"})
+_TASKS: Final = frozenset({"binary_classification", "multiclass", "regression"})
 
 
 def is_searched(config: ModelConfig) -> bool:
-    """Whether slices are looked for: there are labels, and a prediction is right or wrong."""
+    """Whether slices are looked for: there are labels, and a prediction is right or wrong, or off by a number."""
     return config.find_slices.enabled and config.is_labelled and config.task in _TASKS
 
 
@@ -43,6 +44,8 @@ class Cells:
     cuts: tuple[Cut, ...]
     codings: tuple[str, ...]
     """Identities of the columns' codes."""
+    wrong: str = ""
+    """What counts as wrong, where the task alone does not say."""
 
     @classmethod
     def of(cls, config: ModelConfig, layout: Layout) -> Cells | None:
@@ -60,7 +63,7 @@ class Cells:
                 cuts.append(Cut.of(name, bins, _PARTS))
         cuts = [cut for cut in cuts if len(cut.names) > 1][:MOST_COLUMNS]
         codings = tuple(coders[cut.column].identity for cut in cuts)
-        return cls(config.name, tuple(cuts), codings) if cuts else None
+        return cls(config.name, tuple(cuts), codings, _wrong(config)) if cuts else None
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -73,6 +76,7 @@ class Cells:
         digest = hashlib.blake2b(repr(self.codings).encode(), digest_size=8)
         for cut in self.cuts:
             digest.update(repr((cut.column, cut.names)).encode() + cut.groups.tobytes())
+        digest.update(self.wrong.encode())
         return f"cells:{digest.hexdigest()}"
 
     @property
@@ -122,6 +126,24 @@ class Cells:
 
 
 def errors_of(config: ModelConfig, rows: Rows, labels: FloatArray) -> IntArray:
-    """Return 1 for predictions that are wrong, 0 for right ones, -1 where nothing was predicted."""
+    """Return 1 for predictions that are wrong, 0 for right ones, -1 where nothing was predicted.
+
+    Of a regression whose limit is to be learnt, the step that the size of the error falls in.
+    """
+    if config.task == "regression":
+        predicted, large = rows["predicted"].astype(np.float64), config.find_slices.large_error
+        codes = size_codes(predicted, labels)
+        return codes if large is None else np.where(codes < 0, UNKNOWN, np.abs(predicted - labels) > large)
     said = rows["decided" if config.task == "binary_classification" else "predicted"].astype(np.int64)
     return np.where(said < 0, UNKNOWN, (said != labels).astype(np.int64))
+
+
+def learns_limit(config: ModelConfig) -> bool:
+    """Whether it is to be learnt how large an error must be."""
+    return config.task == "regression" and config.find_slices.large_error is None
+
+
+def _wrong(config: ModelConfig) -> str:
+    if config.task != "regression":
+        return ""
+    return "large" if learns_limit(config) else f"beyond {config.find_slices.large_error!r}"
