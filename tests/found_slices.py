@@ -71,6 +71,8 @@ class Case:
     """How long after its time it reached the log."""
     error: float | None = None
     """Of a number: by how much the truth is larger."""
+    shop: str | None = None
+    """A value of a column that has many."""
 
     @property
     def truth(self) -> float:
@@ -101,7 +103,7 @@ def cases(first: int, last: int, per_hour: int, seed: int, law: Law = level) -> 
 
 def _said(case: Case) -> bytes:
     place, kind, tier = case.features
-    row = {"place": place, "kind": kind, "tier": tier}
+    row = {"place": place, "kind": kind, "tier": tier} | ({} if case.shop is None else {"shop": case.shop})
     return json.dumps({"id": case.id, "ts": case.time, "v": case.version, "f": row, "s": case.score}).encode()
 
 
@@ -128,8 +130,9 @@ def configured(
     learn: str = "2d",
     window: str = "1h",
     task: str = "binary_classification",
+    known: Sequence[Case] | None = None,
 ) -> Config:
-    """Write a reference of the columns and a configuration; return the configuration."""
+    """Write a reference of the columns, from ``known`` rows or such as there are, and a configuration; return this."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "driftline.yaml"
     said, more = ("prediction", "") if task == "regression" else ("score", BINARY)
@@ -137,7 +140,9 @@ def configured(
     parts |= {"task": task, "said": said, "more": more}
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
-    values = [_said(case) for case in cases(BEGIN - 24 * HOUR, BEGIN, 100, 99)]
+    values = [_said(case) for case in cases(BEGIN - (4 if task == "regression" else 24) * HOUR, BEGIN, 100, 99)]
+    values = values if known is None else []
+    values += [_said(case) for case in known or ()]
     save_reference(config, "p", values, folder / "reference.json")
     path.write_text(CONFIG.format(reference="{source: reference.json}", **parts))
     return load(path, {})

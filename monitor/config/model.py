@@ -448,6 +448,9 @@ class FindSlicesConfig(Section):
     """Rows that a slice has in the last twenty windows or so, at least."""
     most: Annotated[int, Field(ge=1, le=64)] = 16
     """Slices that are promoted; twice as many are watched at most."""
+    values: Annotated[int, Field(ge=0, le=4)] = 2
+    """Columns of many values whose commonest thousand are looked at one by one, at most. Each takes 24 bytes of every
+    prediction that waits for its label."""
     large_error: Annotated[float, Field(gt=0)] | None = None
     """Of a regression: a prediction that is off by more counts against its slices. By default what a tenth of the first
     thousand judged predictions exceed."""

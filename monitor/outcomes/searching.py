@@ -12,21 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors.slices.lattice import MOST_COLUMNS
 from monitor.events import HOUR, IntArray
 from monitor.join.output import MATURED, Joined
 from monitor.keys import compose, parse, prefix
 from monitor.layout import Layout
 from monitor.model import Model
+from monitor.outcomes.bags import Bags
 from monitor.outcomes.cells import FIELD, Cells, errors_of, learns_limit
 from monitor.outcomes.large import Sizes, smallest
+from monitor.outcomes.marked import Marked
 from monitor.outcomes.parts import model_of, runs
+from monitor.outcomes.values import Bag
 from monitor.panes import PaneKey, PaneLayout, Reader, Shelf
-from monitor.sealed import seal, unseal
 
 CELLS: Final = b"g"
 WAITING: Final = b"w"
@@ -36,39 +35,6 @@ _WRONG: Final = 1
 _BUDGET: Final = 16 << 20
 _TOGETHER: Final = 64
 _EVER: Final = 1 << 62
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """Rows that wait, of equal length."""
-
-    keys: IntArray
-    """Hour and version as one number."""
-    parts: NDArray[np.uint8]
-    """``[n, 24]``."""
-    errors: IntArray
-    """1 for a wrong row, else 0; of a regression, the step that the size of the error falls in."""
-
-    def to_bytes(self, identity: str) -> bytes:
-        """Return bytes with a checksum, which say what the cells are."""
-        columns = [self.keys.astype("<i8").tobytes(), self.parts.tobytes(), self.errors.astype("<i2").tobytes()]
-        body = msgspec.msgpack.encode([identity, *columns])
-        return seal(body)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> tuple[str, Marked]:
-        """Return what ``to_bytes`` took apart.
-
-        Raises
-        ------
-        CorruptCountsError
-            When the bytes are damaged.
-        """
-        body = unseal(data, "rows that wait to be counted by cell are damaged")
-        identity, keys, parts, errors = msgspec.msgpack.decode(body)
-        rows = np.frombuffer(keys, "<i8").astype(np.int64)
-        known = np.frombuffer(parts, np.uint8).reshape(-1, MOST_COLUMNS)
-        return identity, cls(rows, known, np.frombuffer(errors, "<i2").astype(np.int64))
 
 
 @dataclass(slots=True)
@@ -81,6 +47,7 @@ class Searching:
     layouts: dict[str, PaneLayout]
     lengths: dict[str, tuple[int, ...]]
     names: Callable[[IntArray], Iterator[tuple[str, int]]]
+    bags: Bags
     cells: Cells | None = None
     rows: int = 0
     """That wait in memory."""
@@ -113,7 +80,10 @@ class Searching:
         layouts: dict[str, PaneLayout] = {}
         stored = {part for part in _names(store, number) if model_of(part) == name}
         lengths: dict[str, tuple[int, ...]] = dict.fromkeys(stored, (HOUR,))
-        searching = cls(model, number, Shelf(number, store, layouts, lengths, _BUDGET, CELLS), layouts, lengths, names)
+        shelf = Shelf(number, store, layouts, lengths, _BUDGET, CELLS)
+        cells = Cells.of(model.config, model.layout)
+        bags = Bags.load(number, name, "" if cells is None else cells.identity, store)
+        searching = cls(model, number, shelf, layouts, lengths, names, bags)
         searching.limit = None if learns_limit(model.config) else _WRONG
         searching.refresh()
         for key, data in store.scan(prefix(WAITING, number, name)):
@@ -141,6 +111,7 @@ class Searching:
         self._stored = []
         self.layouts.clear()
         if cells is not None:
+            self.bags = self.bags.of(self.model.config.name, cells.identity)
             self.layouts[cells.name], self.lengths[cells.name] = cells, (HOUR,)
         for name in self.lengths.keys() - self.layouts.keys():
             self.shelf.drop_all(name)
@@ -149,8 +120,9 @@ class Searching:
         """Have judged rows in time wait; ``keys`` are those of their predictions' hours."""
         errors = errors_of(self.model.config, joined.payloads, joined.labels)
         known = (errors >= 0) & (joined.kinds == MATURED)
-        if known.any():
-            marked = Marked(keys[known], joined.payloads[FIELD][known], errors[known])
+        if known.any() and self.cells is not None:
+            texts = self.cells.texts(joined.payloads[known])
+            marked = Marked(keys[known], joined.payloads[FIELD][known], errors[known], texts)
             self._wait(marked)
             self._fresh.append(marked)
             if self.rows >= ENOUGH:
@@ -201,14 +173,15 @@ class Searching:
         self._stored = []
 
     def _count(self, cells: Cells, waiting: Sequence[Marked], limit: int) -> None:
-        keys = np.concatenate([part.keys for part in waiting])
-        parts = np.concatenate([part.parts for part in waiting])
-        wrong = (np.concatenate([part.errors for part in waiting]) >= limit).astype(np.int64)
-        for rows, place, found in runs(keys, _TOGETHER):
+        marked = Marked.joined(waiting)
+        wrong = (marked.errors >= limit).astype(np.int64)
+        for rows, place, found in runs(marked.keys, _TOGETHER):
             for at, (version, hour) in enumerate(self.names(found)):
                 own = rows[place == at]
-                vector = cells.tally(parts[own], wrong[own])
+                vector = cells.tally(marked.parts[own], wrong[own])
                 self.shelf.add(PaneKey(cells.name, version, 0, hour), vector, late=False)
+                if cells.keyed:
+                    self.bags.add(version, hour, Bag.of(marked.texts[own], wrong[own]))
 
     def counts(self, first: int, last: int) -> dict[str, IntArray]:
         """Return what was counted of a window's predictions, by version; what is older or of it is dropped."""
@@ -222,6 +195,11 @@ class Searching:
             self.shelf.drop(key)
         return found
 
+    def values(self, first: int, last: int) -> dict[str, Bag]:
+        """Return the same by value, of the columns with too many for a cell each."""
+        self.settle()
+        return self.bags.take(first, last)
+
     def starts(self, length: int, first: int, last: int) -> list[int]:
         """Return the starts of the windows that have rows."""
         self.settle()
@@ -231,15 +209,14 @@ class Searching:
         """Return what the next write must put and delete."""
         puts, deletes = self.shelf.changes()
         if self._fresh and self.cells is not None:
-            keys = np.concatenate([part.keys for part in self._fresh])
-            parts = np.concatenate([part.parts for part in self._fresh])
-            errors = np.concatenate([part.errors for part in self._fresh])
-            puts[self._key()] = Marked(keys, parts, errors).to_bytes(self.cells.identity)
-        return puts, deletes + self._done
+            puts[self._key()] = Marked.joined(self._fresh).to_bytes(self.cells.identity)
+        more, gone = self.bags.changes()
+        return puts | more, deletes + gone + self._done
 
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.shelf.written()
+        self.bags.written()
         if self._fresh:
             self._stored.append(self._key())
             self._leave(self._key())
