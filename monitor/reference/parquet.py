@@ -54,6 +54,14 @@ class ParquetTable:
         """Rows."""
         return int(self._file.metadata.num_rows)
 
+    @property
+    def _width(self) -> int:
+        """Values in a row, those of lists one by one."""
+        meta = self._file.metadata
+        groups = (meta.row_group(group) for group in range(meta.num_row_groups))
+        values = sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
+        return max(len(self.names), -(-int(values) // max(1, self.size)))
+
     def kinds(self, names: Collection[str]) -> dict[str, ColumnType]:
         """Return the types that the file states."""
         return {name: kind_of(self._types[name]) for name in names}
@@ -76,7 +84,7 @@ class ParquetTable:
         """See ``Table``."""
         done = 0
         try:
-            for batch in self._file.iter_batches(batch_size=rows_at_once(len(self.names))):
+            for batch in self._file.iter_batches(batch_size=rows_at_once(self._width)):
                 table = self._flat(self._arrow.Table.from_batches([batch]))
                 if table.num_rows:
                     yield {
