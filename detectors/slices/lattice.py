@@ -97,19 +97,20 @@ class Lattice:
             raise ValueError("a code is none of its column")
         table = np.zeros((self.size, 2), np.int64)
         bad = (errors > 0).astype(np.int64)
-        for place, (cells, known) in enumerate(self._cells(codes)):
+        for place, (cells, known) in enumerate(self._cells(codes, bad)):
             first, last = int(self.starts[place]), int(self.starts[place + 1])
-            flat = 2 * cells + bad if known is None else (2 * cells + bad)[known]
+            flat = cells if known is None else cells[known]
             table[first:last] = np.bincount(flat, minlength=2 * (last - first)).reshape(-1, 2)
         return table.sum(axis=1), table[:, 1].copy()
 
-    def _cells(self, codes: IntArray) -> Iterator[tuple[IntArray, NDArray[np.bool_] | None]]:
-        """Yield each row's cell of every column, then of every pair, and which rows have one; ``None`` says all."""
+    def _cells(self, codes: IntArray, bad: IntArray) -> Iterator[tuple[IntArray, NDArray[np.bool_] | None]]:
+        """Yield 2 cell + bad of each row by column, then by pair, and which rows have a cell; ``None`` says all."""
         columns = [np.ascontiguousarray(column, np.int64) for column in codes.T]
         known = [None if not len(column) or column.min() >= 0 else column >= 0 for column in columns]
-        yield from zip(columns, known, strict=True)
+        doubled = [2 * column + bad for column in columns]
+        yield from zip(doubled, known, strict=True)
         for one, other in self.pairs:
-            yield columns[one] * self.bins[other] + columns[other], _both(known[one], known[other])
+            yield columns[one] * (2 * self.bins[other]) + doubled[other], _both(known[one], known[other])
 
 
 @dataclass(frozen=True, eq=False)
