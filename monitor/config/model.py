@@ -382,8 +382,9 @@ class PerformanceConfig(Section):
     """Share of the labels that intervals of ``map.lower`` and ``map.upper`` claim to hold."""
     labelled_when: Annotated[list[str | int | bool], Field(min_length=1)] | None = None
     """Actions of ``map.action`` that lead to labels. Only rows with such an action count; figures are of these alone,
-    and say so. With ``map.propensity`` those of a binary model's decisions are told for all rows as well, weighted by
-    1 over it, such as ``recall_weighted``."""
+    and say so. With ``map.propensity`` some are told for all rows as well, weighted by 1 over it: of a binary model
+    such as ``recall_weighted``, of several classes such as ``recall_macro_by_propensity``, of a regression such as
+    ``mae_by_propensity``."""
     thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
     """Scores of a binary model from which on to flag, beside ``decision``: the figures of each are told as well, such
     as ``recall[score>=0.3]``."""

@@ -15,13 +15,20 @@ from scipy.special import expit
 
 from detectors.bins import NumericBins
 from detectors.estimate.class_table import ClassTable
-from detectors.performance import BinaryTable, Costs, MulticlassTable, RankingTable, RegressionTable
+from detectors.performance import (
+    BinaryTable,
+    Costs,
+    MulticlassTable,
+    RankingTable,
+    RegressionTable,
+    WeightedClasses,
+    WeightedErrors,
+)
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, OutcomeCosts
-from monitor.config.performance_checks import SHARES, ranks_of
+from monitor.config.performance_checks import SHARES, is_weighted, ranks_of
 from monitor.config.score_checks import distribution_of
 from monitor.events import FloatArray
-from monitor.outcomes.carried import is_weighted
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 from monitor.truth import Truth
 
@@ -60,7 +67,8 @@ def _multiclass(config: ModelConfig, coders: Mapping[str, Any]) -> MulticlassJud
         confidence = BinaryJudge(table, f"{mapped.score}|{mapped.prediction}", top=True)
     if config.has_scores:
         scores = ClassTable((_class_edges(len(classes)),) * len(classes))
-    return MulticlassJudge(MulticlassTable(classes, ranks_of(config)), confidence, scores)
+    weights = WeightedClasses(len(classes)) if is_weighted(config) else None
+    return MulticlassJudge(MulticlassTable(classes, ranks_of(config)), confidence, scores, weights)
 
 
 def _class_edges(classes: int) -> FloatArray:
@@ -86,10 +94,10 @@ def _slice_multiclass(config: ModelConfig, whole: MulticlassJudge, coders: Mappi
         edges = few_edges(_grid() if whole.confidence is None else whole.confidence.table.edges, config, coders)
         return BinaryJudge(BinaryTable(edges, None, tops=()), whole.identity, top=True)
     if whole.confidence is None:
-        return MulticlassJudge(whole.table)
+        return replace(whole, scores=None)
     table = whole.confidence.table
     few = replace(table, edges=few_edges(table.edges, config, coders))
-    return MulticlassJudge(whole.table, replace(whole.confidence, table=few))
+    return replace(whole, confidence=replace(whole.confidence, table=few), scores=None)
 
 
 def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
@@ -162,6 +170,8 @@ def as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
 
     ``None`` where the scores are not cut at a threshold, so that they must be counted anew.
     """
+    if isinstance(judge, (MulticlassJudge, RegressionJudge)):
+        return judge if (judge.by_propensity is not None) == is_weighted(config) else None
     if not isinstance(judge, BinaryJudge) or judge.top:
         return judge
     thresholds = tuple(config.performance.thresholds)
@@ -184,7 +194,9 @@ def slices_as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
         known = (None if claims is None else claims.identity) == (
             None if judge.claims is None else judge.claims.identity
         )
-        return judge if known else None
+        return judge if known and (judge.by_propensity is not None) == is_weighted(config) else None
+    if isinstance(judge, MulticlassJudge):
+        return judge if (judge.by_propensity is not None) == is_weighted(config) else None
     return judge
 
 
@@ -216,7 +228,8 @@ def _regression(config: ModelConfig, coders: Mapping[str, Any], steps: FloatArra
     spread = float(np.ptp(bins.edges)) or abs(centre) or 1.0
     scale = float(2.0 ** np.round(np.log2(spread / 4)))
     edges = np.concatenate([-scale * steps[::-1], [0.0], scale * steps])
-    return RegressionJudge(RegressionTable(centre, scale, scale, edges), distribution_of(config, scale))
+    weights = WeightedErrors(scale) if is_weighted(config) else None
+    return RegressionJudge(RegressionTable(centre, scale, scale, edges), distribution_of(config, scale), weights)
 
 
 def _grid() -> FloatArray:

@@ -447,6 +447,8 @@ class ModelOutcomes:
             return
         self.unsettled.clear()
         if same:
-            self.model.changes.append("judges the whole anew, since a new threshold cuts the scores elsewhere")
+            binary = config.task == "binary_classification"
+            why = "a new threshold cuts the scores elsewhere" if binary else "it is counted by other cells now"
+            self.model.changes.append(f"judges the whole anew, since {why}")
         else:
             self.model.changes.append("judges predictions anew, since what decides over right and wrong changed")
