@@ -188,7 +188,8 @@ class FeatureConfig(Section):
     importance: Annotated[float, Field(ge=0)] = 1.0
     """Weight beside the other features."""
     protected: bool = False
-    """Whether it names a group that must be treated alike."""
+    """Whether it names a group that must be treated alike. With labels, and ``slices`` by this column alone, findings
+    say how far apart the groups are."""
 
 
 class ReferenceConfig(Section):

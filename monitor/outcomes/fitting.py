@@ -6,7 +6,7 @@ that were made before and are labelled after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from detectors.performance import (
     WeightedClasses,
     WeightedErrors,
 )
+from detectors.performance.predicted_sums import PredictedSums
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, OutcomeCosts
 from monitor.config.performance_checks import SHARES, is_weighted, ranks_of
@@ -86,7 +87,20 @@ def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]
         return whole
     if isinstance(whole, MulticlassJudge):
         return _slice_multiclass(config, whole, coders)
-    return _regression(config, coders, _STEPS_OF_SLICE)
+    judge = _regression(config, coders, _STEPS_OF_SLICE)
+    if judge is None or not has_groups(config):
+        return judge
+    return replace(judge, summed=PredictedSums(judge.table.centre, judge.table.scale))
+
+
+def has_groups(config: ModelConfig) -> bool:
+    """Whether a slicing is by the groups of a protected column."""
+    return any(is_protected(config, slicing.by) for slicing in config.slices if slicing.by)
+
+
+def is_protected(config: ModelConfig, columns: Sequence[str]) -> bool:
+    """Whether slices of these columns are the groups of one protected column."""
+    return len(columns) == 1 and columns[0] in config.features and config.features[columns[0]].protected
 
 
 def _slice_multiclass(config: ModelConfig, whole: MulticlassJudge, coders: Mapping[str, Any]) -> Judge:
@@ -194,6 +208,7 @@ def slices_as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
         known = (None if claims is None else claims.identity) == (
             None if judge.claims is None else judge.claims.identity
         )
+        known = known and (judge.summed is not None) == has_groups(config)
         return judge if known and (judge.by_propensity is not None) == is_weighted(config) else None
     if isinstance(judge, MulticlassJudge):
         return judge if (judge.by_propensity is not None) == is_weighted(config) else None

@@ -23,6 +23,7 @@ from detectors.performance import (
     WeightedErrors,
 )
 from detectors.performance.multiclass import faults
+from detectors.performance.predicted_sums import PredictedSums
 from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
 from monitor.truth import relevance_of
@@ -30,6 +31,8 @@ from monitor.truth import relevance_of
 BoolArray = NDArray[np.bool_]
 WEIGHTED: Final = BinaryTable(np.array([0.5]), None, 2.0**-16, tops=())
 """Sums of 1 over the propensity of labelled rows, to 2⁻¹⁶."""
+SAID_NUMBERS: Final = 2
+"""Cells of what a regression predicted: rows with a number, rows without."""
 _WEIGHTS: Final = "by_propensity"
 MOST_ESTIMATED: Final = 20
 """Classes up to which all scores are counted by the class that was named, for estimates before labels."""
@@ -272,19 +275,21 @@ class MulticlassJudge:
 class RegressionJudge:
     """Numbers that were predicted, and what predictions claim of their own error.
 
-    What was predicted: rows with a number, rows without. What came of it: the cells of the table, then those of
-    ``claims``, then those of ``by_propensity``.
+    What was predicted: rows with a number, rows without, then the cells of ``summed``. What came of it: the cells of
+    the table, then those of ``claims``, then those of ``by_propensity``.
     """
 
     table: RegressionTable
     claims: DistributionTable | None = None
     by_propensity: WeightedErrors | None = None
     """Where labelled rows stand for all rows, each for 1 over its propensity."""
+    summed: PredictedSums | None = None
+    """Where the means of what was predicted are compared between groups."""
 
     @property
     def said(self) -> int:
-        """Two."""
-        return 2
+        """Two, and the cells of ``summed``."""
+        return SAID_NUMBERS + (0 if self.summed is None else self.summed.size)
 
     @property
     def size(self) -> int:
@@ -306,12 +311,17 @@ class RegressionJudge:
     def identity(self) -> str:
         """Hash of all tables."""
         parts = [part.identity for part in (self.claims, self.by_propensity) if part is not None]
+        parts += [] if self.summed is None else [repr(self.summed)]
         return _hash(self.table.identity, *parts) if parts else self.table.identity
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions."""
-        missing = np.isnan(rows["predicted"]).astype(np.int64)
-        return np.bincount((group * 2 + missing).ravel(), minlength=groups * 2).reshape(groups, 2)
+        predicted = rows["predicted"].astype(np.float64)
+        missing = np.isnan(predicted).astype(np.int64)
+        found = np.bincount((group * 2 + missing).ravel(), minlength=groups * 2).reshape(groups, SAID_NUMBERS)
+        if self.summed is None:
+            return found
+        return np.concatenate([found, self.summed.tally(predicted, group, groups)], axis=1)
 
     def usable(self, labels: FloatArray) -> BoolArray:
         """Return which labels are finite."""
@@ -334,7 +344,8 @@ class RegressionJudge:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         claims = None if self.claims is None else self.claims.to_dict()
-        return {"kind": "regression", "table": self.table.to_dict(), "claims": claims} | _weights_in(self.by_propensity)
+        plain = {"kind": "regression", "table": self.table.to_dict(), "claims": claims}
+        return plain | _weights_in(self.by_propensity) | ({} if self.summed is None else {"summed": True})
 
 
 @dataclass(frozen=True, eq=False)
@@ -407,7 +418,9 @@ def judge_of(data: Mapping[str, Any]) -> Judge:
     if kind == "regression":
         claims = None if data.get("claims") is None else DistributionTable.from_dict(data["claims"])
         errors = WeightedErrors.from_dict(data[_WEIGHTS]) if _WEIGHTS in data else None
-        return RegressionJudge(RegressionTable.from_dict(data["table"]), claims, errors)
+        table = RegressionTable.from_dict(data["table"])
+        summed = PredictedSums(table.centre, table.scale) if data.get("summed") else None
+        return RegressionJudge(table, claims, errors, summed)
     if kind == "ranking":
         return RankingJudge(RankingTable.from_dict(data["table"]), data["by_item"])
     raise ValueError(f"no judge of kind {kind!r}")

@@ -35,7 +35,7 @@ from monitor.outcomes.figures import (
     said_of_scores,
     scores_of,
 )
-from monitor.outcomes.judges import Judge, MulticlassJudge, RegressionJudge
+from monitor.outcomes.judges import SAID_NUMBERS, Judge, MulticlassJudge, RegressionJudge
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.outcomes.sums import baseline_of, previous, total
@@ -365,7 +365,11 @@ def _estimated(
 
 
 def predicted(judge: Judge, said: IntArray) -> IntArray:
-    """Return how many predictions there are; classes of several are counted once, their scores beside."""
-    named = len(judge.table.classes) + 1 if isinstance(judge, MulticlassJudge) else said.shape[1]
+    """Return how many predictions there are; classes of several are counted once, their scores and sums beside."""
+    named = said.shape[1]
+    if isinstance(judge, MulticlassJudge):
+        named = len(judge.table.classes) + 1
+    elif isinstance(judge, RegressionJudge):
+        named = SAID_NUMBERS
     counted: IntArray = said[:, :named].sum(axis=1)
     return counted
