@@ -74,3 +74,8 @@ class CoverageTable:
             inside.value - self.nominal, inside.low - self.nominal, inside.high - self.nominal, n
         )
         return figures
+
+    def trials(self, tables: IntArray) -> IntArray:
+        """Return rows outside and inside their interval, ``[..., 2]``."""
+        below, inside, above = np.moveaxis(tables[..., 3:], -1, 0)
+        return np.stack([below + above, inside], axis=-1)

@@ -123,6 +123,28 @@ class DistributionTable:
         before = None if reference is None else np.broadcast_to(self._parts(reference)[2], found.shape)
         return uniformity(self._pit, found, before, alpha)
 
+    @cached_property
+    def rate_names(self) -> tuple[str, ...]:
+        """Names of what a row either hits or misses, as ``figures`` calls them: the interval, then each quantile."""
+        covered = () if self._coverage is None else ("interval_coverage",)
+        return (*covered, *(f"quantile_hits_{level:g}" for level in self.levels))
+
+    def rates(self, tables: IntArray) -> IntArray:
+        """Return the misses and hits of each of ``rate_names``, ``[..., R, 2]``; rows without a claim are in none.
+
+        >>> table = DistributionTable(0.8, (), 1.0)
+        >>> table.rates(np.array([10, 1, 2, 1, 4, 2])).tolist()
+        [[3, 4]]
+        """
+        found = []
+        coverage, pinball, _ = self._parts(tables)
+        if self._coverage is not None:
+            found.append(self._coverage.trials(coverage))
+        if self._pinball is not None:
+            found += list(np.moveaxis(self._pinball.trials(pinball), -2, 0))
+        empty = np.zeros((*tables.shape[:-1], 0, 2), np.int64)
+        return np.stack(found, axis=-2) if found else empty
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return {"nominal": self.nominal, "levels": list(self.levels), "unit": self.unit, "normal": self.normal}
@@ -135,7 +157,7 @@ class DistributionTable:
     def _parts(self, tables: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         sizes = [0 if part is None else part.size for part in (self._coverage, self._pinball, self._pit)]
         first, second = sizes[0], sizes[0] + sizes[1]
-        return tables[:, :first], tables[:, first:second], tables[:, second:]
+        return tables[..., :first], tables[..., first:second], tables[..., second:]
 
     @cached_property
     def _coverage(self) -> CoverageTable | None:

@@ -96,6 +96,12 @@ class PinballTable:
             figures.append(figure_of(ratio(hit, n), *wilson(hit, n, Z95), n))
         return figures
 
+    def trials(self, tables: IntArray) -> IntArray:
+        """Return outcomes above each quantile, and at or below it, ``[..., levels, 2]``."""
+        parts = tables[..., 2:].reshape(*tables.shape[:-1], len(self.levels), len(_LEVEL))
+        rows, hits = parts[..., _LEVEL.index("n")], parts[..., _LEVEL.index("at_or_below")]
+        return np.stack([rows - hits, hits], axis=-1)
+
     def clipped(self, tables: IntArray) -> IntArray:
         """Return how many losses were clipped, ``[J, levels]``."""
         return np.stack([cells["clipped"] for cells in self._levels(tables)], axis=1)

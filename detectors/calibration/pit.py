@@ -95,7 +95,8 @@ def quantile_pit(outcome: FloatArray, quantiles: FloatArray, levels: FloatArray)
     >>> quantile_pit(np.array([0.5, 2.0]), np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0.1, 0.9]))
     array([0.5, nan])
     """
-    usable = np.isfinite(outcome) & np.isfinite(quantiles).all(axis=1) & (np.diff(quantiles, axis=1) >= 0).all(axis=1)
+    rising = (quantiles[:, 1:] >= quantiles[:, :-1]).all(axis=1)
+    usable = np.isfinite(outcome) & np.isfinite(quantiles).all(axis=1) & rising
     cell = (outcome[:, np.newaxis] > quantiles).sum(axis=1)
     borders = np.concatenate([[0.0], levels, [1.0]])
     pit: FloatArray = np.where(usable, (borders[cell] + borders[cell + 1]) / 2, np.nan)

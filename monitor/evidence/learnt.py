@@ -53,6 +53,13 @@ class Learnt:
         """Counts by hour and cell, ``[H, K]``."""
         return np.array(self.hours, np.int64).reshape(-1, self.size)
 
+    def widened(self, size: int) -> Learnt:
+        """Return the same with more cells, which no learnt row is in: what they count has no reference yet."""
+        if size <= self.size:
+            return self
+        more = np.zeros(size - self.size, np.int64)
+        return Learnt(self.identity, size, self.begin, self.end, [np.concatenate([hour, more]) for hour in self.hours])
+
     def past(self, cells: IntArray) -> tuple[IntArray, Past]:
         """Return the whole and the days of counts ``[H, K]``, whose hours are this one's."""
         before = 0 if self.begin is None else self.begin % DAY // HOUR

@@ -112,7 +112,8 @@ class Matured(Learning):
         """Take over the learnt hours, unless they are of other cells."""
         learnt, whole = Learnt.from_bytes(data), self.outcomes.whole
         if whole is not None and learnt.identity == whole.identity:
-            self._learnt, self._readout = learnt, Readout(whole.judge)
+            self._readout = Readout(whole.judge)
+            self._learnt = learnt.widened(self._readout.size)
 
     def _learn(self, model: Model, learnt: Learnt) -> None:
         if learnt.end is not None:

@@ -1,4 +1,4 @@
-"""What is judged of outcomes: errors among those whom they concern, the rate of truth in each bin of the score, losses.
+"""What is judged of outcomes: errors among those they concern, the rate of truth by bin of the score, losses, claims.
 
 Of a rare class the overall error says nothing. So a binary model has three rates: how many positives it found, how many
 negatives it flagged, how many flagged ones are positive. Each is a rate among its own rows.
@@ -40,6 +40,7 @@ def outcome_streams(readout: Readout, learnt: Learnt, version: str) -> Iterator[
         yield from found.classes(judge.table.classes)
     elif isinstance(judge, RegressionJudge):
         yield from found.errors(judge.table.error_edges)
+        yield from found.claims()
     if readout.edges is not None:
         yield from found.calibration(readout.edges)
 
@@ -103,13 +104,24 @@ class _Outcomes:
         whole = self._stream("error", "", "performance", places, groups, _names(edges, groups))
         yield from Table(whole, whole.names).streams()
 
+    def claims(self) -> Iterator[Stream]:
+        """Yield how often the interval holds, and each quantile; holding more often than it did is off as well."""
+        claims = self.readout.claims
+        if claims is None:
+            return
+        places = self.readout.block("claims", len(claims.rate_names), 2).tolist()
+        for name, (missed, hit) in zip(claims.rate_names, places, strict=True):
+            names = ("outside", "inside") if name == "interval_coverage" else ("above", "at or below")
+            yield from self._rate(name, [missed], [hit], 0, names, kind="calibration")
+
     def calibration(self, edges: FloatArray) -> Iterator[Stream]:
         """Yield the rate of positives in each bin of the score."""
         negative, positive = self.readout.block("bins", 2, len(edges) + 1)
         groups = groups_of(self.total[negative] + self.total[positive])
         for group, name in enumerate(_names(edges, groups)):
             some = groups == group
-            yield from self._rate("calibration", negative[some], positive[some], 0, ("negative", "positive"), name)
+            names = ("negative", "positive")
+            yield from self._rate("calibration", negative[some], positive[some], 0, names, name, kind="calibration")
 
     def _rate(
         self,
@@ -119,12 +131,12 @@ class _Outcomes:
         worse: int,
         names: tuple[str, str],
         part: str = "",
+        kind: Kind = "performance",
     ) -> Iterator[Stream]:
         """Yield a rate of rows among others, unless the reference has none of either."""
         places = np.concatenate([np.asarray(rest, np.int64), np.asarray(hits, np.int64)])
         groups = np.repeat(np.arange(2), [len(rest), len(hits)])
         if self.total[places].any():
-            kind: Kind = "calibration" if part else "performance"
             yield self._stream(column, part, kind, places, groups, names, is_rate=True, worse=worse)
 
     def _stream(

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from detectors.calibration.distribution import DistributionTable
 from detectors.performance.layout import Layout
 from monitor.events import FloatArray, IntArray
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
@@ -18,7 +19,10 @@ ROWS: Final = 0
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """Places in a table ``[size]``, block by block; a vector of counts has these cells in this order."""
+    """Places in a table ``[size]``, block by block; a vector has these cells in this order, then those of claims.
+
+    Claims are what a regression says of its own error: misses and hits of its interval, and of each quantile.
+    """
 
     judge: Judge
     places: IntArray = field(init=False)
@@ -31,18 +35,28 @@ class Readout:
             parts.append(np.arange(first, first + cells))
             spans[name] = (size, size + cells)
             size += cells
+        if self.claims is not None:
+            spans["claims"] = (size, size + 2 * len(self.claims.rate_names))
         object.__setattr__(self, "places", np.concatenate(parts))
         object.__setattr__(self, "spans", spans)
 
     @property
     def size(self) -> int:
         """Cells of a vector."""
-        return len(self.places)
+        return max(last for _, last in self.spans.values())
+
+    @property
+    def claims(self) -> DistributionTable | None:
+        """What predictions claim of their own error, if they do."""
+        return self.judge.claims if isinstance(self.judge, RegressionJudge) else None
 
     def read(self, tables: IntArray) -> IntArray:
         """Return the vectors of tables ``[..., size]``."""
         vectors: IntArray = tables[..., self.places]
-        return vectors
+        if self.claims is None or not isinstance(self.judge, RegressionJudge):
+            return vectors
+        rates = self.claims.rates(tables[..., self.judge.table.size :])
+        return np.concatenate([vectors, rates.reshape(*vectors.shape[:-1], -1)], axis=-1)
 
     def block(self, name: str, *shape: int) -> IntArray:
         """Return the places of a block's cells in a vector, in this shape."""
