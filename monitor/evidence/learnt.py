@@ -24,6 +24,13 @@ _THURSDAY: Final = 3
 _FORMAT: Final = 1
 
 
+def is_enough(reached: int, period: int, rows: int) -> bool:
+    """Return whether so many rows of so long a time make a reference; it is asked at the end of whole periods."""
+    if reached >= LONGEST:
+        return rows > 0
+    return reached % period == 0 and rows >= ENOUGH
+
+
 @dataclass(slots=True)
 class Learnt:
     """Counts by hour from ``begin`` on; ``end`` is set once it is the reference."""
@@ -45,7 +52,7 @@ class Learnt:
         self.hours.append(counts)
         reached = len(self.hours) * HOUR
         rows = sum(int(hour[0]) for hour in self.hours) if reached % period == 0 or reached >= LONGEST else 0
-        if rows >= ENOUGH or (rows and reached >= LONGEST):
+        if is_enough(reached, period, rows):
             self.end = self.at
 
     @property
