@@ -38,7 +38,7 @@ demo-kafka: $(VENV)/.dev ## the same through a real broker (needs java and mvn)
 	@$(BIN)/python -m tests.kafka.run $(BIN)/driftline demo --bootstrap BROKER
 
 test: $(VENV)/.dev ## every test: unit, property, contract, crash, integration
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## ruff
 	$(BIN)/ruff check .

@@ -19,19 +19,23 @@ from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
 from monitor.events import Batch, Records
 from monitor.opening import open_pipeline
+from monitor.pipeline import Pipeline
 from monitor.reference.builder import BuildSettings, build_reference
 from monitor.sources.build import build_source
 
 
-def bare(client: str, address: str, count: int) -> tuple[float, float]:
-    """Poll and decode; return CPU and wall seconds."""
+def row_type() -> type[Any]:
+    """Return the struct of a prediction that ``values`` makes."""
     numbers = [(f"feature_{place:02d}", float) for place in range(16)]
     words = [(name, str) for name in ("city", "country", "channel", "tier")]
     features = msgspec.defstruct("Features", [*numbers, *words], gc=False)
     fields = [("prediction_id", str), ("ts", str), ("model", str), ("model_version", str)]
-    decode = msgspec.json.Decoder(
-        msgspec.defstruct("Row", [*fields, ("features", features), ("score", float)], gc=False)
-    ).decode
+    return msgspec.defstruct("Row", [*fields, ("features", features), ("score", float)], gc=False)
+
+
+def bare(client: str, address: str, count: int) -> tuple[float, float]:
+    """Poll and decode; return CPU and wall seconds."""
+    decode = msgspec.json.Decoder(row_type()).decode
     poll = _poll_python(address) if client == "kafka-python" else _poll_librdkafka(address)
     seen = 0
     cpu, wall = time.process_time(), time.monotonic()
@@ -44,11 +48,18 @@ def bare(client: str, address: str, count: int) -> tuple[float, float]:
 
 def ours(client: str, address: str, count: int, folder: Path) -> tuple[float, float]:
     """Run the pipeline; return CPU and wall seconds."""
+    pipeline, spent = read(CONFIG.format(address=address, client=client, folder=folder), count, folder)
+    pipeline.close()
+    return spent
+
+
+def read(text: str, count: int, folder: Path) -> tuple[Pipeline, tuple[float, float]]:
+    """Have a pipeline of a configuration read so many records; return it with CPU and wall seconds."""
     path = folder / "driftline.yaml"
-    path.write_text(CONFIG.format(address=address, client=client, folder=folder))
+    path.write_text(text)
     shutil.rmtree(folder / "state", ignore_errors=True)
     if not (folder / "reference.json").exists():
-        _reference(path, folder)
+        write_reference(path, folder)
     config = load(path, os.environ)
     pipeline = open_pipeline(config, build_source(config), base=folder)
     collect_seldom()
@@ -59,12 +70,11 @@ def ours(client: str, address: str, count: int, folder: Path) -> tuple[float, fl
         if pipeline.due():
             pipeline.checkpoint()
     pipeline.checkpoint()
-    spent = time.process_time() - cpu, time.monotonic() - wall
-    pipeline.close()
-    return spent
+    return pipeline, (time.process_time() - cpu, time.monotonic() - wall)
 
 
-def _reference(path: Path, folder: Path) -> None:
+def write_reference(path: Path, folder: Path) -> None:
+    """Count a reference of 20,000 rows for the configuration at ``path``."""
     config = load(path, os.environ, needs_references=False)
     rows = list(values(20_000, seed=2))
     numbers = list(range(len(rows)))

@@ -11,7 +11,9 @@ import argparse
 import resource
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -198,6 +200,12 @@ def run(course: Course, folder: Path) -> Outcome:
     return Outcome(course, sum(work.stages.values()), process, work.stages, disk, peak, found)
 
 
+def run_apart(course: Course) -> Outcome:
+    """Run a course in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="driftline-join-") as folder:
+        return run(course, Path(folder))
+
+
 def body(outcomes: list[Outcome]) -> str:
     """Return the table of all courses."""
     head = ["", "waiting", "pairs/s, thread", "pairs/s, process", "peak memory", "disk"]
@@ -232,16 +240,15 @@ def courses(predictions: int, waiting: int) -> list[Course]:
 
 def section(predictions: int = 400_000, waiting: int = 1_000_000, most: int = 10_000_000) -> Section:
     """Run every course, then let many wait."""
-    found = []
-    for course in courses(predictions, waiting):
-        with tempfile.TemporaryDirectory(prefix="driftline-join-") as folder:
-            found.append(run(course, Path(folder)))
-    slowest = min(found, key=lambda one: one.joined / one.thread)
-    met = "met" if slowest.joined / slowest.thread >= GOAL else f"not met by *{slowest.course.name}*"
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as alone:
+        found = list(alone.map(run_apart, courses(predictions, waiting)))
+    slow = [f"*{one.course.name}*" for one in found if one.joined / one.thread < GOAL]
+    met = f"not met by {', '.join(slow)}" if slow else "met"
     text = (
         f"{predictions:,} predictions with random ids, every one stored, {LABELLED:.0%} of them labelled up to "
         f"{waiting:,} predictions later. Rates are pairs a second of the join's thread, and of the process with "
-        f"RocksDB's own threads. The goal is {GOAL:,} a second: {met}."
+        f"RocksDB's own threads. The goal is {GOAL:,} a second: {met}. The other goal, half of what a bare loop "
+        "over both topics does, is section (l)."
     )
     return Section("j", "Joining predictions and labels", f"{text}\n\n{body(found)}\n\n{pending.body(most)}")
 
@@ -253,12 +260,8 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=100_000)
     parser.add_argument("--only", help="the name of one course")
     options = parser.parse_args()
-    found = []
-    for course in courses(options.predictions, options.waiting):
-        if options.only in (None, course.name):
-            with tempfile.TemporaryDirectory(prefix="driftline-join-") as folder:
-                found.append(run(course, Path(folder)))
-    print(body(found))
+    chosen = [course for course in courses(options.predictions, options.waiting) if options.only in {None, course.name}]
+    print(body([run_apart(course) for course in chosen]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import alarms, alerting, counting, end_to_end, footprint, found, join, page, slices
+from benchmarks import alarms, alerting, counting, end_to_end, footprint, found, join, labelled, page, slices
 from benchmarks.detection import measure, report
 from benchmarks.report import RESULTS, Section, circumstances, write
 
@@ -25,6 +25,7 @@ SECTIONS: Final[dict[str, Callable[[], Section]]] = {
     "c": footprint.run,
     "d": alarms.run,
     "j": join.section,
+    "l": labelled.run,
     "p": page.run,
     "s": slices.run,
     "w": found.run,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.decision import Decision
-from monitor.config.model import ModelConfig, stream_name
+from monitor.config.model import ModelConfig, stream_name, stream_names
 from monitor.config.root import Config
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
@@ -32,16 +32,22 @@ class Assembly:
     history: History
 
     def topics(self) -> dict[str, tuple[Model, ...]]:
-        """Return the input logs and the models that read each, for predictions or labels."""
+        """Return the input logs and the models that read each, for predictions, requests or labels."""
         topics = self.predictions()
-        for topic, models in self.labels().items():
+        for topic, models in (*self.requests().items(), *self.labels().items()):
             known = topics.get(topic, ())
             topics[topic] = (*known, *(model for model in models if model not in known))
         return topics
 
     def predictions(self) -> dict[str, tuple[Model, ...]]:
-        """Return the logs of predictions and the models that read each."""
+        """Return the logs that predictions stand in, those of their responses, and the models that read each."""
         return _by_topic((stream_name(model.config.predictions), model) for model in self.models.values())
+
+    def requests(self) -> dict[str, tuple[Model, ...]]:
+        """Return the logs of requests that are apart from their responses, and the models that read each."""
+        return _by_topic(
+            (name, model) for model in self.models.values() for name in stream_names(model.config.predictions)[1:]
+        )
 
     def labels(self) -> dict[str, tuple[Model, ...]]:
         """Return the logs of labels and the models that read each."""
@@ -53,14 +59,15 @@ class Assembly:
 
     def decoders(self) -> dict[str, Decoder]:
         """Return a decoder a topic, for the columns that the models count now."""
-        predictions, labels = self.predictions(), self.labels()
+        predictions, requests, labels = self.predictions(), self.requests(), self.labels()
         return {
             topic: Decoder(
                 [
                     *(
                         schema
-                        for model in predictions.get(topic, ())
-                        for schema in Schema.all_of(model.config, columns_of(model), model.types)
+                        for model in (*predictions.get(topic, ()), *requests.get(topic, ()))
+                        for schema in Schema.all_of(model.config, columns_of(model), model.types, model.projections)
+                        if stream_name(schema.stream) == topic
                     ),
                     *(Schema.of_labels(model.config) for model in labels.get(topic, ())),
                 ],
@@ -71,11 +78,12 @@ class Assembly:
 
     def note_types(self, decoders: Mapping[str, Decoder]) -> None:
         """Take over what decoding has learnt, apart from what the configuration states."""
-        for topic, models in self.predictions().items():
-            for model in models:
-                if model.features is None:
-                    learnt, features = decoders[topic].learnt(model.config.name), model.config.features
-                    model.types = {n: t for n, t in learnt.items() if n not in features or features[n].type is None}
+        for model in self.models.values():
+            if model.features is None:
+                name, features = model.config.name, model.config.features
+                found = [decoders[topic].learnt(name) for topic in stream_names(model.config.predictions)]
+                learnt = {field: type_ for one in found for field, type_ in one.items()}
+                model.types = {n: t for n, t in learnt.items() if n not in features or features[n].type is None}
 
 
 def _by_topic(pairs: Iterable[tuple[str, Model]]) -> dict[str, tuple[Model, ...]]:

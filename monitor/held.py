@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
@@ -21,6 +21,13 @@ _DETAILS: Final[Mapping[RowReason, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Origins:
+    """What rows turn into that were gathered out of several runs of records; ``Batch.sources`` points into it."""
+
+    rejects: Sequence[Callable[[RowReason], Reject]]
+
+
+@dataclass(frozen=True, slots=True)
 class HeldRow:
     """A batch of one row, and the reject that it turns into when its time is denied."""
 
@@ -28,18 +35,25 @@ class HeldRow:
     reject: Reject
 
     @classmethod
-    def of(cls, batch: Batch, row: int, records: Records) -> HeldRow:
+    def of(cls, batch: Batch, row: int, records: Records | Origins) -> HeldRow:
         """Take one row out of a batch; ``records`` is what the batch was decoded from."""
         return cls(batch.take(np.array([row])), reject_of(batch, row, records, "future_time"))
 
     def refused(self, reason: RowReason) -> Reject:
         """Return the reject of the row for another reason."""
-        return replace(self.reject, reason=reason, detail=_DETAILS[reason])
+        return reworded(self.reject, reason)
 
 
-def reject_of(batch: Batch, row: int, records: Records, reason: RowReason) -> Reject:
+def reworded(reject: Reject, reason: RowReason) -> Reject:
+    """Return a reject for another reason."""
+    return replace(reject, reason=reason, detail=_DETAILS[reason])
+
+
+def reject_of(batch: Batch, row: int, records: Records | Origins, reason: RowReason) -> Reject:
     """Return the reject of one row of a batch; ``records`` is what the batch was decoded from."""
     place = row if batch.sources is None else int(batch.sources[row])
+    if isinstance(records, Origins):
+        return records.rejects[place](reason)
     headers: Headers = tuple(records.headers[place]) if records.headers else ()
     return Reject(
         topic=records.topic,

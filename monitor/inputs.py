@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -83,12 +83,21 @@ class InputWatch:
         return {name: max(0, self.ends.get(name, offset) - offset) for name, offset in positions.items()}
 
     def hold_back(
-        self, source: Source, partitions: Mapping[int, Partition], positions: Mapping[TopicPartition, int]
+        self,
+        source: Source,
+        partitions: Mapping[int, Partition],
+        positions: Mapping[TopicPartition, int],
+        crowds: Sequence[tuple[TopicPartition, set[TopicPartition]]] = (),
     ) -> None:
-        """Pause inputs that ran far ahead of one that still has records to read; resume the others."""
+        """Pause inputs that ran far ahead of one that still has records to read; resume the others.
+
+        ``crowds`` says which inputs would fill up the memory, and which one they all wait for.
+        """
         if len(positions) < 2:
             return
         self.refresh(positions)
+        behind = {name for name, _ in crowds if self.ends.get(name, 0) > positions.get(name, 0)}
+        crowded = {name for slowest, others in crowds if slowest in behind for name in others}
         positions = {name: offset for name, offset in positions.items() if name.topic in self.topics}
         reached = {name: self._reached(name.topic, partitions[name.partition]) for name in positions}
         lagging = [reached[name] for name in positions if self.ends.get(name, 0) > positions[name]]
@@ -96,6 +105,7 @@ class InputWatch:
         ahead = set() if slowest is None else {name for name, time_ in reached.items() if time_ > slowest + AHEAD}
         if ahead == set(positions):
             ahead = set()
+        ahead = (ahead | crowded) - behind
         if paused := ahead - self._paused:
             source.pause(paused)
         if resumed := self._paused - ahead:

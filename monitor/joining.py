@@ -12,10 +12,11 @@ import numpy as np
 
 from monitor.concept.keys import CONCEPT, STREAMS
 from monitor.concept.watched import PayloadReader
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, stream_name
 from monitor.decoding.sampling import kept
 from monitor.duel import CHALLENGER, Duel
 from monitor.events import MINUTE, Batch, IntArray, Records
+from monitor.halves import Paired
 from monitor.join.clock import NEVER, InputClock, InputClocks
 from monitor.join.identity import identify
 from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
@@ -25,7 +26,7 @@ from monitor.join.payload import Payload, Rows
 from monitor.join.positions import Positions
 from monitor.join.tally import quantiles_of
 from monitor.keys import compose, prefix
-from monitor.matching import matching_of
+from monitor.matching import are_merged, matching_of
 from monitor.sources.port import UNKNOWN_TIME, TopicPartition
 from monitor.store.port import StateReader, StateStore
 from monitor.truth import MISSING, REASONS, Truth, retractions, rows_of
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from monitor.concept.streams import ConceptStreams
 
 JOININGS: Final = b"N"
+PAIRED: Final = ("", 0)
+"""The input that predictions come from whose requests and responses met: its clock is theirs."""
 SLACK: Final = MINUTE
 _AT_ONCE: Final = 200_000
 _FORMAT: Final = 1
@@ -105,6 +108,8 @@ class Joining:
     """Labels that cannot be used, by reason."""
     last_label: int | None = None
     """Greatest time of any label, as its record states it."""
+    source: str = ""
+    """The topic of the predictions."""
     _number: int = 0
     _key: bytes = b""
     _record_times: IntArray | None = None
@@ -161,7 +166,10 @@ class Joining:
             join = Join.load(store, number, name, rules, outcomes.payload)
         mine = {topic: [n for n in range(inputs[topic]) if n % shards == number % shards] for topic in sides}
         known = {(topic, n): InputClock() for topic in sides for n in mine[topic]}
+        if are_merged(config.predictions):
+            known[PAIRED] = InputClock()
         joining = cls(name, sides, join, InputClocks(SLACK, config.skew, known), truth, outcomes)
+        joining.source = stream_name(config.predictions)
         joining._number, joining._key = number, compose(JOININGS, number, name)
         joining._restore(store)
         joining.in_one_row = matching.in_one_row
@@ -202,9 +210,22 @@ class Joining:
             return self.clocks.advance(records.topic, records.partition, batch.times, broker_stamped=False)
         return times if batch.sources is None else times[batch.sources]
 
-    def now(self, topic: str, partition: int) -> int:
-        """Return the join time of a row that is accepted while its input rests."""
-        return max(self.clocks.inputs[topic, partition].greatest, self.clocks.watermark)
+    def paired_times(self, partition: int, paired: Paired) -> IntArray:
+        """Return the join times of predictions whose halves met: the later log time of the two."""
+        if PAIRED in self.clocks.inputs:
+            return np.maximum(paired.moments, self.clocks.watermark)
+        return self.clocks.advance(self.source, partition, paired.batch.times, broker_stamped=False)
+
+    def follow(self, moment: int, *, resting: bool) -> None:
+        """Note that no prediction whose halves meet later will have a join time before ``moment``."""
+        if PAIRED in self.clocks.inputs and moment != NEVER and self.clocks.follow(*PAIRED, moment, idle=resting):
+            self._changed = True
+
+    def now(self, partition: int) -> int:
+        """Return the join time of a prediction that is accepted while its input rests."""
+        if PAIRED in self.clocks.inputs:
+            return max(self.clocks.inputs[PAIRED].greatest - self.clocks.slack, self.clocks.watermark)
+        return max(self.clocks.inputs[self.source, partition].greatest, self.clocks.watermark)
 
     def predictions(self, partition: int, batch: Batch, times: IntArray) -> None:
         """Take in accepted predictions with their join times."""

@@ -114,6 +114,7 @@ def reference_between(
         slices_by_version={version: sums.slices(counts) for version, counts in sums.versions.items()},
         decision=model.decision,
         importance={name: feature.importance for name, feature in model.config.features.items()},
+        projections=model.projections,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.config.model import ModelConfig, stream_name
+from monitor.config.model import ModelConfig, StreamConfig, stream_name
 from monitor.join.rules import Rules
 from monitor.truth import Truth
 
@@ -16,11 +16,16 @@ class Matching:
 
     rules: Rules
     sides: Mapping[str, str]
-    """Topic → ``prediction``, ``label`` or ``both``."""
+    """Topic → ``prediction``, ``label`` or ``both``; predictions that are paired across topics are of none."""
     by_entity: bool = False
     """Whether labels name an entity, not a prediction."""
     in_one_row: bool = False
     """Whether a prediction's own row says what was true."""
+
+
+def are_merged(predictions: StreamConfig) -> bool:
+    """Return whether predictions come out of the halves of several inputs, not out of one."""
+    return predictions.pair is not None and predictions.file is None
 
 
 def matching_of(config: ModelConfig, truth: Truth, inputs: Mapping[str, int], *, completed: bool) -> Matching:
@@ -53,7 +58,7 @@ def matching_of(config: ModelConfig, truth: Truth, inputs: Mapping[str, int], *,
             source=source,
             completed=completed,
         )
-        return Matching(own, {topic: "prediction"}, in_one_row=True)
+        return Matching(own, {} if are_merged(predictions) else {topic: "prediction"}, in_one_row=True)
     topics = (topic, stream_name(labels))
     by_entity = labels.match == "last_before"
     named = (labels.match, str(predictions.map.entity)) if by_entity else ()
@@ -69,4 +74,6 @@ def matching_of(config: ModelConfig, truth: Truth, inputs: Mapping[str, int], *,
         completed=completed,
     )
     sides = {topics[0]: "both"} if topics[0] == topics[1] else {topics[0]: "prediction", topics[1]: "label"}
+    if are_merged(predictions):
+        sides = {topics[1]: "label"}
     return Matching(rules, sides, by_entity=by_entity)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from detectors.embeddings.projection import Projection
 from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
@@ -20,6 +21,7 @@ from monitor.origins import origin_of, origins_of
 from monitor.parts import parts_of, with_parts
 from monitor.reference import Reference
 from monitor.slices import crosses_of
+from monitor.vectors import columns_of
 from monitor.windows import WindowSet
 
 FLAGGED = "flagged"
@@ -65,15 +67,34 @@ class Model:
         """Features with their types, ``None`` while they are still to be learnt."""
         if self.reference is None and (self.learning is None or self.learning.coders is None):
             return None
+        made = self._of_vectors
         types: dict[str, ColumnType] = {
             name: "numeric" if getattr(coder, "numeric", False) else "categorical"
             for name, coder in self.layout.coders.items()
-            if name not in ROLES and not name.startswith(WHERE)
+            if name not in ROLES and not name.startswith(WHERE) and name not in made
         }
+        types |= dict.fromkeys(self.projections, "vector")
         for name, feature in self.config.features.items():
-            if feature.type in {"id", "ignore"}:
+            if feature.type in {"id", "ignore"} or (feature.type == "vector" and name not in self.projections):
                 types[name] = "ignore"
         return types
+
+    @property
+    def projections(self) -> dict[str, Projection]:
+        """Vectors that are read, each with what makes its columns: those configured that the reference knows."""
+        known = {} if self.reference is None else self.reference.projections
+        sizes = {name: one.size for name, one in self.config.features.items() if one.type == "vector"}
+        return {name: one for name, one in known.items() if sizes.get(name) == one.size}
+
+    @property
+    def repeating(self) -> frozenset[str]:
+        """Columns of vectors whose missing and bad cells are told by another column already."""
+        return frozenset(name for vector, one in self.projections.items() for name in columns_of(vector, one)[1:])
+
+    @property
+    def _of_vectors(self) -> dict[str, str]:
+        """Column that a vector becomes → hash of what makes it."""
+        return {column: one.identity for name, one in self.projections.items() for column in columns_of(name, one)}
 
     def watch(self, reference: Reference) -> None:
         """Compare with this reference from now on."""
@@ -88,7 +109,10 @@ class Model:
 
     def relayout(self, coders: Mapping[str, Coder]) -> None:
         """Count these columns from now on, and the roles that the configuration maps."""
-        chosen = {name: coder for name, coder in coders.items() if not self._ignored(name)}
+        made = self._of_vectors
+        known = {} if self.reference is None else self.reference.projections
+        unread = {column for name, one in known.items() for column in columns_of(name, one)} - made.keys()
+        chosen = {name: coder for name, coder in coders.items() if not self._ignored(name) and name not in unread}
         mapped = self.config.predictions.map
         if mapped.latency is not None:
             chosen["latency"] = latency_bins()
@@ -100,7 +124,7 @@ class Model:
             if sliced.where is not None:
                 chosen[sliced.columns[0]] = Flags(f"where {sliced.where}")
         origins = origins_of(self.config.predictions)
-        where = {name: origin_of(origins, name) for name in chosen}
+        where = {name: origin_of(origins, name) + made.get(name, "") for name in chosen}
         self.layout = Layout(chosen, crosses_of(self.config.slices, chosen), where)
 
     def unjudged_slices(self) -> list[str]:

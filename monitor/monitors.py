@@ -16,6 +16,7 @@ from monitor.config.model import DetectorConfig
 from monitor.config.where import WHERE
 from monitor.events import FloatArray, IntArray
 from monitor.model import FLAGGED, ROLES, Model
+from monitor.vectors import REPEATED
 
 FINE: Final = frozenset({"ks", "wasserstein", "cramer_von_mises"})
 """Statistics of the distribution function want every bin; the others are judged on the few evidence bins."""
@@ -120,9 +121,10 @@ def _rates(model: Model, version: str, column: str, bins: NumericBins | Categori
     """Yield a pair (all other rows, rows of this kind) for each quality cell."""
     reference = model.reference
     first = model.layout.spans[column][0]
+    told = REPEATED if column in model.repeating else frozenset()
     for name, cell in bins.quality.items():
         counts = None if reference is None else reference.rate(column, version, name)
-        if counts is None:
+        if counts is None or name in told:
             continue
         rest = [place for place in range(bins.cells) if place != cell]
         groups = np.array([0] * len(rest) + [1], np.int64)

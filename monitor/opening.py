@@ -32,6 +32,7 @@ from monitor.model import Model
 from monitor.outcomes import ModelOutcomes, outcomes_of
 from monitor.outcomes.evaluation import Evaluation
 from monitor.outgoing import HOLD, Outgoing
+from monitor.pairing import Pairing
 from monitor.panes import Shelf
 from monitor.partition import Partition
 from monitor.pipeline import Pipeline, no_fault, no_pulse, wall_clock
@@ -116,6 +117,7 @@ def _restored(
         closings={name: _closing(opened, model, partitions.values()) for name, model in models.items()},
         evaluator=Evaluator(partitions),
         joinings=joinings,
+        pairing=_pairing(assembly, inputs, partitions, joinings),
         evaluations={name: Evaluation(one) for name, one in outcomes.items()},
         switches=switches,
         evidence=Keeper.open(config, models, partitions, opened, _sources(outcomes, joinings)),
@@ -145,6 +147,18 @@ def _partitions(assembly: Assembly, inputs: Inputs) -> dict[int, Partition]:
         number: Partition.load(number, models, store, Shelf(number, store, layouts, lengths, budget))
         for number in numbers
     }
+
+
+def _pairing(
+    assembly: Assembly, inputs: Inputs, partitions: Mapping[int, Partition], joinings: Mapping[str, Joining]
+) -> Pairing:
+    """Return the pairs of every model whose requests and responses are logged apart."""
+    counts, shards = inputs.source.partitions(assembly.topics()), assembly.config.state.shards
+    for model in assembly.models.values():
+        if model.config.predictions.pair is not None and (unlike := unlike_topics(model.config, counts, shards.count)):
+            raise UnlikeTopicsError(unlike)
+    shard = (shards.index, shards.count)
+    return Pairing.open(assembly.models, partitions, joinings, counts, assembly.store, shard)
 
 
 def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOutcomes]) -> dict[str, Joining]:

@@ -29,7 +29,7 @@ def origins_of(stream: StreamConfig) -> dict[str, str]:
         sorted(stream.where.items()), stream.explode, sorted(mapped.decode.items()), mapped.time, stream.time_format,
     ]  # fmt: skip
     if stream.pair is not None:
-        common.append(stream.pair.model_dump(mode="json"))
+        common.append(stream.pair.model_dump(mode="json", exclude={"request": {"topic"}, "response": {"topic"}}))
     paths: dict[str, object] = {role: getattr(mapped, role) for role in _ROLES}
     if isinstance(mapped.features, dict):
         paths |= {f"{FEATURES}.{name}": path for name, path in mapped.features.items()}

@@ -1,25 +1,32 @@
 """Requests and responses on their way to each other: together they are a prediction.
 
-The halves of a pair have one id, stand in one partition, and lie no further apart than ``timeout`` by log time. A half
-waits until a record of the same model and partition is later than that. All of it is decided record by record in the
-order of the log, so batches and restarts make no difference. The prediction stands where the later half stands.
+The halves of a pair have one id and lie no further apart than ``timeout`` by log time. They may stand in any partition
+of one topic or of two. First all halves are put into one order, that of the clocks of their inputs (``monitor.join``:
+each decided by its own log alone); a half waits for its turn until no input can bring one that belongs before it. Then
+they meet one by one in that order, so it makes no difference how the inputs were read, in which portions, and where a
+process died. A prediction counts when the later of its halves has its turn, and stands where its response stands.
+
+Files state no log times: there the halves meet in one file, in its order.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from monitor.config.model import ModelConfig, StreamConfig
-from monitor.decoding.halves import REQUEST, RESPONSE, has_own
-from monitor.events import Batch, Column, IntArray
+from monitor.config.model import ModelConfig, StreamConfig, stream_names
+from monitor.decoding.halves import REQUEST, RESPONSE
+from monitor.events import MINUTE, Chunk
+from monitor.halves import Half, Paired, Place, decode, encode, gather, halves_of, predictions_of
+from monitor.join.clock import NEVER, InputClock
 from monitor.keys import compose, parse, prefix
 from monitor.panes import Reader
 
@@ -30,286 +37,293 @@ SEEN: Final = "seen"
 COUNTER: Final = "pair:"
 """Begins the names of the counters of halves."""
 HALVES: Final = frozenset({REQUEST, RESPONSE})
-_NEWEST: Final = ""
-_NEVER: Final = -(1 << 62)
-
-
-@dataclass(frozen=True, slots=True)
-class _Half:
-    kind: str
-    batch: Batch
-    row: int
-    time: int
-    """By the log."""
-    stored: bool = False
+_FORMAT: Final = 2
+_FIRST: Final[Place] = (NEVER, "", 0, 0, 0, "")
 
 
 @dataclass(slots=True)
 class Pairs:
-    """The halves of one model in one co-partition.
+    """The halves of one model in all inputs that one process reads.
 
     Parameters
     ----------
     stream
         The model's predictions; they have ``pair``.
+    clocks
+        (topic, partition) → its clock; all inputs must be known from the start.
+    skew
+        Microseconds that one record's log time may run ahead of its input, where the broker does not stamp.
     """
 
     model: str
     stream: StreamConfig
-    number: int = 0
-    counters: Counter[str] = field(default_factory=Counter)
-    """Rows since they were last taken over."""
-    _waiting: dict[str, _Half] = field(default_factory=dict)
-    _newest: int = _NEVER
+    clocks: dict[tuple[str, int], InputClock]
+    skew: int = 5 * MINUTE
+    shard: int = 0
+    counters: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """(partition of the half, outcome) → rows since they were last taken over."""
+    frontier: int = NEVER
+    """No half that comes later has its turn before this."""
+    _turns: list[tuple[Place, Half]] = field(default_factory=list)
+    """A heap of the halves whose turn has not come."""
+    _passed: Place = _FIRST
+    """The last half that had its turn."""
+    _waiting: dict[tuple[int, str], Half] = field(default_factory=dict)
+    """(file, id) → the half that waits for its partner."""
+    _loads: Counter[int] = field(default_factory=Counter)
     _oldest: int = 1 << 62
     """No half that waits is older."""
     _gone: list[bytes] = field(default_factory=list)
     _changed: bool = False
 
     @classmethod
-    def load(cls, config: ModelConfig, number: int, reader: Reader) -> tuple[Pairs, int]:
-        """Return the halves as they were last written, and how many of another mapping were left behind."""
-        pairs = cls(config.name, config.predictions, number)
-        lost = 0
-        for key, data in reader.scan(prefix(PAIRS, number, config.name)):
-            *_, identity, kind, name = parse(key)
+    def of(cls, config: ModelConfig, inputs: Iterable[tuple[str, int]], shard: int = 0) -> Pairs:
+        """Return a model's pairs without any half."""
+        clocks = {name: InputClock() for name in sorted(inputs)}
+        return cls(config.name, config.predictions, clocks, config.skew, shard)
+
+    @classmethod
+    def load(
+        cls, config: ModelConfig, inputs: Mapping[str, int], reader: Reader, shard: int = 0, shards: int = 1
+    ) -> tuple[Pairs, int]:
+        """Return the halves as they were last written, and how many of another mapping were left behind.
+
+        Parameters
+        ----------
+        inputs
+            Topic → its partitions.
+        shard, shards
+            Which of the processes that share the partitions this is.
+        """
+        names = [(t, n) for t in stream_names(config.predictions) for n in range(inputs[t]) if n % shards == shard]
+        pairs, lost = cls.of(config, names, shard), 0
+        state: dict[str, Any] | None = None
+        halves = []
+        for key, data in reader.scan(prefix(PAIRS)):
+            _, _, model, identity, *place = parse(key)
+            if model != config.name:
+                continue
             if identity != pairs.identity:
-                lost += kind != _NEWEST
+                lost += "" not in place and bool(place)
                 pairs._gone.append(key)
-            elif kind == _NEWEST:
-                pairs._newest = msgspec.msgpack.decode(data)
+            elif not place:
+                state = msgspec.msgpack.decode(data)
             else:
-                half = _decode(config.name, kind, name, msgspec.msgpack.decode(data))
-                pairs._waiting[name] = half
-                pairs._oldest = min(pairs._oldest, half.time)
+                topic, number, offset, row, kind = place
+                where = (str(topic), int(number), int(offset), int(row), str(kind))
+                halves.append(decode(config.name, *where, data=data))
+        if state is not None:
+            pairs._restore(state, halves)
         return pairs, lost
 
     @property
     def identity(self) -> str:
         """Hash of the mapping: halves that were read by another do not fit."""
-        plain = self.stream.model_dump(mode="json", include={"map", "pair", "where", "feature_names", "score_names"})
-        return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=4).hexdigest()
+        plain = self.stream.model_dump(
+            mode="json", include={"topic", "map", "pair", "where", "feature_names", "score_names"}
+        )
+        said = json.dumps([_FORMAT, plain], sort_keys=True)
+        return hashlib.blake2b(said.encode(), digest_size=4).hexdigest()
+
+    @property
+    def buffered(self) -> int:
+        """Halves whose turn has not come."""
+        return len(self._turns)
 
     @property
     def waiting(self) -> int:
-        """Halves that wait."""
-        return len(self._waiting)
+        """Halves that wait, for their turn or for their partner."""
+        return len(self._waiting) + len(self._turns)
 
-    def take(self, batches: Sequence[Batch]) -> Batch | None:
-        """Return the predictions that these halves complete; all are of one run of records."""
-        if not batches:
-            return None
-        completed: list[tuple[_Half, _Half]] = []
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is left to come from any input, for the time being."""
+        return not self._turns and all(clock.idle for clock in self.clocks.values())
+
+    def take(self, chunk: Chunk) -> None:
+        """Take in the halves of a run of records; call it for every run, whether it has halves or not."""
+        clock = self.clocks.get((chunk.topic, chunk.partition))
+        if clock is None or not len(chunk.records):
+            return
         self._changed = True
-        for half in _in_order(batches):
-            self.counters[SEEN] += 1
-            self._newest = max(self._newest, half.time)
+        if clock.idle:
+            clock.idle = False
+            if self.frontier != NEVER:
+                clock.greatest = max(clock.greatest, self.frontier + 1)
+        log_times = np.array(chunk.records.log_times, np.int64)
+        skew = None if chunk.records.broker_stamped else self.skew
+        reached, before = clock.reach(log_times, skew)
+        if skew is not None:
+            log_times = np.where(before == NEVER, log_times, np.minimum(log_times, before + skew))
+        times = np.maximum(log_times, reached)
+        for batch in chunk.batches:
+            if batch.model == self.model and batch.kind in HALVES:
+                self.counters[chunk.partition, SEEN] += len(batch)
+                for half in halves_of(batch, chunk.records, reached, times):
+                    heapq.heappush(self._turns, (half.place, half))
+        self._move()
+
+    def release(self) -> list[Paired]:
+        """Return the predictions of the halves whose turn has come."""
+        completed: list[tuple[Half, Half]] = []
+        for half in self._in_turn():
+            self._changed = True
+            self._passed = max(self._passed, half.place)
             found = self._partner(half)
             if found is not None:
                 completed.append((found, half))
-        self._expire()
-        if not completed:
+        self._expire(max(self.frontier, self._passed[0]))
+        for half in (half for pair in completed for half in pair):
+            self.counters[half.partition, "paired"] += 1
+        return predictions_of(self.stream, completed)
+
+    def rest(self, topic: str, partition: int) -> None:
+        """Mark an input as idle until its next record; it holds nothing up once that is written."""
+        clock = self.clocks.get((topic, partition))
+        if clock is None or clock.idle:
+            return
+        clock.idle = self._changed = True
+        self._move()
+
+    def finish(self) -> None:
+        """Take the inputs as complete: all halves have their turn."""
+        for name in self.clocks:
+            self.rest(*name)
+
+    def crowd(self) -> tuple[tuple[str, int], set[tuple[str, int]]] | None:
+        """Return the input that holds the others up, and those, where too many halves wait for their turn."""
+        active = [(clock.greatest, *name) for name, clock in self.clocks.items() if not clock.idle]
+        if len(self._turns) <= self._most or not active:
             return None
-        self.counters["paired"] += 2 * len(completed)
-        return self._predictions(completed)
+        _, topic, partition = min(active)
+        return (topic, partition), {(name, number) for _, name, number in active} - {(topic, partition)}
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
-        """Return what the next write must put and delete; rows that wait are copied out of their batches."""
-        puts: dict[bytes, bytes] = {}
-        for name, half in self._waiting.items():
-            if not half.stored:
-                puts[self._key(half.kind, name)] = msgspec.msgpack.encode(_encode(half))
+        """Return what the next write must put and delete."""
+        puts = {self._key(half): encode(half) for half in self._halves() if not half.stored}
         if self._changed:
-            puts[self._key(_NEWEST, "")] = msgspec.msgpack.encode(self._newest)
+            puts[compose(PAIRS, self.shard, self.model, self.identity)] = msgspec.msgpack.encode(self._state())
         return puts, [key for key in self._gone if key not in puts]
 
     def written(self) -> None:
-        """Note that the changes are in the store."""
-        fresh = [(name, half) for name, half in self._waiting.items() if not half.stored]
-        if fresh:
-            batch = _gather([half for _, half in fresh])
-            for row, (name, half) in enumerate(fresh):
-                self._waiting[name] = replace(half, batch=batch, row=row, stored=True)
+        """Note that the changes are in the store; rows that wait are copied out of their batches."""
+        self._turns = [(half.place, half) for half in _apart([half for _, half in self._turns])]
+        heapq.heapify(self._turns)
+        names, waiting = list(self._waiting), list(self._waiting.values())
+        self._waiting = dict(zip(names, _apart(waiting), strict=True))
         self._gone.clear()
         self._changed = False
 
-    def _partner(self, half: _Half) -> _Half | None:
+    def _in_turn(self) -> Iterator[Half]:
+        active = [(clock.greatest, *name) for name, clock in self.clocks.items() if not clock.idle]
+        limit = min(active) if active and self.stream.file is None else None
+        while self._turns and (limit is None or self._turns[0][0][:3] <= limit):
+            yield heapq.heappop(self._turns)[1]
+
+    def _partner(self, half: Half) -> Half | None:
         """Return the half that this one completes; otherwise have it wait."""
-        name, timeout = half.batch.ids[half.row], self._timeout
+        name, timeout = self._name(half), self._timeout
         other = self._waiting.get(name)
-        if other is not None and self._newest - other.time > timeout:
+        if other is not None and half.time - other.time > timeout:
             self._drop(name, f"unpaired_{other.kind}")
             other = None
         if other is None:
             self._wait(name, half)
             return None
+        if half.stored:
+            self._gone.append(self._key(half))
         if other.kind == half.kind:
-            self.counters["duplicate"] += 1
+            self.counters[half.partition, "duplicate"] += 1
             return None
         if other.time - half.time > timeout:
-            self.counters[f"unpaired_{half.kind}"] += 1
+            self.counters[half.partition, f"unpaired_{half.kind}"] += 1
             return None
         self._drop(name)
         return other
 
-    def _wait(self, name: str, half: _Half) -> None:
-        pair = self.stream.pair
-        if pair is not None and len(self._waiting) >= pair.max_pending:
-            self._expire()
-            if len(self._waiting) >= pair.max_pending:
-                self.counters["overflow"] += 1
-                return
+    def _wait(self, name: tuple[int, str], half: Half) -> None:
+        if self._loads[name[0]] >= self._most:
+            self._expire(half.place[0])
+        if self._loads[name[0]] >= self._most:
+            self.counters[half.partition, "overflow"] += 1
+            if half.stored:
+                self._gone.append(self._key(half))
+            return
         self._waiting[name] = half
+        self._loads[name[0]] += 1
         self._oldest = min(self._oldest, half.time)
 
-    def _expire(self) -> None:
-        """Let go of halves whose partner can no longer come."""
-        if self._newest - self._oldest <= self._timeout:
+    def _expire(self, now: int) -> None:
+        """Let go of halves whose partner can no longer come, since none has its turn before ``now``."""
+        if now - self._oldest <= self._timeout:
             return
-        old = [name for name, half in self._waiting.items() if self._newest - half.time > self._timeout]
-        for name in old:
+        for name in [name for name, half in self._waiting.items() if now - half.time > self._timeout]:
             self._drop(name, f"unpaired_{self._waiting[name].kind}")
         self._oldest = min((half.time for half in self._waiting.values()), default=1 << 62)
 
-    def _drop(self, name: str, outcome: str = "") -> None:
+    def _drop(self, name: tuple[int, str], outcome: str = "") -> None:
         half = self._waiting.pop(name)
+        self._loads[name[0]] -= 1
         if half.stored:
-            self._gone.append(self._key(half.kind, name))
+            self._gone.append(self._key(half))
         if outcome:
-            self.counters[outcome] += 1
+            self.counters[half.partition, outcome] += 1
 
-    def _predictions(self, completed: Sequence[tuple[_Half, _Half]]) -> Batch:
-        """Return the pairs as predictions, each where its later half stands."""
-        later = _gather([half for _, half in completed])
-        sides = {
-            kind: _gather([one if one.kind == kind else other for one, other in completed])
-            for kind in (REQUEST, RESPONSE)
-        }
-        request, response = sides[REQUEST], sides[RESPONSE]
-        times = request.times if has_own(self.stream, "time", REQUEST) else response.times
-        versions = request.versions if has_own(self.stream, "version", REQUEST) else response.versions
-        looked = request.looked if request.looked is not None else response.looked
-        return replace(
-            later,
-            kind="prediction",
-            times=times,
-            versions=versions,
-            columns={**request.columns, **response.columns},
-            bad={**request.bad, **response.bad},
-            looked=looked,
-        )
+    def _move(self) -> None:
+        """Move the frontier on; when all inputs are idle, the furthest decides."""
+        active = [clock.greatest for clock in self.clocks.values() if not clock.idle]
+        every = [clock.greatest for clock in self.clocks.values()]
+        self.frontier = max(self.frontier, min(active) if active else max(every, default=NEVER))
 
-    def _key(self, kind: str, name: str) -> bytes:
-        return compose(PAIRS, self.number, self.model, self.identity, kind, name)
+    def _name(self, half: Half) -> tuple[int, str]:
+        return (0 if self.stream.file is None else half.partition), half.name
+
+    def _key(self, half: Half) -> bytes:
+        return compose(PAIRS, self.shard, self.model, self.identity, *half.place[1:])
+
+    def _halves(self) -> Iterator[Half]:
+        yield from self._waiting.values()
+        yield from (half for _, half in self._turns)
+
+    def _state(self) -> dict[str, Any]:
+        clocks = [[*name, clock.greatest, clock.idle, clock.recent] for name, clock in self.clocks.items()]
+        return {"clocks": clocks, "frontier": self.frontier, "passed": self._passed}
+
+    def _restore(self, state: Mapping[str, Any], halves: Iterable[Half]) -> None:
+        """Take over what was written; an input that is new since brings its halves after those that had their turn."""
+        known = {(topic, number): InputClock(*fields) for topic, number, *fields in state["clocks"]}
+        self.frontier, self._passed = state["frontier"], tuple(state["passed"])
+        fresh = NEVER if self.frontier == NEVER else self.frontier + 1
+        self.clocks = {name: known.get(name, InputClock(fresh)) for name in self.clocks}
+        for half in halves:
+            if self.stream.file is None and half.place > self._passed:
+                self._turns.append((half.place, half))
+                continue
+            name = self._name(half)
+            self._waiting[name] = half
+            self._loads[name[0]] += 1
+            self._oldest = min(self._oldest, half.time)
+        heapq.heapify(self._turns)
 
     @property
     def _timeout(self) -> int:
         return 0 if self.stream.pair is None else self.stream.pair.timeout
 
-
-def _in_order(batches: Sequence[Batch]) -> Iterator[_Half]:
-    """Yield the rows of several batches of one run of records in the order of the log."""
-    places = [np.arange(len(batch)) if batch.sources is None else batch.sources for batch in batches]
-    rows = [np.zeros(len(batch), np.int64) if batch.numbers is None else batch.numbers for batch in batches]
-    side = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])
-    own = np.concatenate([np.arange(len(batch)) for batch in batches])
-    times = [batch.log_times.tolist() for batch in batches]
-    for place in np.lexsort((side, np.concatenate(rows), np.concatenate(places))).tolist():
-        batch, row = batches[side[place]], int(own[place])
-        yield _Half(batch.kind, batch, row, times[side[place]][row])
+    @property
+    def _most(self) -> int:
+        return 0 if self.stream.pair is None else self.stream.pair.max_pending
 
 
-def _gather(parts: Sequence[_Half]) -> Batch:
-    """Return these rows as one batch, in this order."""
-    number = {id(half.batch): half.batch for half in parts}
-    places: dict[int, list[int]] = {key: [] for key in number}
-    for place, half in enumerate(parts):
-        places[id(half.batch)].append(place)
-    taken = [number[key].take(np.array([parts[place].row for place in rows])) for key, rows in places.items()]
-    order = np.argsort(np.concatenate([np.array(rows, np.int64) for rows in places.values()]))
-    return (taken[0] if len(taken) == 1 else _together(taken)).take(order)
-
-
-def _together(batches: Sequence[Batch]) -> Batch:
-    names = sorted({name for batch in batches for name in batch.columns})
-    starts = np.cumsum([0, *(len(batch) for batch in batches[:-1])]).tolist()
-    bad: dict[str, IntArray] = {}
-    for name in sorted({name for batch in batches for name in batch.bad}):
-        marks = [batch.bad[name] + start for batch, start in zip(batches, starts, strict=True) if name in batch.bad]
-        bad[name] = np.concatenate(marks)
-    looked: dict[int, tuple[str, ...]] = {}
-    for batch, start in zip(batches, starts, strict=True):
-        looked |= {row + start: fields for row, fields in (batch.looked or {}).items()}
-    return Batch(
-        model=batches[0].model,
-        kind=batches[0].kind,
-        ids=[name for batch in batches for name in batch.ids],
-        versions=[version for batch in batches for version in batch.versions],
-        times=np.concatenate([batch.times for batch in batches]),
-        log_times=np.concatenate([batch.log_times for batch in batches]),
-        offsets=np.concatenate([batch.offsets for batch in batches]),
-        columns={name: _column(name, batches) for name in names},
-        bad=bad,
-        looked=None if all(batch.looked is None for batch in batches) else looked,
-        sources=np.concatenate([_or_zeros(batch.sources, len(batch)) for batch in batches]),
-        numbers=None
-        if all(batch.numbers is None for batch in batches)
-        else np.concatenate([_or_zeros(batch.numbers, len(batch)) for batch in batches]),
-    )
-
-
-def _or_zeros(values: IntArray | None, rows: int) -> IntArray:
-    return np.zeros(rows, np.int64) if values is None else values
-
-
-def _column(name: str, batches: Sequence[Batch]) -> Column:
-    parts = [batch.columns.get(name) for batch in batches]
-    if any(isinstance(part, list) for part in parts):
-        texts: list[str | None] = []
-        for part, batch in zip(parts, batches, strict=True):
-            texts += part if isinstance(part, list) else [None] * len(batch)
-        return texts
-    numbers = [
-        part if isinstance(part, np.ndarray) else np.full(len(batch), np.nan)
-        for part, batch in zip(parts, batches, strict=True)
-    ]
-    return np.concatenate(numbers)
-
-
-def _encode(half: _Half) -> dict[str, Any]:
-    batch, row = half.batch, half.row
-    return {
-        "log_time": half.time,
-        "time": int(batch.times[row]),
-        "version": batch.versions[row],
-        "offset": int(batch.offsets[row]),
-        "number": None if batch.numbers is None else int(batch.numbers[row]),
-        "columns": {name: c[row] if isinstance(c, list) else float(c[row]) for name, c in batch.columns.items()},
-        "numeric": [name for name, column in batch.columns.items() if not isinstance(column, list)],
-        "bad": [name for name, rows in batch.bad.items() if row in rows],
-        "looked": None if batch.looked is None else batch.looked.get(row),
-        "looks": batch.looked is not None,
-    }
-
-
-def _decode(model: str, kind: str, name: str, data: Mapping[str, Any]) -> _Half:
-    numeric = set(data["numeric"])
-    columns: dict[str, Column] = {
-        column: np.array([value], np.float64) if column in numeric else [value]
-        for column, value in data["columns"].items()
-    }
-    looked = {} if data["looked"] is None else {0: tuple(data["looked"])}
-    batch = Batch(
-        model=model,
-        kind=REQUEST if kind == REQUEST else RESPONSE,
-        ids=[name],
-        versions=[data["version"]],
-        times=np.array([data["time"]], np.int64),
-        log_times=np.array([data["log_time"]], np.int64),
-        offsets=np.array([data["offset"]], np.int64),
-        columns=columns,
-        bad={column: np.zeros(1, np.int64) for column in data["bad"]},
-        looked=looked if data["looks"] else None,
-        numbers=None if data["number"] is None else np.array([data["number"]], np.int64),
-    )
-    return _Half(kind, batch, 0, data["log_time"], stored=True)
+def _apart(halves: Sequence[Half]) -> list[Half]:
+    """Return the halves, in their order, without the batches and records that they were taken out of."""
+    found = list(halves)
+    for kind in (REQUEST, RESPONSE):
+        places = [place for place, half in enumerate(halves) if half.kind == kind and not half.stored]
+        if not places:
+            continue
+        batch = gather([halves[place] for place in places])
+        for row, place in enumerate(places):
+            half = halves[place]
+            origin = None if half.origin is None else half.reject("future_time")
+            found[place] = replace(half, batch=batch, row=row, origin=origin, stored=True)
+    return found

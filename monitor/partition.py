@@ -11,14 +11,13 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from monitor.config.model import stream_name
 from monitor.coverage import Coverage
 from monitor.events import Batch, Chunk, IntArray, Records, Reject
-from monitor.held import HeldRow, decode_held, encode_held, reject_of
+from monitor.halves import Paired
+from monitor.held import HeldRow, Origins, decode_held, encode_held, reject_of
 from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.model import Model
-from monitor.pairs import COUNTER, HALVES, Pairs
 from monitor.panes import Reader, Shelf
 from monitor.rows import ENOUGH, RowBuffer, count
 from monitor.sightings import Strangers
@@ -49,8 +48,6 @@ class Partition:
     strangers: Strangers = field(default_factory=Strangers)
     joinings: Mapping[str, Joining] = field(default_factory=dict)
     """Model → its join, where it has labels."""
-    pairs: dict[str, Pairs] = field(default_factory=dict)
-    """Model → requests and responses on their way to each other, where these are logged apart."""
     _held: dict[str, list[HeldRow]] = field(default_factory=dict)
     _buffers: dict[str, RowBuffer] = field(default_factory=dict)
     _restated: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
@@ -63,12 +60,6 @@ class Partition:
         data = reader.get(compose(PARTITIONS, number))
         if data is not None:
             partition._restore(msgspec.msgpack.decode(data))
-        for name, model in models.items():
-            if model.config.predictions.pair is not None:
-                partition.pairs[name], lost = Pairs.load(model.config, number, reader)
-                if lost:
-                    what = f"lets go of {lost} requests and responses in partition {number}"
-                    model.changes.append(f"{what}, since the mapping changed")
         return partition
 
     def apply(self, chunk: Chunk) -> None:
@@ -85,13 +76,16 @@ class Partition:
             if batch.kind == "label":
                 self._take_labels(batch, chunk.records)
             elif batch.kind == "prediction":
-                self._take(batch, chunk.records)
-        for name, pairs in self.pairs.items():
-            paired = pairs.take([batch for batch in chunk.batches if batch.model == name and batch.kind in HALVES])
-            self.counters.update({(name, COUNTER + outcome): rows for outcome, rows in pairs.counters.items()})
-            pairs.counters.clear()
-            if paired is not None:
-                self._take(paired, chunk.records)
+                known = self.joinings.get(batch.model)
+                times = None if known is None else known.times(batch, chunk.records)
+                self._take(batch, chunk.records, times, stamped=chunk.records.broker_stamped)
+
+    def take_paired(self, paired: Paired) -> None:
+        """Take in predictions whose requests and responses met."""
+        joining = self.joinings.get(paired.batch.model)
+        times = None if joining is None else joining.paired_times(self.number, paired)
+        self._take(paired.batch, paired.origins, times, stamped=paired.stamped)
+        self._changed = True
 
     def flush(self) -> None:
         """Count every buffered row into its pane."""
@@ -108,7 +102,7 @@ class Partition:
         joining = self.joinings.get(model)
         now = None
         if joining is not None:
-            now = np.array([joining.now(stream_name(self.models[model].config.predictions), self.number)])
+            now = np.array([joining.now(self.number)])
         for name, before in zip(verdict.accepted.tolist(), verdict.before.tolist(), strict=True):
             row = held[-1 - name]
             self._accept(row.batch, np.array([before]), row, now)
@@ -132,10 +126,6 @@ class Partition:
         puts, deletes = self.shelf.changes()
         for key, rows in self._restated.items():
             puts[self._restated_key(key)] = rows.to_bytes(8, "big")
-        for pairs in self.pairs.values():
-            more, gone = pairs.changes()
-            puts.update(more)
-            deletes = deletes + gone
         if self._changed:
             puts[compose(PARTITIONS, self.number)] = msgspec.msgpack.encode(self._state())
         return puts, deletes
@@ -143,8 +133,6 @@ class Partition:
     def written(self) -> None:
         """Note that the changes are in the store."""
         self.shelf.written()
-        for pairs in self.pairs.values():
-            pairs.written()
         self._restated.clear()
         self.seen.clear()
         self._changed = False
@@ -153,15 +141,13 @@ class Partition:
         """Have the state written even when no record came."""
         self._changed = True
 
-    def _take(self, batch: Batch, records: Records) -> None:
+    def _take(self, batch: Batch, records: Records | Origins, times: IntArray | None, *, stamped: bool) -> None:
         model = self.models[batch.model]
         clock = self.clocks.setdefault(batch.model, Clock())
         if clock.idle:
             clock.idle = False
         self.seen.add(batch.model)
-        joining = self.joinings.get(batch.model)
-        times = None if joining is None else joining.times(batch, records)
-        stamps = batch.log_times if records.broker_stamped else None
+        stamps = batch.log_times if stamped else None
         held = self._held.get(batch.model, [])
         verdict = clock.advance(batch.times, stamps, model.config.skew)
         if len(verdict.accepted) == len(batch) and not held and not len(verdict.held):
@@ -189,7 +175,7 @@ class Partition:
         joining.labels(self.number, batch, joining.times(batch, records))
 
     def _accept(
-        self, batch: Batch, before: IntArray, origin: Records | HeldRow, joined: IntArray | None = None
+        self, batch: Batch, before: IntArray, origin: Records | Origins | HeldRow, joined: IntArray | None = None
     ) -> None:
         """Take accepted rows in, in the order in which they count.
 
@@ -249,7 +235,7 @@ class Partition:
                     key = (batch.model, str(version), window.name, start)
                     self._restated[key] = self.restated(*key) + number
 
-    def _refuse_late(self, batch: Batch, rows: IntArray, origin: Records | HeldRow) -> None:
+    def _refuse_late(self, batch: Batch, rows: IntArray, origin: Records | Origins | HeldRow) -> None:
         for row in rows.tolist():
             if isinstance(origin, HeldRow):
                 self._refuse(origin.refused("too_late"))

@@ -43,6 +43,7 @@ from monitor.learnt import advance_learning
 from monitor.model import Model
 from monitor.outcomes.evaluation import Evaluation
 from monitor.outgoing import HOLD, Outgoing, key_of
+from monitor.pairing import Pairing
 from monitor.panes import LAYOUTS
 from monitor.partition import Partition
 from monitor.progress import CLOSING, changes_of, encode_closing
@@ -115,6 +116,7 @@ class Pipeline:
     hold: Hold = field(default_factory=Hold)
     guard: CrashGuard = field(default_factory=CrashGuard)
     evidence: Keeper = field(default_factory=Keeper)
+    pairing: Pairing = field(default_factory=Pairing)
     switches: Switches = field(default_factory=Switches)
     rows_since: int = 0
     entering: tuple[dict[bytes, bytes], list[bytes]] = field(default_factory=lambda: ({}, []))
@@ -147,15 +149,24 @@ class Pipeline:
         with self.guard.over(records) as watched:
             chunk = refused_chunk(records) if refused else self.decoders[records.topic].decode(records)
             partition.apply(chunk)
+            if again:
+                self._forget_published({records.partition: before})
+            lengths = {number: len(one.rejects) for number, one in self.partitions.items()} if again else {}
+            self.pairing.take(chunk)
+            if again and self.hold.covers(self.pairing.every_input, self.positions()):
+                self._forget_published(lengths)
             if watched:
-                partition.flush()
-        if again:
-            fresh = partition.rejects[before:]
-            del partition.rejects[before:]
-            partition.rejects += [one for one in fresh if key_of(records.partition, one) in self.hold.waiting]
+                for one in self.partitions.values():
+                    one.flush()
         for batch in chunk.batches:
             side = "label" if batch.kind == "label" else "prediction"
             self.seen_at[batch.model] = self.heard[batch.model, side] = self.wall()
+
+    def _forget_published(self, before: Mapping[int, int]) -> None:
+        """Drop the rejects that came since, by partition, apart from those whose letters were never sent."""
+        for number, length in before.items():
+            rejects = self.partitions[number].rejects
+            rejects[length:] = [one for one in rejects[length:] if key_of(number, one) in self.hold.waiting]
 
     def due(self) -> bool:
         """Return whether it is time for a checkpoint."""
@@ -168,7 +179,9 @@ class Pipeline:
         """Make everything so far durable, publish and evaluate it."""
         began = self.monotonic()
         self.guard.busy = True
-        idle = self.watch.newly_idle(self.partitions.values(), self.positions())
+        self.pairing.release()
+        quiet = self.watch.newly_idle(self.partitions.values(), self.positions())
+        idle = [(partition, name) for partition, name in quiet if not self.pairing.holds(name)]
         for partition, name in idle:
             partition.settle(name)
         for partition in self.partitions.values():
@@ -196,7 +209,7 @@ class Pipeline:
         self.rows_since = 0
         self._written_at = self.monotonic()
         self._take_generation()
-        self.watch.hold_back(self.source, self.partitions, self.positions())
+        self.watch.hold_back(self.source, self.partitions, self.positions(), self.pairing.crowds())
         self.guard.busy = False
 
     def begin(self) -> None:
@@ -221,6 +234,7 @@ class Pipeline:
 
     def finish(self) -> None:
         """Take the input as complete: believe held rows, close and evaluate every window."""
+        self.pairing.finish()
         self.checkpoint()
         for name, model in self.assembly.models.items():
             for partition in self.partitions.values():
@@ -257,6 +271,10 @@ class Pipeline:
             mine = {at: offset for at, offset in positions.items() if at.topic in joining.sides}
             for at in self.watch.resting(mine, timeout):
                 joining.rest(at)
+        for name in self.pairing.pairs:
+            timeout = self.assembly.models[name].config.idle_timeout / 1e6
+            halves = {at: positions[at] for at in self.pairing.inputs(name) if at in positions}
+            self.pairing.rest(name, self.watch.resting(halves, timeout))
 
     def _publish(self) -> None:
         """Hand dead letters on; remember it where damage to the state cannot reach."""
@@ -305,6 +323,9 @@ class Pipeline:
             changed, dropped = partition.changes()
             puts.update(changed)
             deletes.extend(dropped)
+        halves, met = self.pairing.changes()
+        puts.update(halves)
+        deletes.extend(met)
         queued, acknowledged = self.outgoing.changes()
         puts.update(queued)
         deletes.extend(acknowledged)
@@ -339,6 +360,7 @@ class Pipeline:
         self.entering = ({}, [])
         for partition in self.partitions.values():
             partition.written()
+        self.pairing.written()
         for joining in self.joinings.values():
             joining.written()
         self.outgoing.written()

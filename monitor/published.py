@@ -112,6 +112,10 @@ class Hold:
         parts = [(records.part(0, place), True)] if place else []
         return [*parts, (records.part(place, len(records)), False)]
 
+    def covers(self, inputs: Iterable[TopicPartition], positions: Mapping[TopicPartition, int]) -> bool:
+        """Return whether none of these inputs has come past the mark: what follows from them was said before."""
+        return all(name in self.offsets and positions.get(name, 0) <= self.offsets[name] for name in inputs)
+
     def passed(self, positions: Mapping[TopicPartition, int]) -> bool:
         """Forget inputs whose position has come past the mark; return whether the last of them just did."""
         held = bool(self.offsets)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.load import load
 from monitor.config.root import Config
-from monitor.decoding.decoder import Decoder
-from monitor.decoding.schema import Schema
-from monitor.events import HOUR, Batch, Records
-from monitor.reference.builder import BuildSettings, build_reference
+from monitor.events import HOUR
 from monitor.sources.memory import Content
 from tests.evidence_labels import BEGIN, MATURES, stamped
+from tests.references import save_reference
 
 CONFIG = """\
 version: 1
@@ -113,13 +111,7 @@ def configured(folder: Path, *, alarms: str = "{}", learn: str = "6d", mapped: s
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
     values = [_said(case) for case in cases(BEGIN - 24 * HOUR, BEGIN, 100, 99)]
-
-    def batches() -> Iterator[Batch]:
-        numbers = list(range(len(values)))
-        records = Records("p", 0, len(values), numbers, [0] * len(values), False, [None] * len(values), list(values))
-        yield from Decoder([Schema.of(config.models[0])], config.limits).decode(records).batches
-
-    build_reference(BuildSettings.of(config.models[0]), batches, source="test").save(folder / "reference.json")
+    save_reference(config, "p", values, folder / "reference.json")
     path.write_text(CONFIG.format(reference="{source: reference.json}", **parts))
     return load(path, {})
 

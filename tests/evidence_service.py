@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from monitor.config.load import load
 from monitor.config.root import Config
-from monitor.decoding.decoder import Decoder
-from monitor.decoding.schema import Schema
-from monitor.events import DAY, HOUR, Batch, Records
+from monitor.events import DAY, HOUR
 from monitor.evidence.windows import is_evidence
 from monitor.findings import Finding, WindowResult
 from monitor.opening import open_pipeline
 from monitor.pipeline import Pipeline, no_fault
-from monitor.reference.builder import BuildSettings, build_reference
 from monitor.sources.memory import PAUSE, Content, Item, MemorySource
 from monitor.sources.port import TopicPartition
 from monitor.store.memory import MemoryStore
 from monitor.store.port import StateStore
+from tests.references import save_reference
 
 BEGIN = 1_793_577_600_000_000
 """2026-11-02T00:00:00Z, a Monday."""
@@ -103,13 +101,7 @@ def configured(
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
     values = [value for _, value in rows(BEGIN - days * DAY, BEGIN, per_hour, seed, change)]
-
-    def batches() -> Iterator[Batch]:
-        numbers = list(range(len(values)))
-        records = Records("p", 0, len(values), numbers, [0] * len(values), False, [None] * len(values), list(values))
-        yield from Decoder([Schema.of(config.models[0])], config.limits).decode(records).batches
-
-    build_reference(BuildSettings.of(config.models[0]), batches, source="test").save(folder / "reference.json")
+    save_reference(config, "p", values, folder / "reference.json")
     path.write_text(CONFIG.format(reference="{source: reference.json}", **parts))
     return load(path, {})
 

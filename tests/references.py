@@ -12,7 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from monitor.config.model import ModelConfig
-from monitor.events import DAY, Batch, Column, IntArray
+from monitor.config.root import Config
+from monitor.decoding.decoder import Decoder
+from monitor.decoding.schema import Schema
+from monitor.events import DAY, Batch, Column, IntArray, Records
+from monitor.reference.builder import BuildSettings, build_reference
 
 START: Final = 1_699_833_600_000_000
 """2023-11-13, a Monday, 00:00 UTC."""
@@ -107,3 +111,14 @@ def cut(batch: Batch, borders: Sequence[int]) -> Iterator[Batch]:
     for first, last in pairwise(edges):
         if last > first:
             yield batch.take(np.arange(first, last))
+
+
+def save_reference(config: Config, topic: str, values: Sequence[bytes], path: Path) -> None:
+    """Write the reference that records of one topic make for the first model."""
+
+    def batches() -> Iterator[Batch]:
+        numbers = list(range(len(values)))
+        records = Records(topic, 0, len(values), numbers, [0] * len(values), False, [None] * len(values), list(values))
+        yield from Decoder([Schema.of(config.models[0])], config.limits).decode(records).batches
+
+    build_reference(BuildSettings.of(config.models[0]), batches, source="test").save(path)

@@ -166,7 +166,9 @@ def _cells(one: ProposalRow, scene: Scene, *, form: bool) -> tuple[Child, ...]:
     version = tag("p", "version ", name(one.version), class_="note") if one.version else None
     return (
         join(badge(status, one.words), tag("p", "since ", when(one.since, age=True), class_="note")),
-        join(link(scene.links.model(one.model), name(one.model)), version, tag("p", name(one.id[:12]), class_="note")),
+        join(
+            link(scene.links.model(one.model), name(one.model)), version, tag("p", name(one.id[:12]), class_="note n")
+        ),
         join(tag("p", one.because), _remarks(one)),
         _evidence(one.evidence),
         _forms(one) if form else None,

@@ -37,7 +37,7 @@ class Engine:
     >>> for window in range(3):
     ...     state = engine.step(state, np.array([[80.0, 40.0, 40.0, 40.0]]), np.zeros(1), window)
     >>> round(float(state.total[0]), 1)
-    70.4
+    70.2
     """
 
     null: Null

@@ -101,10 +101,14 @@ def _elsewhere(model: ModelConfig, predictions: Path | None, labels: Path | None
     Raises
     ------
     ReplayError
-        When a file of labels is given that cannot be read with the model's mapping.
+        When a file of labels is given that cannot be read with the mapping, or one file of both halves of pairs that
+        nothing tells apart.
     """
     found: dict[str, Any] = {}
     if predictions is not None:
+        pair = model.predictions.pair
+        if pair is not None and pair.request.where == pair.response.where:
+            raise ReplayError(f"{model.name}: one file holds both halves, and only where of each could tell them apart")
         found["predictions"] = model.predictions.model_copy(update={"topic": None, "file": str(predictions)})
     if labels is not None and model.labels is not None:
         if model.labels.map.time == "timestamp":

@@ -26,6 +26,7 @@ from monitor.chores import start_chores
 from monitor.collector import collect_seldom
 from monitor.commands.report import ReportOptions, write
 from monitor.config.load import folder_of, load
+from monitor.config.model import stream_names
 from monitor.config.report import blind_spots
 from monitor.config.root import Config
 from monitor.config.types import format_duration
@@ -173,7 +174,7 @@ def announce(config: Config, pipeline: Pipeline) -> None:
         log.info(
             "watching",
             model=model.config.name,
-            input=model.config.predictions.topic or model.config.predictions.file,
+            input=", ".join(stream_names(model.config.predictions)),
             features="to be learnt" if model.features is None else len(model.features),
             windows={w.name: format_duration(w.size) for w in model.windows.windows},
             detectors=sorted({detector.kind for detector in model.config.detectors or ()}),

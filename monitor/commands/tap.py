@@ -15,7 +15,7 @@ from rich.text import Text
 
 from monitor.commands.recent import newest, read_recent
 from monitor.config.load import load
-from monitor.config.model import ModelConfig, stream_name
+from monitor.config.model import ModelConfig, stream_name, stream_names
 from monitor.config.root import Config, LimitsConfig
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import Schema
@@ -57,7 +57,8 @@ def inputs_of(config: Config) -> dict[str, list[ModelConfig]]:
     """Return the input logs and the models that read each."""
     inputs: dict[str, list[ModelConfig]] = {}
     for model in config.models:
-        inputs.setdefault(stream_name(model.predictions), []).append(model)
+        for name in stream_names(model.predictions):
+            inputs.setdefault(name, []).append(model)
     return inputs
 
 
@@ -68,7 +69,8 @@ def _show(config: Config, name: str, models: Sequence[ModelConfig], count: int, 
         found = read_recent(source, name, count, from_start=of_file)
     finally:
         source.close()
-    decoder = Decoder([schema for model in models for schema in Schema.all_of(model)], config.limits)
+    schemas = [schema for model in models for schema in Schema.all_of(model) if stream_name(schema.stream) == name]
+    decoder = Decoder(schemas, config.limits)
     chunks = [decoder.decode(records) for records in newest(found, count)]
     total = sum(len(chunk.records) for chunk in chunks)
     if total:

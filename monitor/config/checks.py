@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, stream_names
 from monitor.config.problem import INCONSISTENT, NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
 from monitor.config.root import AlarmsConfig, CalendarConfig, HttpConfig, KafkaConfig, SecurityConfig, StateConfig
 from monitor.events import DAY
@@ -134,8 +134,8 @@ def check_together(models: Mapping[int, ModelConfig], kafka: KafkaConfig) -> Ite
         if names.setdefault(model.name, place) != place:
             message = f"the same name as models[{names[model.name]}]"
             yield Complaint(("models", place, "name"), message, "names are unique")
-        if model.predictions.topic is not None:
-            readers.setdefault(model.predictions.topic, []).append(place)
+        for topic in stream_names(model.predictions) if model.predictions.file is None else ():
+            readers.setdefault(topic, []).append(place)
         yield from (_below("models", _below_place(place, one)) for one in _check_challenger(model, models))
     letters = kafka.dead_letters
     if letters is not None and letters.topic in readers:

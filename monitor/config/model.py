@@ -74,6 +74,8 @@ class MapConfig(Section):
 class HalfConfig(Section):
     """How requests, or responses, are told from other records."""
 
+    topic: str | None = None
+    """Where they are logged, by default ``predictions.topic``."""
     where: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Only records in which each path has this value are of this half; beside the stream's own ``where``."""
     explode: str | None = None
@@ -83,8 +85,8 @@ class HalfConfig(Section):
 class PairConfig(Section):
     """Requests and responses that are logged as events of their own, and make a prediction together.
 
-    Both carry the same id and stand in the same partition of one topic. Paths of ``map`` begin with ``request.`` or
-    ``response.``; the id and the time may do without.
+    Both carry the same id and may stand in any partition of one topic, or of two. Paths of ``map`` begin with
+    ``request.`` or ``response.``; the id and the time may do without.
     """
 
     request: HalfConfig
@@ -94,7 +96,7 @@ class PairConfig(Section):
     timeout: Duration = 60_000_000
     """How far apart the two may lie by log time."""
     max_pending: Annotated[int, Field(ge=1)] = 100_000
-    """Halves of one partition that may wait at once."""
+    """Halves that may wait for their partners at once; of files, in each."""
 
 
 class StreamConfig(Section):
@@ -125,8 +127,24 @@ class StreamConfig(Section):
 
 
 def stream_name(stream: StreamConfig) -> str:
-    """Return the name under which a stream's records come: its topic, or its file."""
+    """Return the name under which a stream's rows come: its topic, or its file; of a pair, that of its responses."""
+    if stream.file is None and stream.pair is not None and stream.pair.response.topic is not None:
+        return stream.pair.response.topic
     return stream.topic if stream.topic is not None else str(stream.file)
+
+
+def stream_names(stream: StreamConfig) -> tuple[str, ...]:
+    """Return every topic or file that a stream is read from; of a pair that is logged apart there are two.
+
+    >>> halves = {"request": {"topic": "asked"}, "response": {"topic": "said"}}
+    >>> stream_names(StreamConfig.model_validate({"pair": halves}))
+    ('said', 'asked')
+    """
+    name = stream_name(stream)
+    if stream.pair is None or stream.file is not None:
+        return (name,)
+    other = stream.pair.request.topic
+    return tuple(dict.fromkeys((name, str(stream.topic) if other is None else other)))
 
 
 class LabelMapConfig(MapConfig):
@@ -158,8 +176,11 @@ class LabelsConfig(StreamConfig):
 class FeatureConfig(Section):
     """One feature. What is left out is taken from the reference."""
 
-    type: Literal["numeric", "categorical", "id", "ignore"] | None = None
-    """``id`` and ``ignore`` are not counted; by default the reference or the first values decide."""
+    type: Literal["numeric", "categorical", "vector", "id", "ignore"] | None = None
+    """``id`` and ``ignore`` are not counted; by default the reference or the first values decide. A ``vector``, such as
+    an embedding, is watched by its cluster, its distance from it, and its main axes; it needs ``reference.source``."""
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """How many numbers a ``vector`` has; a list of another length is bad."""
     range: tuple[float, float] | None = None
     """Values outside count as ``low`` or ``high``; by default the reference's smallest and largest."""
     top_k: Annotated[int, Field(ge=1, le=1000)] = 100

@@ -44,6 +44,7 @@ def check_model(model: ModelConfig, resolved: ModelConfig, most_features: int, b
     yield from check_labels(model)
     yield from check_performance(model, resolved)
     yield from _check_features(model, most_features)
+    yield from _check_vectors(model, resolved)
     yield from _check_decision(model)
     yield from _check_slices(model)
     if model.reference is not None:
@@ -99,6 +100,23 @@ def _check_features(model: ModelConfig, most: int) -> Iterator[Complaint]:
             )
         if feature.range is not None and feature.range[0] >= feature.range[1]:
             yield Complaint(("features", name, "range"), "the first number must be below the second", code=WRONG_VALUE)
+
+
+def _check_vectors(model: ModelConfig, resolved: ModelConfig) -> Iterator[Complaint]:
+    for name, feature in model.features.items():
+        if (feature.type == "vector") != (feature.size is not None):
+            yield Complaint(("features", name), "a vector has a size, and only a vector has one", "set type and size")
+        if feature.type != "vector":
+            continue
+        if resolved.reference is None or resolved.reference.source is None:
+            yield Complaint(
+                ("features", name, "type"),
+                "watched only with a reference file: clusters are not learnt from the stream",
+                "build one with driftline reference build, and set reference.source",
+                WARNING,
+            )
+        if model.predictions.pair is not None:
+            yield Complaint(("features", name, "type"), "a vector cannot be joined from requests and responses")
 
 
 def _named_features(model: ModelConfig) -> Iterator[tuple[Steps, str]]:

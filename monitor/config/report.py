@@ -13,7 +13,7 @@ from monitor.config.alerts import AlertsConfig, ReceiverConfig
 from monitor.config.checks import Complaint
 from monitor.config.complain import place_of
 from monitor.config.load import Examined, examine, folder_of
-from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig, stream_name
+from monitor.config.model import DetectorConfig, ModelConfig, ReferenceConfig, StreamConfig, WindowConfig, stream_names
 from monitor.config.problem import NOT_FOUND, UNREACHABLE, WARNING, WRONG_VALUE, Problem, Steps
 from monitor.config.root import Config, KafkaConfig
 from monitor.config.stream_checks import champion_of, unlike_topics, untold_layout
@@ -63,7 +63,7 @@ def validate(
 def check_source(config: Config, source: Source) -> Iterator[Complaint]:
     """Check that every input can be reached and exists."""
     streams = [stream for model in config.models for stream in (model.predictions, model.labels) if stream is not None]
-    names = dict.fromkeys(map(stream_name, streams))
+    names = dict.fromkeys(name for stream in streams for name in stream_names(stream))
     letters = config.kafka.dead_letters
     topic = None if letters is None else letters.topic
     try:
@@ -88,20 +88,20 @@ def check_source(config: Config, source: Source) -> Iterator[Complaint]:
 
 
 def _check_stream(steps: Steps, stream: StreamConfig, counts: Mapping[str, int], shards: int) -> Iterator[Complaint]:
-    key = "file" if stream.topic is None else "topic"
-    name = stream_name(stream)
-    if name not in counts:
-        yield Complaint((*steps, key), f"no such {key}", code=NOT_FOUND)
-    elif counts[name] < shards:
-        yield Complaint((*steps, key), f"has {counts[name]} partitions, fewer than shards.count", code=WARNING)
-    elif stream.pair is not None and counts[name] > 1:
-        message = f"a request and its response meet only in one of the {counts[name]} partitions of {name}"
-        hint = "produce both with the same key; unpaired rows in driftline_pair_rows_total tell when it is not so"
-        yield Complaint((*steps, "pair"), message, hint, WARNING)
+    kind = "topic" if stream.file is None else "file"
+    pair = stream.pair
+    for name in stream_names(stream):
+        at: Steps = (*steps, kind)
+        if pair is not None and name in (pair.request.topic, pair.response.topic):
+            at = (*steps, "pair", "request" if name == pair.request.topic else "response", "topic")
+        if name not in counts:
+            yield Complaint(at, f"no such {kind}", code=NOT_FOUND)
+        elif counts[name] < shards:
+            yield Complaint(at, f"has {counts[name]} partitions, fewer than shards.count", code=WARNING)
 
 
 def _kind(model: ModelConfig) -> str:
-    return "file" if model.predictions.topic is None else "topic"
+    return "topic" if model.predictions.file is None else "file"
 
 
 def _check_letters(topic: str, source: Source) -> Iterator[Complaint]:
@@ -161,7 +161,7 @@ def summarise(config: Config, found: Examined, path: Path) -> str:
 
 def _service(config: Config) -> Iterator[str]:
     state, letters = config.state, config.kafka.dead_letters
-    if any(model.predictions.topic for model in config.models):
+    if any(model.predictions.file is None for model in config.models):
         yield f"  cluster   {_cluster(config.kafka)}"
     shards = f", shard {state.shards.index} of {state.shards.count}" if state.shards.count > 1 else ""
     yield f"  state     {state.path}, written every {format_duration(state.checkpoint)}{shards}"

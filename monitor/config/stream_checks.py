@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from monitor.config.checks import Complaint
-from monitor.config.model import ModelConfig, PairConfig, StreamConfig, stream_name
+from monitor.config.model import ModelConfig, PairConfig, StreamConfig, stream_name, stream_names
 from monitor.config.problem import WRONG_VALUE, Steps
 from monitor.decoding.halves import HalfError, halves
 from monitor.decoding.paths import parse_path, parse_template
@@ -13,7 +13,8 @@ from monitor.decoding.paths import parse_path, parse_template
 
 def check_stream(stream: StreamConfig) -> Iterator[Complaint]:
     """Check where records come from and every path into them."""
-    if (stream.topic is None) == (stream.file is None):
+    apart = stream.pair is not None and None not in (stream.pair.request.topic, stream.pair.response.topic)
+    if (stream.topic is None) == (stream.file is None) and not (apart and stream.topic is None):
         yield Complaint((), "needs exactly one of topic and file", needs=(("topic",), ("file",)))
     if stream.pair is not None:
         yield from _check_pair(stream, stream.pair)
@@ -35,8 +36,10 @@ def _check_pair(stream: StreamConfig, pair: PairConfig) -> Iterator[Complaint]:
         return
     if pair.timeout <= 0:
         yield Complaint(("pair", "timeout"), "must be above 0", code=WRONG_VALUE)
-    if pair.request.where == pair.response.where:
-        yield Complaint(("pair",), "nothing tells requests from responses", "set where of each", WRONG_VALUE)
+    yield from _check_topics(stream, pair)
+    if len(stream_names(stream)) == 1 and pair.request.where == pair.response.where:
+        hint = "set where, or topic, of each"
+        yield Complaint(("pair",), "nothing tells requests from responses", hint, WRONG_VALUE)
     try:
         both = halves(stream)
     except HalfError as error:
@@ -49,6 +52,21 @@ def _check_pair(stream: StreamConfig, pair: PairConfig) -> Iterator[Complaint]:
             if (found.steps, found.message) not in told:
                 told.add((found.steps, found.message))
                 yield found
+
+
+def _check_topics(stream: StreamConfig, pair: PairConfig) -> Iterator[Complaint]:
+    """Check that requests and responses are logged where they can meet."""
+    own = [name for name, half in (("request", pair.request), ("response", pair.response)) if half.topic is not None]
+    if stream.file is not None:
+        for name in own:
+            message = "a file states no log times, so its halves meet in that file only"
+            yield Complaint(("pair", name, "topic"), message, "leave it out, or log both to topics", WRONG_VALUE)
+        if stream.map.time.startswith(("request.", "response.")):
+            hint = "say where it stands in both, without request. or response."
+            yield Complaint(("map", "time"), "a file states no log times, so both halves need one", hint, WRONG_VALUE)
+    elif len(own) == 2 and stream.topic is not None and stream.topic not in stream_names(stream):
+        hint = "leave it out, or the topic of the half that is in it"
+        yield Complaint(("topic",), "neither requests nor responses are in it", hint, WRONG_VALUE)
 
 
 def paths_of(stream: StreamConfig) -> list[tuple[Steps, str]]:
@@ -115,11 +133,13 @@ def unlike_topics(
     One process joins any two topics. Of several each has its share of the partitions of every topic, and joins these
     with each other alone.
     """
-    if shards == 1 or model.labels is None:
+    if shards == 1:
         return None
-    one = stream_name(model.predictions)
-    others = {stream_name(model.labels): "a label would not meet its prediction"}
-    if champion is not None:
+    one, *apart = stream_names(model.predictions)
+    others = dict.fromkeys(apart, "a request would not meet its response")
+    if model.labels is not None:
+        others[stream_name(model.labels)] = "a label would not meet its prediction"
+    if model.labels is not None and champion is not None:
         others[stream_name(champion.predictions)] = "what both models predicted would not meet"
     for other, effect in others.items():
         if counts.get(one) != counts.get(other):
@@ -140,8 +160,16 @@ def champion_of(models: Sequence[ModelConfig], model: ModelConfig) -> ModelConfi
 
 def untold_layout(model: ModelConfig, shards: int) -> str | None:
     """Return what several processes rely on though no count of partitions tells it, ``None`` where there is nothing."""
-    if shards == 1 or model.labels is None:
+    if shards == 1:
         return None
+    if model.predictions.pair is not None:
+        names = dict.fromkeys(stream_names(model.predictions))
+        paired = (
+            f"with shards.count {shards} requests meet responses only where both are keyed by the id and put into "
+            f"partitions by one rule; of {' and '.join(names)} that cannot be told from here"
+        )
+    if model.labels is None:
+        return None if model.predictions.pair is None else paired
     what = "entity" if model.labels.match == "last_before" else "id"
     names = dict.fromkeys((stream_name(model.predictions), stream_name(model.labels)))
     return (

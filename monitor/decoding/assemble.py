@@ -20,6 +20,7 @@ from monitor.decoding.tables import Table
 from monitor.decoding.times import MISSING, parse_times
 from monitor.decoding.typed import Use
 from monitor.events import Batch, Column, IntArray, Records, Reject
+from monitor.vectors import projected
 
 
 @dataclass
@@ -220,4 +221,8 @@ def _columns(plan: Plan, table: Table, outer: Outer) -> tuple[dict[str, Column],
             if cell.kind == "numeric" and plan.textual(cell.path):
                 values = [plain(value) for value in values]
             columns[cell.name], bad[cell.name] = make_column(cell, values, careful=True)
-    return columns, {name: rows for name, rows in bad.items() if len(rows)}
+    bad = {name: rows for name, rows in bad.items() if len(rows)}
+    projections = plan.schema.projections
+    if projections is None or not plan.schema.sizes:
+        return columns, bad
+    return projected(columns, bad, projections)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from detectors.embeddings.grid import LARGEST
 from monitor.decoding.cells import HUGE, Values, category, flag, number
 from monitor.decoding.paths import WRONG
 from monitor.decoding.plan import Cell
@@ -18,6 +19,7 @@ from monitor.events import Column, FloatArray, IntArray
 
 _NONE: Final = type(None)
 _NUMBERS: Final = frozenset({float, int, _NONE})
+_IN_VECTORS: Final = frozenset({float, int})
 _NOTHING: Final = np.empty(0, np.int64)
 
 
@@ -27,6 +29,8 @@ def make_column(cell: Cell, values: Values, *, careful: bool, words: Words | Non
         values = [None if value is WRONG else value for value in values]
     if cell.kind == "numeric":
         return numeric_column(values)
+    if cell.kind == "vector":
+        return vector_column(values, cell.size)
     if cell.kind == "flag":
         return flag_column(values), _NOTHING
     return categorical_column(values, careful=careful, words=words)
@@ -63,6 +67,30 @@ def numeric_column(values: Values) -> tuple[FloatArray, IntArray]:
         except OverflowError:
             pass  # an integer beyond float64: the careful way below marks it
     return unbounded_removed(np.array([number(value) for value in values], np.float64))
+
+
+def vector_column(values: Values, size: int) -> tuple[FloatArray, IntArray]:
+    """Return vectors as ``[rows, size]`` (NaN where missing or bad) and the rows of the bad ones.
+
+    Bad is what is no list of ``size`` finite numbers within 1e150. A vector with a missing number is bad too.
+    """
+    cells = np.full((len(values), size), np.nan)
+    bad: list[int] = []
+    for row, value in enumerate(values):
+        if value is None:
+            continue
+        if not isinstance(value, list) or len(value) != size or not _IN_VECTORS.issuperset(map(type, value)):
+            bad.append(row)
+            continue
+        try:
+            cells[row] = value
+        except OverflowError:  # an integer beyond float64
+            bad.append(row)
+            continue
+        if not np.abs(cells[row]).max() <= LARGEST:
+            bad.append(row)
+    cells[bad] = np.nan
+    return cells, np.array(bad, np.int64)
 
 
 def unbounded_removed(cells: FloatArray) -> tuple[FloatArray, IntArray]:

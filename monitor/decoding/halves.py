@@ -59,6 +59,7 @@ def _half(stream: StreamConfig, half: HalfConfig, name: str) -> StreamConfig:
     return stream.model_copy(
         update={
             "pair": None,
+            "topic": stream.topic if half.topic is None or stream.file is not None else half.topic,
             "where": {**stream.where, **half.where},
             "explode": half.explode,
             "feature_names": stream.feature_names if isinstance(mapped.get("features"), str) else None,

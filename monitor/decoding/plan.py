@@ -40,6 +40,8 @@ class Cell:
     path: Path
     lenient: bool = False
     """Whether a cell that cannot be reached is missing and not bad: so while types are learnt."""
+    size: int = 0
+    """How many numbers a vector has."""
 
 
 @dataclass
@@ -93,13 +95,16 @@ class Plan:
 
     def _make_cells(self) -> tuple[Cell, ...]:
         if self.named is not None:
-            features = [Cell(cell.name, self.kind(cell.name), cell.path, self.learning) for cell in self.named]
+            features = [self._cell(cell.name, cell.path) for cell in self.named]
         elif self.features is not None:
             names = self.learnt if self.schema.columns is None else self.schema.columns
-            features = [Cell(name, self.kind(name), self.features.child(name), self.learning) for name in names]
+            features = [self._cell(name, self.features.child(name)) for name in names]
         else:
             features = []
         return (*self.roles, *features)
+
+    def _cell(self, name: str, path: Path) -> Cell:
+        return Cell(name, self.kind(name), path, self.learning, self.schema.sizes.get(name, 0))
 
     def paths(self) -> Iterator[Path]:
         """Yield every path that is read, apart from features that are learnt."""

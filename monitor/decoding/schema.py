@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
+from detectors.embeddings.projection import Projection
 from monitor.config.model import ModelConfig, StreamConfig
 from monitor.decoding.cells import category
 from monitor.decoding.halves import REQUEST, RESPONSE, halves
 from monitor.events import Kind
 
-ColumnType: TypeAlias = Literal["numeric", "categorical", "ignore"]
-CellKind: TypeAlias = Literal["numeric", "categorical", "flag", "unknown", "ignore"]
+ColumnType: TypeAlias = Literal["numeric", "categorical", "vector", "ignore"]
+CellKind: TypeAlias = Literal["numeric", "categorical", "vector", "flag", "unknown", "ignore"]
 
 ROLES: Final = ("score", "prediction", "label", "latency", "error", "retract", "entity")
 """Columns beside the features; a feature cannot have one of these names."""
@@ -108,6 +109,10 @@ class Schema:
     ranking: bool = False
     """Whether labels are the relevance of the items of a list."""
     learnt: Mapping[str, ColumnType | None] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Vector → how many numbers it has."""
+    projections: Mapping[str, Projection] | None = field(default_factory=dict)
+    """Vector → what its columns are made by; one without is left out. ``None`` leaves vectors as they are."""
 
     @classmethod
     def of(
@@ -115,13 +120,14 @@ class Schema:
         model: ModelConfig,
         columns: Mapping[str, ColumnType] | None = None,
         learnt: Mapping[str, ColumnType | None] | None = None,
+        projections: Mapping[str, Projection] | None = None,
     ) -> Schema:
         """Return the schema of a model's predictions.
 
         Types that the configuration states hold, whether the rest is known or still to be learnt.
         """
         stated: dict[str, ColumnType] = {
-            name: feature.type if feature.type in {"numeric", "categorical"} else "ignore"
+            name: feature.type if feature.type in {"numeric", "categorical", "vector"} else "ignore"
             for name, feature in model.features.items()
             if feature.type is not None
         }
@@ -133,6 +139,8 @@ class Schema:
             ranking=model.task == "ranking",
             classes=tuple(str(category(name)) for name in model.classes or ()),
             learnt={**(learnt or {}), **stated},
+            sizes={name: feature.size for name, feature in model.features.items() if feature.size is not None},
+            projections=projections or {},
         )
 
     @classmethod
@@ -141,6 +149,7 @@ class Schema:
         model: ModelConfig,
         columns: Mapping[str, ColumnType] | None = None,
         learnt: Mapping[str, ColumnType | None] | None = None,
+        projections: Mapping[str, Projection] | None = None,
     ) -> tuple[Schema, ...]:
         """Return the schemas of a model's predictions: one, or those of requests and responses.
 
@@ -149,7 +158,7 @@ class Schema:
         HalfError
             When the mapping does not say which half a role is of.
         """
-        whole = cls.of(model, columns, learnt)
+        whole = cls.of(model, columns, learnt, projections)
         if model.predictions.pair is None:
             return (whole,)
         found = []

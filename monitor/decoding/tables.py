@@ -100,7 +100,7 @@ class LooseTable:
         bad: dict[str, IntArray] = {}
         holders: dict[Path, Values] = {}
         for cell in cells:
-            if cell.path.root in INNER and cell.kind in {"numeric", "categorical", "flag"}:
+            if cell.path.root in INNER and cell.kind in {"numeric", "categorical", "vector", "flag"}:
                 values = self._cell_values(cell.path, holders)
                 if cell.kind == "numeric" and self.plan.textual(cell.path):
                     values = [plain(value) for value in values]

@@ -24,7 +24,7 @@ from monitor.decoding.plan import Cell
 from monitor.decoding.words import Words
 from monitor.events import Column, IntArray
 
-Use: TypeAlias = Literal["id", "time", "text", "numeric", "categorical", "flag", "unknown", "ignore"]
+Use: TypeAlias = Literal["id", "time", "text", "numeric", "categorical", "vector", "flag", "unknown", "ignore"]
 
 _TYPES: Final[Mapping[Use, Any]] = {
     "id": str | int | None,

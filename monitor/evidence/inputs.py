@@ -25,6 +25,7 @@ from monitor.model import FLAGGED, Model
 from monitor.reference import Bins, Reference
 from monitor.reference.parts import coarse_size, kinds_beyond
 from monitor.slices import ROWS, Cross
+from monitor.vectors import REPEATED
 
 _OUTPUTS: Final[dict[str, Kind]] = {"score": "score", "prediction": "prediction"}
 _NOT_JUDGED: Final = frozenset({"latency"})
@@ -82,9 +83,10 @@ class _Inputs:
         )
         table = Table(whole, bin_names(bins))
         yield from table.streams()
+        told = REPEATED if name in self.model.repeating else frozenset()
         for kind in kinds_beyond(bins):
             counts = self.reference.rate(name, self.version, kind)
-            if counts is not None:
+            if counts is not None and kind not in told:
                 yield table.quality(kind, int(bins.coarse[bins.quality[kind]]), counts)
 
     def _flag(self, name: str, meaning: str) -> Iterator[Stream]:

@@ -49,8 +49,16 @@ class InputClock:
         >>> clock.advance(np.array([100, 95, 90, 10, 900]), slack=10, skew=50).tolist(), clock.greatest
         ([100, 95, 90, 80, 140], 90)
         """
+        _, before = self.reach(log_times, skew)
+        bounded: IntArray = np.maximum(log_times, before - slack)
+        if skew is not None:
+            bounded = np.where(before == NEVER, bounded, np.minimum(bounded, before + skew))
+        return bounded
+
+    def reach(self, log_times: IntArray, skew: int | None) -> tuple[IntArray, IntArray]:
+        """Return where the clock stands after each of the next records of the log, and where before it."""
         if not len(log_times):
-            return np.empty(0, np.int64)
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         agreed = log_times
         if skew is not None:
             row = np.concatenate([np.array(self.recent, np.int64), log_times])
@@ -61,10 +69,7 @@ class InputClock:
         before[0] = self.greatest
         before[1:] = reached[:-1]
         self.greatest = int(reached[-1])
-        bounded: IntArray = np.maximum(log_times, before - slack)
-        if skew is not None:
-            bounded = np.where(before == NEVER, bounded, np.minimum(bounded, before + skew))
-        return bounded
+        return reached, before
 
 
 @dataclass(slots=True)
@@ -94,6 +99,18 @@ class InputClocks:
         times = clock.advance(log_times, self.slack, None if broker_stamped else self.skew)
         self._move()
         return times
+
+    def follow(self, topic: str, partition: int, moment: int, *, idle: bool) -> bool:
+        """Put the clock of an input where another one says that it stands; return whether that changed anything.
+
+        Nothing that this input brings later may have a join time before ``moment``.
+        """
+        clock = self.inputs[topic, partition]
+        before = clock.greatest, clock.idle
+        clock.greatest = max(clock.greatest, moment + self.slack)
+        clock.idle = idle
+        self._move()
+        return before != (clock.greatest, clock.idle)
 
     def rest(self, topic: str, partition: int) -> None:
         """Mark an input as idle until its next record."""

@@ -8,20 +8,23 @@ from typing import Final
 
 import numpy as np
 
+from detectors.embeddings.projection import Projection
 from monitor.coders import Flags, latency_bins
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, SliceConfig
 from monitor.decoding.sampling import hash64
 from monitor.decoding.schema import is_carried
-from monitor.events import Batch, Column, FloatArray
+from monitor.events import Batch, Column, FloatArray, IntArray
 from monitor.parts import parts_of_slices, with_parts
 from monitor.reference.census import Census
 from monitor.reference.counting import Counting
 from monitor.reference.document import FLAGGED, Reference
 from monitor.reference.fitting import SCORE, Bins, decision_text, fit_bins, looks_like_id
-from monitor.reference.sample import Sample, take
+from monitor.reference.sample import Hashes, Sample, take
 from monitor.reference.summary import Summary
 from monitor.reference.summing import MOST_DAYS, MOST_VERSIONS, Facts, assemble, natural
+from monitor.reference.vectors import Vectors
+from monitor.vectors import is_vector, projected
 
 SAMPLED: Final = 200_000
 """Rows from which bins are made, if there are more."""
@@ -51,6 +54,8 @@ class BuildSettings:
     """Column → bins that it has already and keeps."""
     slices: tuple[SliceConfig, ...] = ()
     """Parts of the rows that are counted apart."""
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    """Vector → the projection that it has already and keeps."""
 
     @classmethod
     def of(cls, model: ModelConfig, edges: Reference | None = None) -> BuildSettings:
@@ -67,6 +72,7 @@ class BuildSettings:
             importance={name: feature.importance for name, feature in features.items()},
             edges={} if edges is None else {name: column.bins for name, column in edges.columns.items()},
             slices=tuple(model.slices),
+            projections={} if edges is None else edges.projections,
         )
 
 
@@ -103,18 +109,20 @@ class ReferenceBuilder:
         self._counting: Counting | None = None
         self._bins: dict[str, Bins] = {}
         self._parts = parts_of_slices(settings.slices)
+        self._vectors = Vectors(settings.projections)
 
     def observe(self, batch: Batch) -> None:
         """Take note of rows: the first pass."""
         if not len(batch):
             return
+        hashes = hash64(batch.ids)
+        even = np.flatnonzero(hashes % 2 == 0)
         columns = {name: cells for name, cells in batch.columns.items() if name not in self.settings.ignored}
+        columns = self._without_vectors(columns, hashes, even)
         self._seen.update(columns)
         binned = {name: cells for name, cells in columns.items() if name not in _NOT_BINNED and not is_carried(name)}
         if self._half is None:
             self._half = Sample(max(FEWEST_APART, min(SAMPLED, SAMPLED_CELLS // max(1, len(binned)))))
-        hashes = hash64(batch.ids)
-        even = np.flatnonzero(hashes % 2 == 0)
         self._even += len(even)
         self._half.add(hashes[even], {name: take(cells, even) for name, cells in binned.items()})
         if self.rows < FEWEST_APART:
@@ -126,7 +134,8 @@ class ReferenceBuilder:
         """Make the bins and return them; end of the first pass."""
         split = self.rows >= FEWEST_APART and _HALF[0] <= self._even / self.rows <= _HALF[1]
         chosen = self._half if self._half is not None and self._even and self.rows >= FEWEST_APART else self._few
-        sample, made_from = chosen.columns(), len(chosen)
+        vectors = self._vectors.fit(split=split)
+        sample, made_from = {**chosen.columns(), **vectors}, len(chosen)
         self._summaries = {
             name: Summary.of_values(cells) for name, cells in sample.items() if not isinstance(cells, list)
         }
@@ -152,6 +161,7 @@ class ReferenceBuilder:
             days=self._census.days(MOST_DAYS),
             fitted=frozenset(fitted) if split else frozenset(),
             slices=self.settings.slices,
+            halved=self._vectors.halved,
         )
         return self._bins
 
@@ -167,7 +177,9 @@ class ReferenceBuilder:
             raise RuntimeError("fit before counting")
         if len(batch):
             apart = (hash64(batch.ids) % 2).astype(np.int64)
-            self._counting.add(with_parts(self._with_flagged(batch), self._parts), apart)
+            columns, bad = projected(batch.columns, batch.bad, self._vectors.projections)
+            batch = self._with_flagged(replace(batch, columns=columns, bad=bad))
+            self._counting.add(with_parts(batch, self._parts), apart)
 
     def reference(self, *, source: str, created: int | None = None, notes: Iterable[str] = ()) -> Reference:
         """Return the reference; end of the second pass.
@@ -197,7 +209,8 @@ class ReferenceBuilder:
             created=created,
             first=self._census.first,
             last=self._census.last,
-            notes=(*notes, *self.notes),
+            notes=(*notes, *self.notes, *self._vectors.notes),
+            projections=self._vectors.projections,
         )
         return assemble(
             facts,
@@ -209,6 +222,14 @@ class ReferenceBuilder:
             hourly=self._counting.by_hour(),
             crosses=self._counting.layout.crosses,
         )
+
+    def _without_vectors(self, columns: dict[str, Column], hashes: Hashes, even: IntArray) -> dict[str, Column]:
+        """Keep the vectors of rows that projections may be fitted on; return the other columns."""
+        vectors = {name: cells for name, cells in columns.items() if is_vector(cells)}
+        if not vectors:
+            return columns
+        self._vectors.observe(hashes[even], {name: take(cells, even) for name, cells in vectors.items()})
+        return {name: cells for name, cells in columns.items() if name not in vectors}
 
     def _flags(self) -> dict[str, Flags]:
         flags = {}

@@ -32,6 +32,8 @@ class Counting:
         Columns whose bins were made from some of these rows.
     slices
         Parts of the rows that are counted apart.
+    halved
+        Columns in which only the rows apart are counted.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Counting:
         days: Sequence[int],
         fitted: frozenset[str],
         slices: Sequence[SliceConfig] = (),
+        halved: frozenset[str] = frozenset(),
     ) -> None:
         parts = {name: Flags(f"where {where.text}") for name, where in parts_of_slices(slices).items()}
         coders: dict[str, Coder] = {**bins, **flags, **parts}
@@ -58,7 +61,12 @@ class Counting:
         merging = [
             start + (bins[name].coarse if name in bins else np.arange(3)) for name, start in self._starts.items()
         ]
-        self._coarse = np.concatenate([[0], *merging]).astype(np.int64)
+        # The cell after the last is nobody's: rows that do not count in a column go there.
+        beyond = 1 + sum(sizes.values())
+        self._coarse = np.full(self.layout.size + 1, beyond)
+        known = np.concatenate([[0], *merging])
+        self._coarse[: len(known)] = known
+        self._halved = np.array([self.layout.names.index(name) for name in bins if name in halved], np.int64)
         self._rows = np.zeros((len(versions) + 1, 2), np.int64)
         """By version and by whether the rows are apart, as the cells."""
         self._cells = np.zeros((len(versions) + 1, 2, self.layout.size), np.int64)
@@ -71,8 +79,9 @@ class Counting:
         others = len(self._places)
         version = np.fromiter((self._places.get(name, others) for name in batch.versions), np.int64, len(batch))
         codes = self.layout.code(batch.columns, batch.bad, len(batch))
+        codes[np.ix_(self._halved, np.flatnonzero(apart == 0))] = self.layout.size
         found, group = np.unique(version * 2 + apart, return_inverse=True)
-        self._cells[found // 2, found % 2] += tally(codes, self.layout.size, group, len(found))
+        self._cells[found // 2, found % 2] += tally(codes, self.layout.size + 1, group, len(found))[:, :-1]
         self._rows[found // 2, found % 2] += np.bincount(group, minlength=len(found))
         if len(self._days):
             self._add_days(batch, codes)
@@ -85,7 +94,7 @@ class Counting:
         coarse = self._coarse[codes[: len(self._sizes), kept]]
         hours = batch.times[kept] // HOUR * HOUR
         found, group = np.unique(hours, return_inverse=True)
-        counts = tally(coarse, self._by_day.shape[1], group, len(found))
+        counts = tally(coarse, self._by_day.shape[1] + 1, group, len(found))[:, :-1]
         place = np.searchsorted(self._days, found // DAY * DAY)
         np.add.at(self._by_day, place, counts)
         beyond = place - (len(self._days) - len(self._by_hour) // HOURS)

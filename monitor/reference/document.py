@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from detectors.bins import NumericBins
+from detectors.embeddings.projection import Projection
 from monitor.config.decision import Decision
 from monitor.config.types import parse_moment
 from monitor.events import IntArray
@@ -62,6 +63,8 @@ class Reference:
     """What a reader should know about how it was built."""
     crosses: Mapping[Key, ReferenceCross] = field(default_factory=dict)
     """Slicing and target → rows by slice and compact cell."""
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    """Vector → what its columns are made by."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Reference):
@@ -277,6 +280,7 @@ def _pack(reference: Reference) -> wire.WireReference:
             for version, tally in reference.versions.items()
         },
         slices=codec.pack_slices(reference.crosses) or msgspec.UNSET,
+        projections={name: one.to_dict() for name, one in reference.projections.items()} or msgspec.UNSET,
     )
 
 
@@ -301,4 +305,5 @@ def _unpack(fields: wire.WireReference) -> Reference:
         volume=None if fields.volume is None else codec.unpack_volume(fields.volume),
         notes=tuple(fields.notes),
         crosses=crosses,
+        projections={name: Projection.from_dict(one) for name, one in (fields.projections or {}).items()},
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.config.model import ModelConfig
 from monitor.decoding.cells import Values, category, ident, is_field_name
-from monitor.decoding.columns import categorical_column, flag_column
+from monitor.decoding.columns import categorical_column, flag_column, vector_column
 from monitor.decoding.paths import Path as FieldPath
 from monitor.decoding.paths import Wrong, parse_path, parse_template
 from monitor.decoding.schema import ColumnType, is_reserved
@@ -190,6 +190,8 @@ class FlatRows:
     def _column(self, name: str, cells: Values) -> tuple[Column, IntArray]:
         if name == "error":
             return flag_column(cells), np.empty(0, np.int64)
+        if self.types.get(name) == "vector":
+            return vector_column(cells, self._model.features[name].size or 0)
         if name == "prediction":
             numeric = self._model.task == "regression"
         else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from monitor.config.model import ModelConfig
+from monitor.config.model import ModelConfig, stream_name, stream_names
 from monitor.config.root import LimitsConfig
 from monitor.decoding.decoder import Decoder
 from monitor.decoding.schema import ColumnType, Schema
@@ -43,7 +43,7 @@ class LogRows:
     source
         A source that was not assigned yet; ``close`` closes it.
     topic
-        The input log.
+        The input log; where requests and responses are in two topics, either, and both are read.
     model
         The configured model; its ``where`` leaves out the rows of others.
     limits
@@ -85,9 +85,12 @@ class LogRows:
         self._until = end
         self._monotonic = monotonic
         self._assigned = False
-        self._pairs: dict[int, Pairs] = {}
+        self._paused: set[TopicPartition] = set()
+        names = stream_names(model.predictions)
+        self._topics = names if topic in names else (topic,)
+        self._pairs: Pairs | None = None
         try:
-            self._begin, self._end = self._span(topic, log_times=log_times)
+            self._begin, self._end = self._span(self._topics, log_times=log_times)
         except SourceUnavailableError as error:
             raise UnreadableRowsError(description, str(error), _CHECK) from None
         if not self._begin:
@@ -110,19 +113,26 @@ class LogRows:
     def batches(self, report: Report = silent) -> Iterator[Batch]:
         """See ``Rows``."""
         self.rejected.clear()
-        self._pairs.clear()
-        decoder = Decoder(Schema.all_of(self._model, None, self._learnt), self._limits)
+        if self._model.predictions.pair is not None:
+            self._pairs = Pairs.of(self._model, [(name.topic, name.partition) for name in self._begin])
+        schemas = [replace(one, projections=None) for one in Schema.all_of(self._model, None, self._learnt)]
+        apart = len(self._topics) > 1
+        decoders = {
+            topic: Decoder([one for one in schemas if not apart or stream_name(one.stream) == topic], self._limits)
+            for topic in self._topics
+        }
         try:
-            yield from self._batches(decoder, report)
+            yield from self._batches(decoders, report)
         except (CorruptRecordsError, LostRecordsError, SourceUnavailableError) as error:
             raise UnreadableRowsError(self.description, str(error), _CHECK) from None
-        self._learnt = decoder.learnt(self._model.name)
+        learnt = [decoder.learnt(self._model.name) for decoder in decoders.values()]
+        self._learnt = {name: type_ for one in learnt for name, type_ in one.items()}
 
     def close(self) -> None:
         """Close the source."""
         self._source.close()
 
-    def _batches(self, decoder: Decoder, report: Report) -> Iterator[Batch]:
+    def _batches(self, decoders: Mapping[str, Decoder], report: Report) -> Iterator[Batch]:
         self._go_to_begin()
         reached = dict(self._begin)
         last = self._monotonic()
@@ -130,18 +140,41 @@ class LogRows:
             polled = self._source.consume(_LIMIT, _POLL)
             for records in polled:
                 name = TopicPartition(records.topic, records.partition)
-                yield from self._decode(decoder, before(records, self._end[name]))
+                yield from self._decode(decoders[records.topic], before(records, self._end[name]))
                 reached[name] = max(reached[name], records.next_offset)
             if polled:
                 last = self._monotonic()
             elif self._monotonic() - last > PATIENCE:
                 raise UnreadableRowsError(self.description, f"nothing came for {PATIENCE:g} s", _CHECK)
+            self._hold_back(reached)
             report(sum(min(offset, self._end[name]) - self._begin[name] for name, offset in reached.items()))
+        if self._pairs is not None:
+            self._pairs.finish()
+            yield from self._within(paired.batch for paired in self._pairs.release())
+
+    def _hold_back(self, reached: Mapping[TopicPartition, int]) -> None:
+        """Read on only where halves wait for, while they are many."""
+        if self._pairs is None:
+            return
+        for name, end in self._end.items():
+            if reached[name] >= end:
+                self._pairs.rest(name.topic, name.partition)
+        crowd = self._pairs.crowd()
+        paused = set() if crowd is None else {TopicPartition(*name) for name in crowd[1]}
+        if resumed := self._paused - paused:
+            self._source.resume(resumed)
+        if more := paused - self._paused:
+            self._source.pause(more)
+        self._paused = paused
 
     def _decode(self, decoder: Decoder, records: Records) -> Iterator[Batch]:
         chunk = decoder.decode(records)
         self.rejected.update(reject.reason for reject in chunk.rejects)
-        for batch in self._paired(chunk):
+        yield from self._within(self._paired(chunk))
+
+    def _within(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the rows of the window."""
+        for batch in batches:
             if self._from is None and self._until is None:
                 yield batch
                 continue
@@ -152,13 +185,10 @@ class LogRows:
 
     def _paired(self, chunk: Chunk) -> Iterable[Batch]:
         """Return the predictions; requests and responses are joined to such first."""
-        if self._model.predictions.pair is None:
+        if self._pairs is None:
             return chunk.batches
-        number = chunk.partition
-        if number not in self._pairs:
-            self._pairs[number] = Pairs(self._model.name, self._model.predictions, number)
-        found = self._pairs[number].take(chunk.batches)
-        return () if found is None else (found,)
+        self._pairs.take(chunk)
+        return [paired.batch for paired in self._pairs.release()]
 
     def _go_to_begin(self) -> None:
         if not self._assigned:
@@ -168,11 +198,13 @@ class LogRows:
         for name, offset in self._begin.items():
             self._source.seek(name, offset)
 
-    def _span(self, topic: str, *, log_times: bool) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    def _span(
+        self, topics: Sequence[str], *, log_times: bool
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """Return the offsets at which reading begins and ends."""
-        partitions = self._source.partitions([topic]).get(topic, 0)
-        inputs = [TopicPartition(topic, partition) for partition in range(partitions)]
-        if not inputs:
+        counts = self._source.partitions(topics)
+        inputs = [TopicPartition(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
+        if len(counts) < len(topics):
             return {}, {}
         start: str | int = "earliest"
         if log_times and self._from is not None:

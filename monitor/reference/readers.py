@@ -74,5 +74,5 @@ def known_types(model: ModelConfig) -> dict[str, ColumnType]:
     stated: dict[str, ColumnType] = {}
     for name, feature in model.features.items():
         if feature.type is not None:
-            stated[name] = feature.type if feature.type in {"numeric", "categorical"} else "ignore"
+            stated[name] = feature.type if feature.type in {"numeric", "categorical", "vector"} else "ignore"
     return stated

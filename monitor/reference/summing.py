@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from detectors.bins import NumericBins
+from detectors.embeddings.projection import Projection
 from monitor.config.decision import Decision
 from monitor.events import DAY, HOUR, IntArray
 from monitor.reference.document import FLAGGED, Reference
@@ -52,6 +53,8 @@ class Facts:
     first: int | None = None
     last: int | None = None
     notes: tuple[str, ...] = ()
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    """Vector → what its columns are made by."""
 
 
 def reference_of_counts(
@@ -71,6 +74,7 @@ def reference_of_counts(
     importance: Mapping[str, float] | None = None,
     created: int | None = None,
     notes: tuple[str, ...] = (),
+    projections: Mapping[str, Projection] | None = None,
 ) -> Reference:
     """Return the reference that these counts make up.
 
@@ -104,6 +108,8 @@ def reference_of_counts(
         When, if that should be told; a reference learnt from a log does not, so that it is a function of the log.
     notes
         What a reader should know.
+    projections
+        Vector → what its columns are made by.
     """
     tallies = {
         version: Tally(rows_of(cells), cells, crosses=(slices_by_version or {}).get(version, {}))
@@ -117,6 +123,7 @@ def reference_of_counts(
             importance=importance or {},
             created=created,
             notes=notes,
+            projections=projections or {},
         ),
         bins,
         Tally(rows_of(total), total, crosses=slices or {}),
@@ -188,6 +195,7 @@ def assemble(
         volume=volume_of(by_hour) if by_hour else None,
         crosses={key: ReferenceCross((crosses or {})[key].identity, counts) for key, counts in total.crosses.items()},
         notes=facts.notes,
+        projections=facts.projections,
     )
 
 

@@ -116,6 +116,8 @@ class WireReference(msgspec.Struct):
     flags: dict[str, WireFlag]
     versions: dict[str, WireVersion]
     slices: list[WireSlices] | msgspec.UnsetType = msgspec.UNSET
+    projections: dict[str, dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+    """As ``to_dict`` of a projection gives them."""
 
 
 def checksum(document: Mapping[str, Any]) -> str:

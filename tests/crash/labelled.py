@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from monitor.events import DAY, HOUR, MINUTE, SECOND
+from monitor.join.clock import NEVER
 from monitor.join.rules import Rules
 from tests.crash.stream import BEGIN
 from tests.property.join_oracle import RETRACT, UPSERT, Expected, join_times, one_id
 
-PREDICTIONS, LABELS = "predictions", "labels"
-PARTITIONS = {PREDICTIONS: 2, LABELS: 3}
+PREDICTIONS, REQUESTS, LABELS = "predictions", "requests", "labels"
+PARTITIONS = {PREDICTIONS: 2, REQUESTS: 3, LABELS: 3}
 SPAN = 2 * DAY
 SLACK, SKEW = MINUTE, HOUR
 _HELD = 16
@@ -41,7 +42,8 @@ Logs = Mapping[tuple[str, int], Sequence[Said]]
 def logs_of(count: int, seed: int) -> dict[tuple[str, int], list[Said]]:
     """Return the logs of ``count`` predictions over two days and their labels, by (stream, partition).
 
-    Predictions are logged as requests and responses.
+    Predictions are logged as requests and responses in two topics, of which neither is keyed as the other is. Records
+    that cannot be read end both, so that every half before them has its turn.
 
     Four in five are labelled, some twice, some with a contradiction or a retraction; some labels come first, some are
     of nobody, some of no class that there is. Either log has records that cannot be read.
@@ -59,19 +61,26 @@ def logs_of(count: int, seed: int) -> dict[tuple[str, int], list[Said]]:
         log.sort(key=lambda said: said.time)
         for place in range(0, len(log) - 1, 97):  # logs are not quite in order
             log[place], log[place + 1] = log[place + 1], log[place]
+    for number in range(PARTITIONS[PREDICTIONS]):
+        responses, requests = _paired(rng, found[PREDICTIONS, number])
+        found[PREDICTIONS, number] = responses
+        for place, request in enumerate(requests):
+            found[REQUESTS, place % PARTITIONS[REQUESTS]].append(request)
     for (stream, _), log in found.items():
-        if stream == PREDICTIONS:
-            log[:] = _paired(rng, log)
+        if stream == REQUESTS:
+            log.sort(key=lambda said: said.time)
+        if stream != LABELS:
+            log.extend([Said(BEGIN + SPAN + 3 * MINUTE, b"{broken")] * 3)
     return found
 
 
-def _paired(rng: random.Random, log: Sequence[Said]) -> list[Said]:
-    """Return a log in which each prediction is a response, and its request stands up to 30 records before it.
+def _paired(rng: random.Random, log: Sequence[Said]) -> tuple[list[Said], list[Said]]:
+    """Return a log in which each prediction is a response, and their requests, each up to 30 records earlier.
 
-    Where an id comes twice, its requests stand right before their responses.
+    Where an id comes twice, its requests are made when they are answered.
     """
     often = Counter(said.id for said in log)
-    requests: dict[int, list[Said]] = defaultdict(list)
+    requests: list[Said] = []
     responses: list[Said] = []
     for place, said in enumerate(log):
         if said.id is None or said.value is None:
@@ -79,10 +88,10 @@ def _paired(rng: random.Random, log: Sequence[Said]) -> list[Said]:
             continue
         row = json.loads(said.value)
         at = place if often[said.id] > 1 else max(0, place - rng.randrange(30))
-        asked = {"k": "q", "prediction_id": said.id, "features": row.pop("features")}
-        requests[at].append(Said(log[at].time, json.dumps(asked).encode()))
+        asked = {"prediction_id": said.id, "features": row.pop("features")}
+        requests.append(Said(log[at].time, json.dumps(asked).encode(), said.id))
         responses.append(said._replace(value=json.dumps({"k": "a", **row}).encode()))
-    return [said for place, response in enumerate(responses) for said in (*requests[place], response)]
+    return responses, requests
 
 
 def _prediction(rng: random.Random, name: str, time: int) -> Said:
@@ -135,26 +144,29 @@ def brute_force(logs: Logs, rules: Rules, edges: Sequence[float]) -> Joined:
     table: list[Any] = []
     stands = []
     expected = Expected()
+    pairs, frontier = _meet(logs)
+    for time, number, offset in _held_back(pairs):
+        said = logs[PREDICTIONS, number][offset]
+        expected.outcomes["prediction", "seen"] += 1
+        rows[PREDICTIONS][str(said.id)].append(((time, number, offset, 0), len(table)))
+        table.append(said.content)
     for (stream, number), log in logs.items():
+        if stream != LABELS:
+            continue
         times, clock = join_times([said.time for said in log], SLACK, SKEW)
         assert clock is not None
         stands.append(clock)
-        if stream == PREDICTIONS:
-            _hold(log, times)
         side = stream.removesuffix("s")
         for offset, (said, time) in enumerate(zip(log, times, strict=True)):
             if said.id is None:
                 continue
             expected.outcomes[side, "seen"] += 1
             position = (time, number, offset, 0)
-            if stream == PREDICTIONS:
-                rows[stream][said.id].append((position, len(table)))
-                table.append(said.content)
-            elif said.content[0] == UPSERT and math.isnan(said.content[1]):
+            if said.content[0] == UPSERT and math.isnan(said.content[1]):
                 expected.outcomes[side, "invalid"] += 1
             else:
                 rows[stream][said.id].append((position, *said.content))
-    watermark = (min(stands) - SLACK) // rules.bucket * rules.bucket
+    watermark = min(min(stands) - SLACK, frontier) // rules.bucket * rules.bucket
     for name in sorted(rows[PREDICTIONS].keys() | rows[LABELS].keys()):
         one_id(rules, watermark, sorted(rows[PREDICTIONS][name]), sorted(rows[LABELS][name]), expected)
     joined = Joined(expected, watermark)
@@ -179,11 +191,47 @@ def _revisions(expected: Expected, table: Sequence[Any], watermark: int) -> dict
     return dict(found)
 
 
-def _hold(log: Sequence[Said], times: list[int]) -> None:
+def _meet(logs: Logs) -> tuple[list[tuple[int, int, int]], int]:
+    """Return (later log time, partition, offset) of the responses that met their requests, in the order of meeting.
+
+    And the least clock of the inputs. All halves are put into one order, and none lies far from its partner.
+    """
+    order, stands = [], []
+    for (stream, number), log in logs.items():
+        if stream == LABELS:
+            continue
+        times, clock = join_times([said.time for said in log], 0, SKEW)
+        assert clock is not None
+        stands.append(clock)
+        reached = NEVER
+        for offset, (said, time) in enumerate(zip(log, times, strict=True)):
+            if offset >= 2:
+                reached = max(reached, min(one.time for one in log[offset - 2 : offset + 1]))
+            order.append((reached, stream, number, offset, max(time, reached), said.id))
+    waiting: dict[str, tuple[str, int, int, int]] = {}
+    met = []
+    for _, stream, number, offset, time, name in sorted(order, key=lambda half: half[:4]):
+        if name is None:
+            continue
+        if name not in waiting:
+            waiting[name] = (stream, number, offset, time)
+            continue
+        half = (stream, number, offset, time)
+        other = waiting.pop(name)
+        assert other[0] != stream, "a request or a response comes twice"
+        _, at, place, _ = half if stream == PREDICTIONS else other
+        met.append((max(time, other[3]), at, place))
+    assert not waiting
+    return met, min(stands)
+
+
+def _held_back(pairs: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
     """Let the rows that event time begins with join when the last of them confirms it."""
-    first = [offset for offset, said in enumerate(log) if said.id is not None][:_HELD]
-    for offset in first:
-        times[offset] = times[first[-1]]
+    for number in range(PARTITIONS[PREDICTIONS]):
+        own = [pair for pair in pairs if pair[1] == number]
+        last = own[_HELD - 1][0]
+        for place, (time, _, offset) in enumerate(own):
+            yield (last if place < _HELD else time), number, offset
 
 
 def _cell(content: tuple[str, int, float], edges: Sequence[float]) -> tuple[str, int, int]:

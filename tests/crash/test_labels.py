@@ -18,7 +18,7 @@ from monitor.pairs import OUTCOMES
 from monitor.pipeline import Pipeline
 from monitor.sources.build import build_source
 from tests.crash.killing import KILLS, PATIENCE, SOAK, Feed, Run
-from tests.crash.labelled import LABELS, PARTITIONS, PREDICTIONS, Logs, brute_force, logs_of
+from tests.crash.labelled import PARTITIONS, PREDICTIONS, Logs, brute_force, logs_of
 from tests.crash.victim import MUTANT_POINT
 from tests.kafka.broker import Broker
 
@@ -31,7 +31,7 @@ models:
     predictions:
       topic: {predictions}
       time_format: epoch_us
-      pair: {{request: {{where: {{value.k: q}}}}, response: {{where: {{value.k: a}}}}, timeout: 30m}}
+      pair: {{request: {{topic: {requests}}}, response: {{where: {{value.k: a}}}}, timeout: 30m}}
       map: {{id: value.prediction_id, time: response.value.ts, version: response.value.version,
             features: request.value.features, score: response.value.score}}
     labels:
@@ -47,7 +47,7 @@ state: {{path: "{folder}/state", checkpoint: 1s, generation_every: 1h}}
 
 @pytest.fixture
 def topics(broker: Broker, topic: str) -> dict[str, str]:
-    """Create the two topics, whose partitions differ and whose records state their own times."""
+    """Create the topics, whose partitions differ and whose records state their own times."""
     names = {stream: f"{topic}-{stream}" for stream in PARTITIONS}
     for stream, name in names.items():
         broker.create_topic(
@@ -59,7 +59,7 @@ def topics(broker: Broker, topic: str) -> dict[str, str]:
 
 def prepare(folder: Path, topics: dict[str, str], bootstrap: str) -> Path:
     path = folder / "driftline.yaml"
-    text = CONFIG.format(folder=folder, bootstrap=bootstrap, predictions=topics[PREDICTIONS], labels=topics[LABELS])
+    text = CONFIG.format(folder=folder, bootstrap=bootstrap, **topics)
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -21,6 +21,7 @@ from tests.kafka.listeners import SCRAM_USERS, Secrets, format_properties, secur
 
 _CLUSTER = "driftlineTestClusterAA"
 _STARTED = "Kafka Server started"
+_PAUSE = 2.0
 _JAVA = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -84,7 +85,14 @@ class Broker:
         return self._addresses[name]
 
     def start(self, timeout: float = 60.0) -> None:
-        """Start the broker and wait until it serves."""
+        """Start the broker and wait until it serves; once more if it ends at once, as when its port is still taken."""
+        try:
+            self._start(timeout)
+        except RuntimeError:
+            time.sleep(_PAUSE)
+            self._start(timeout)
+
+    def _start(self, timeout: float) -> None:
         log = self.directory / "broker.log"
         begin = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:

@@ -15,6 +15,13 @@ from detectors.evidence.interval import FLOOR, RATIO, Interval
 from detectors.evidence.null import BoolArray, FloatArray
 
 EDGES = norm.ppf([0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
+REFERENCES = [
+    np.array([[30.0, 50.0, 20.0]]),
+    np.array([[300.0, 650.0, 50.0]]),
+    np.array([[4000.0, 3.0, 1000.0]]),
+    np.array([[2000.0, 0.0, 1000.0]]),
+    np.array([[0.0, 0.0, 5000.0]]),
+]
 
 
 def gaussian(mean: float = 0.0, spread: float = 1.0) -> FloatArray:

@@ -83,8 +83,8 @@ models:
         ),
         "driftline.yaml:13:33: models[0].predictions.map.featuers: unknown key; did you mean features? [E104]",
         (
-            "driftline.yaml:15:22: models[0].features.amount.type: not one of: numeric, categorical, id, ignore; "
-            "did you mean numeric? [E106]"
+            "driftline.yaml:15:22: models[0].features.amount.type: not one of: numeric, categorical, vector, id, "
+            "ignore; did you mean numeric? [E106]"
         ),
         "driftline.yaml:15:42: models[0].features.amount.importance: needs a number [E103]",
         "driftline.yaml:17:10: models[0].detectors[0].alhpa: unknown key; did you mean alpha? [E104]",

@@ -88,13 +88,14 @@ def test_the_broker_is_asked_for_every_topic(tmp_path: Path) -> None:
     ]
 
 
-def test_halves_in_several_partitions_are_warned_of(tmp_path: Path) -> None:
-    pair = "pair: {request: {where: {value.k: q}}, response: {where: {value.k: a}}}"
+def test_the_topics_of_both_halves_must_exist(tmp_path: Path) -> None:
+    pair = "pair: {request: {topic: q}, response: {}}"
     roles = "map: {id: value.id, time: response.value.t, features: request.value.x, score: response.value.s}"
     text = minimal(predictions=f"topic: t, {pair}, {roles}")
-    assert found(tmp_path, text, Topics({"t": 1})) == []
-    message = "a request and its response meet only in one of the 3 partitions of t"
-    assert found(tmp_path, text, Topics({"t": 3})) == [("models[0].predictions.pair", message, True)]
+    assert found(tmp_path, text, Topics({"t": 3, "q": 2})) == []
+    assert found(tmp_path, text, Topics({"t": 3})) == [
+        ("models[0].predictions.pair.request.topic", "no such topic", False)
+    ]
 
 
 def test_what_several_processes_need_is_said(tmp_path: Path) -> None:

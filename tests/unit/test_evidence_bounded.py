@@ -23,16 +23,18 @@ from detectors.evidence.limits import (
 )
 from detectors.evidence.null import FloatArray
 from detectors.evidence.sensitivity import information
-from tests.unit.evidence_cases import balls, bounded, compositions, gaussian, log_probability, pulled, surface
+from tests.unit.evidence_cases import (
+    REFERENCES,
+    balls,
+    bounded,
+    compositions,
+    gaussian,
+    log_probability,
+    pulled,
+    surface,
+)
 from tests.unit.evidence_simulation import Trial, boundary, even, references
 
-REFERENCES = [
-    np.array([[30.0, 50.0, 20.0]]),
-    np.array([[300.0, 650.0, 50.0]]),
-    np.array([[4000.0, 3.0, 1000.0]]),
-    np.array([[2000.0, 0.0, 1000.0]]),
-    np.array([[0.0, 0.0, 5000.0]]),
-]
 MOST = 1 + 1e-9
 
 

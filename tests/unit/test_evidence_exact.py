@@ -13,15 +13,8 @@ from detectors.evidence.dictionary import laws_of
 from detectors.evidence.engine import Engine
 from detectors.evidence.interval import Interval, clopper_pearson
 from detectors.evidence.null import FloatArray, log_bet
-from tests.unit.evidence_cases import balls, compositions, intervals, log_probability, surface
+from tests.unit.evidence_cases import REFERENCES, balls, compositions, intervals, log_probability, surface
 
-REFERENCES = [
-    np.array([[30.0, 50.0, 20.0]]),
-    np.array([[300.0, 650.0, 50.0]]),
-    np.array([[4000.0, 3.0, 1000.0]]),
-    np.array([[2000.0, 0.0, 1000.0]]),
-    np.array([[0.0, 0.0, 5000.0]]),
-]
 MOST = 1 + 1e-9
 LEAST = 1 - 1e-6
 

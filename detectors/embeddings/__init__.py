@@ -1,0 +1,1 @@
+"""Vectors, such as embeddings: turned into a few ordinary columns, and compared whole."""

@@ -1,0 +1,63 @@
+"""Vectors on their way in: each becomes ordinary columns before anything is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+
+from detectors.embeddings.projection import Projection
+from monitor.events import Column, FloatArray, IntArray
+
+
+def is_vector(cells: Column) -> bool:
+    """Whether a column holds vectors, ``[rows, size]``."""
+    return not isinstance(cells, list) and cells.ndim == 2
+
+
+def columns_of(name: str, projection: Projection) -> tuple[str, ...]:
+    """Return the names of the columns that a vector becomes.
+
+    >>> columns_of("text", Projection.fit(np.array([[0.0, 1.0], [1.0, 0.0]])))
+    ('text.cluster', 'text.residual', 'text.error', 'text.pc1')
+    """
+    axes = [f"{name}.pc{place + 1}" for place in range(len(projection.axes))]
+    return (f"{name}.cluster", f"{name}.residual", f"{name}.error", *axes)
+
+
+REPEATED: Final = frozenset({"missing", "bad"})
+"""What is so in all columns of a vector at once, and so is judged in the first of them only."""
+
+
+def projected(
+    columns: Mapping[str, Column], bad: Mapping[str, IntArray], projections: Mapping[str, Projection]
+) -> tuple[dict[str, Column], dict[str, IntArray]]:
+    """Return columns and bad cells with every vector replaced by what becomes of it.
+
+    A vector that is missing or bad is so in each of its columns. Vectors without a projection, or of another length,
+    are left out.
+    """
+    found: dict[str, Column] = {}
+    marks = dict(bad)
+    for name, cells in columns.items():
+        if isinstance(cells, list) or cells.ndim != 2:
+            found[name] = cells
+            continue
+        rows = marks.pop(name, None)
+        projection = projections.get(name)
+        if projection is None or projection.size != cells.shape[1]:
+            continue
+        made = dict(_made(name, projection, cells))
+        found |= made
+        if rows is not None:
+            marks |= dict.fromkeys(made, rows)
+    return found, marks
+
+
+def _made(name: str, projection: Projection, cells: FloatArray) -> Iterator[tuple[str, Column]]:
+    made = projection.project(cells)
+    names = [str(place) for place in range(len(projection.centroids))]
+    texts = [None if place < 0 else names[place] for place in made.cluster.tolist()]
+    values: tuple[Column, ...] = (texts, made.residual, made.error, *np.ascontiguousarray(made.scores.T))
+    yield from zip(columns_of(name, projection), values, strict=True)
