@@ -1,25 +1,23 @@
-"""Outcomes of the slices that somebody declared: what is read of each, its reference, and its monitors."""
+"""Outcomes of the slices that somebody declared: what is read of each, and its monitors."""
 
 from __future__ import annotations
 
 import hashlib
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from monitor.events import HOUR, FloatArray, IntArray
-from monitor.evidence.learnt import is_enough
+from monitor.events import FloatArray, IntArray
 from monitor.evidence.outcome_streams import ERROR, MERIT, names_of
 from monitor.evidence.readout import Readout
 from monitor.evidence.stream import Past, Stream
 from monitor.evidence.table import Table
 from monitor.outcomes.judges import BinaryJudge, MulticlassJudge, RegressionJudge
 from monitor.outcomes.outcomes import HOURLY
-from monitor.outcomes.parts import MATURED, SlicedPart
+from monitor.outcomes.parts import BLOCK, MATURED, SlicedPart
 from monitor.panes import Shelf
 
 FEWEST: Final = 30
@@ -98,7 +96,7 @@ class Cells:
     @property
     def width(self) -> int:
         """Cells of a slice."""
-        return self._member.shape[1]
+        return int(self._member.shape[1])
 
     @property
     def size(self) -> int:
@@ -106,134 +104,133 @@ class Cells:
         return self.part.slicing.size * self.width
 
     def read(self, shelf: Shelf, version: str, first: int, last: int) -> IntArray:
-        """Return what was judged in time of a window's predictions, ``[size]``."""
-        blocks = np.zeros((self.part.blocks, self.part.size), np.int64)
-        for block, name in enumerate(self.part.names()):
-            for key in shelf.keys(name, version, HOURLY, first, last):
-                pane = shelf.find(key)
-                if pane is not None:
-                    blocks[block] += pane.on_time
-        slices = self.part.slices(blocks).reshape(-1, self.part.slice_size)[: self.part.slicing.size]
-        cells: IntArray = self.readout.read(self.part.table(slices, MATURED)) @ self._member
-        return cells.ravel()
+        """Return what was judged in time of a window's predictions, ``[size]``; one block of slices at a time."""
+        part = self.part
+        found = np.zeros((part.blocks, BLOCK, self.width), np.int64)
+        for block, name in enumerate(part.names()):
+            panes = [shelf.find(key) for key in shelf.keys(name, version, HOURLY, first, last)]
+            known = [pane.on_time for pane in panes if pane is not None]
+            if known:
+                tables = part.table(part.slices(np.sum(known, axis=0)), MATURED)
+                found[block] = self.readout.read(tables) @ self._member
+        return found.reshape(-1, self.width)[: part.slicing.size].ravel()
+
+    def rows(self, counts: IntArray) -> IntArray:
+        """Return the rows of each slice, ``[slices]``."""
+        table = counts.reshape(-1, self.width)
+        rows: IntArray = table[:, : self.errors or self.width].sum(axis=1)
+        return rows
+
+    def versions(self, shelf: Shelf) -> list[str]:
+        """Return the versions that have panes."""
+        return sorted({version for name in self.part.names() for version in shelf.versions(name)} - {""})
 
     def starts(self, shelf: Shelf, first: int, last: int) -> list[int]:
         """Return the hours of a range that have panes, in order."""
-        names = list(self.part.names())
-        return sorted(
-            {
-                key.start
-                for name in names
-                for version in shelf.versions(name) - {""}
-                for key in shelf.keys(name, version, HOURLY, first, last)
-            }
+        keys = (
+            key
+            for version in self.versions(shelf)
+            for name in self.part.names()
+            for key in shelf.keys(name, version, HOURLY, first, last)
         )
-
-
-@dataclass(slots=True)
-class Declared:
-    """The reference of one slicing, learnt hour by hour from its own first rows."""
-
-    identity: str
-    """Of what the cells mean."""
-    begin: int | None = None
-    at: int | None = None
-    """The first hour that was not taken in."""
-    end: int | None = None
-    """Set once it is the reference."""
-    is_judged: bool = False
-    """Whether the windows that come next are behind the reference."""
-    counts: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    def take(self, hour: IntArray, period: int) -> None:
-        """Take in the counts of the next hour; after whole periods it may be enough."""
-        if self.begin is None or self.at is None:
-            raise ValueError("learning has not begun")
-        self.counts = hour.copy() if not len(self.counts) else self.counts + hour
-        self.at += HOUR
-        if is_enough(self.at - self.begin, period, int(self.counts.sum())):
-            self.end = self.at
-
-    def state(self) -> list[Any]:
-        """Return plain values."""
-        packed = zlib.compress(self.counts.astype("<i8").tobytes(), 1)
-        return [self.identity, self.begin, self.at, self.end, self.is_judged, packed]
-
-    @classmethod
-    def restore(cls, state: list[Any]) -> Declared:
-        """Return what ``state`` took apart."""
-        *plain, packed = state
-        return cls(*plain, np.frombuffer(zlib.decompress(packed), "<i8").astype(np.int64))
+        return sorted({key.start for key in keys})
 
 
 def slice_streams(
-    cells: Cells, learnt: Declared, first: int, whole: Mapping[str, Stream], errors: tuple[FloatArray, Past] | None
+    cells: Cells,
+    reference: IntArray,
+    own: Past,
+    first: int,
+    whole: Sequence[Stream],
+    errors: tuple[FloatArray, Past] | None,
 ) -> Iterator[Stream]:
     """Yield the streams of every slice with enough rows in the reference.
 
     Parameters
     ----------
+    reference
+        What was learnt, ``[size]``.
+    own
+        The same by day, ``[D, size]``.
     first
         Place of the slicing's first cell in a vector of counts.
     whole
-        Name → stream of all rows; a slice is taken to differ between days as all rows do.
+        The streams of all rows. A slice has their hours; its days are its own.
     errors
         Edges of the errors' bins of all rows, and these bins' past.
     """
-    table = learnt.counts.reshape(-1, cells.width)
-    rows = table[:, : cells.errors or cells.width].sum(axis=1)
-    labels = cells.part.slicing.labels
-    for place in np.flatnonzero(rows >= cells.part.slicing.min_samples).tolist():
-        start, counts = first + place * cells.width, table[place]
-        for rate in cells.rates:
-            own, known = [rate.rest, rate.hits], whole.get(rate.column)
-            if known is not None and counts[own].sum() >= FEWEST:
+    shape = next((stream for stream in whole if stream.column == "error"), None)
+    for place in np.flatnonzero(cells.rows(reference) >= cells.part.slicing.min_samples).tolist():
+        one = _Slice(cells, reference, own, first, place)
+        yield from one.rates({stream.name: stream for stream in whole})
+        if shape is not None and errors is not None:
+            yield from one.shape(shape, errors)
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    cells: Cells
+    reference: IntArray
+    own: Past
+    first: int
+    place: int
+
+    @property
+    def label(self) -> str:
+        return self.cells.part.slicing.labels[self.place]
+
+    def rates(self, whole: Mapping[str, Stream]) -> Iterator[Stream]:
+        for rate in self.cells.rates:
+            places = self.place * self.cells.width + np.array([rate.rest, rate.hits])
+            known = whole.get(rate.column)
+            if known is not None and int(self.reference[places].sum()) >= FEWEST:
                 yield replace(
                     known,
-                    slice=labels[place],
+                    slice=self.label,
                     kind="slices",
-                    reference=counts[own],
-                    places=start + np.array(own),
+                    reference=self.reference[places],
+                    places=self.first + places,
                     groups=np.arange(2),
-                    meaning=_meaning(learnt.identity, place, np.array(own)),
+                    own=self._days(places),
+                    meaning=self._meaning([rate.rest, rate.hits]),
                     names=rate.names,
                     worse=rate.worse,
                 )
-        if errors is not None and "error" in {stream.column for stream in whole.values()}:
-            base = next(stream for stream in whole.values() if stream.column == "error")
-            base = replace(
-                base, slice=labels[place], kind="slices", meaning=_meaning(learnt.identity, place, counts[:0])
-            )
-            yield from _errors(cells, counts[: cells.errors], base, start, errors)
 
+    def shape(self, base: Stream, errors: tuple[FloatArray, Past]) -> Iterator[Stream]:
+        """Yield the shape of the errors; its bins are those of all rows, put together."""
+        judge, (fine, past) = self.cells.part.judge, errors
+        if not isinstance(judge, RegressionJudge):
+            return
+        places = self.place * self.cells.width + np.arange(self.cells.errors)
+        counts = self.reference[places]
+        middle = (np.cumsum(counts) - counts / 2) / max(int(counts.sum()), 1)
+        _, inverse = np.unique(np.searchsorted(_CUTS, middle, side="right"), return_inverse=True)
+        groups = inverse.astype(np.int64)
+        if groups.max(initial=0) < 1:
+            return
+        edges = judge.table.error_edges
+        coarse = np.searchsorted(edges, np.append(-np.inf, fine), side="right")
+        found = replace(
+            base,
+            part="",
+            slice=self.label,
+            kind="slices",
+            is_rate=False,
+            worse=0,
+            reference=np.bincount(groups, counts).astype(np.int64),
+            places=self.first + places,
+            groups=groups,
+            past=past.merged(groups[coarse]),
+            own=self._days(places).merged(groups),
+            meaning=self._meaning(groups.tolist()),
+            names=names_of(edges, groups),
+        )
+        yield from Table(found, found.names).streams()
 
-def _errors(
-    cells: Cells, counts: IntArray, base: Stream, start: int, errors: tuple[FloatArray, Past]
-) -> Iterator[Stream]:
-    judge = cells.part.judge
-    if not isinstance(judge, RegressionJudge):
-        return
-    edges, (fine, past) = judge.table.error_edges, errors
-    middle = (np.cumsum(counts) - counts / 2) / max(int(counts.sum()), 1)
-    _, groups = np.unique(np.searchsorted(_CUTS, middle, side="right"), return_inverse=True)
-    if groups.max(initial=0) < 1:
-        return
-    coarse = np.searchsorted(edges, np.append(-np.inf, fine), side="right")
-    whole = replace(
-        base,
-        part="",
-        is_rate=False,
-        worse=0,
-        reference=np.bincount(groups, counts).astype(np.int64),
-        places=start + np.arange(cells.errors),
-        groups=groups.astype(np.int64),
-        past=past.merged(groups[coarse]),
-        meaning=base.meaning + _meaning("", 0, groups),
-        names=names_of(edges, groups),
-    )
-    yield from Table(whole, whole.names).streams()
+    def _days(self, places: IntArray) -> Past:
+        return Past(self.own.days[:, places], None, self.own.weekdays)
 
-
-def _meaning(identity: str, place: int, cells: IntArray) -> str:
-    text = repr((identity, place, cells.tolist()))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    def _meaning(self, cells: list[int]) -> str:
+        text = repr((self.cells.part.identity, self.place, cells))
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

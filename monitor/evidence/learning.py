@@ -50,9 +50,6 @@ class Learning(ABC):
     @property
     def read(self) -> int | None:
         """Where the first hour begins that must be kept for learning, ``None`` once it is over."""
-        return self._unlearnt()
-
-    def _unlearnt(self) -> int | None:
         if self._learnt is None:
             return self._final
         return None if self._learnt.end is not None else self._final if self._learnt.at is None else self._learnt.at

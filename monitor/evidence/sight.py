@@ -75,7 +75,7 @@ def sights(watch: Watch) -> Iterator[Sight]:
 
 def rows_of(stream: Stream, length: int) -> float:
     """Return the rows of an evidence window, if there are as many as in the reference; 0 if it knows no days."""
-    days = stream.past.days.sum(axis=1)
+    days = (stream.past if stream.own is None else stream.own).days.sum(axis=1)
     return float(np.median(days[days > 0])) * length / DAY if (days > 0).any() else 0.0
 
 

@@ -63,5 +63,6 @@ class Table:
             places=base.places[used],
             groups=cells[used],
             past=base.past.merged(groups),
+            own=None if base.own is None else base.own.merged(groups),
             names=names,
         )

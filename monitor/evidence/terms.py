@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from detectors.evidence.limits import SCORES
 from detectors.evidence.tolerance import FEWEST_DAYS, auto_ratio, auto_tolerance
 from detectors.evidence.wander import Wander
 from detectors.fleet.monitor import Monitor
-from monitor.events import FloatArray, IntArray
-from monitor.evidence.season import Season, by_slot, cycle_of, windows_of
+from monitor.events import DAY, FloatArray, IntArray
+from monitor.evidence.season import Cycle, Season, by_slot, cycle_of, windows_of
 from monitor.evidence.stream import Stream
 
 UNKNOWN_DAYS: Final = 0.01
@@ -83,6 +84,21 @@ class Terms:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Windows of the reference by day, window and cell, ``[D, W, K]``, and the slot of each of a day, ``[W]``."""
+
+    windows: IntArray
+    slots: IntArray
+    spent: int
+    """Days that are used up because slots have laws of their own."""
+
+    @classmethod
+    def plain(cls, windows: IntArray) -> Self:
+        """Return windows of which all are alike."""
+        return cls(windows, np.zeros(windows.shape[1], np.int64), 0)
+
+
 def terms_of(stream: Stream, asked: Asked, alpha: float, day_alpha: float) -> Terms:
     """Return the terms of a stream: those with slots for the hours of the day, or without, whichever see more.
 
@@ -134,19 +150,20 @@ def rate_ratio(rate: float, index: float) -> float:
 def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | None) -> Terms:
     past = stream.past
     windows, least = windows_of(past, asked.length), 0.0
-    days, spent = past.whole_days, 0
+    days = (past if stream.own is None else stream.own).whole_days
     if windows is None or days < 2:
         windows, least = past.days[:, np.newaxis], UNKNOWN_DAYS
     known = None if cycle is None else cycle_of(past, asked)
     if known is not None:
-        windows, slots, spent = known.windows, known.slots, known.spent
-        table = _by_day(windows, slots)
-        days -= spent
+        basis = View(known.windows, known.slots, known.spent)
+        views, days = [basis], days - known.spent
     else:
-        slots = np.zeros(windows.shape[1], np.int64)
-        table = windows.sum(axis=1, keepdims=True)[:, :, np.newaxis].astype(np.float64)
+        basis, views = View.plain(windows.sum(axis=1, keepdims=True)), _views(stream, windows)
+    apart = _of_own_days(stream, asked, known)
+    basis = next(iter(apart), basis)
+    table = _by_day(basis.windows, basis.slots)
     spread = Dispersion.of(table)
-    figure = _strayed(stream, windows, slots, day_alpha, spent) if days >= 2 else 0.0
+    figure = _strayed(stream, [*views, *apart], day_alpha) if days >= 2 else 0.0
     unstable = bool(np.isnan(figure))
     tolerance = least if stream.is_rate else max(figure, least)
     ratio = max(figure, RATIO) if stream.is_rate else RATIO
@@ -164,30 +181,50 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
     )
 
 
-def _strayed(stream: Stream, windows: IntArray, slots: IntArray, day_alpha: float, spent: int = 0) -> float:
-    """Return the tolerance of a shape, or the ratio of a rate, that the reference's windows need; NaN if too wide.
+def _strayed(stream: Stream, views: Sequence[View], day_alpha: float) -> float:
+    """Return the tolerance of a shape, or the ratio of a rate, that the reference needs; NaN if too wide.
 
-    Windows show what changes within a day. Whole days have less chance in them, and thirds of the rows still less: they
-    show days that differ by what windows of few rows could hide. The widest holds.
+    The widest of all views holds.
     """
     level, rate = np.array([day_alpha]), stream.reference[-1:] / max(int(stream.reference.sum()), 1)
-    views = [(windows, slots)]
-    if not slots.any():
-        days = windows.sum(axis=1, keepdims=True)
-        one = np.zeros(1, np.int64)
-        if stream.is_rate:
-            hits = with_hits(windows, float(rate[0]))
-            views = [(hits, np.zeros(hits.shape[1], np.int64))]
-        elif stream.ordered and len(stream.reference) > _THIRDS:
-            views.append((days @ thirds(stream.reference), one))
-        if windows.shape[1] > 1:
-            views.append((days, one))
     figures = []
-    for view, places in views:
-        wander = Wander.of(view[:, :, np.newaxis].astype(np.float64), places)
-        wander = replace(wander, freedom=wander.freedom - spent)
+    for view in views:
+        wander = Wander.of(view.windows[:, :, np.newaxis].astype(np.float64), view.slots)
+        wander = replace(wander, freedom=wander.freedom - view.spent)
         figures.append(float((auto_ratio(wander, rate, level) if stream.is_rate else auto_tolerance(wander, level))[0]))
     return float(np.max(figures))
+
+
+def _views(stream: Stream, windows: IntArray) -> list[View]:
+    """Return the windows ``[D, W, K]`` of a reference that is not told apart by hours, in every way they are looked at.
+
+    Windows show what changes within a day. Whole days have less chance in them, and thirds of the rows still less: they
+    show days that differ by what windows of few rows could hide.
+    """
+    days = windows.sum(axis=1, keepdims=True)
+    if stream.is_rate:
+        rate = float(stream.reference[-1] / max(int(stream.reference.sum()), 1))
+        views = [View.plain(with_hits(windows, rate))]
+    else:
+        views = [View.plain(windows)]
+        if stream.ordered and len(stream.reference) > _THIRDS:
+            views.append(View.plain(days @ thirds(stream.reference)))
+    if windows.shape[1] > 1:
+        views.append(View.plain(days))
+    return views
+
+
+def _of_own_days(stream: Stream, asked: Asked, known: Cycle | None) -> list[View]:
+    """Return the days of a stream whose hours are those of more rows; days of the week apart where the hours are."""
+    if stream.own is None or not len(stream.own.days):
+        return []
+    weekly = cycle_of(stream.own, replace(asked, length=DAY)) if known is not None and known.weekly else None
+    if weekly is not None:
+        return [View(weekly.windows, weekly.slots, weekly.spent)]
+    days = stream.own.days[:, np.newaxis]
+    if stream.is_rate or not stream.ordered or len(stream.reference) <= _THIRDS:
+        return [View.plain(days)]
+    return [View.plain(days), View.plain(days @ thirds(stream.reference))]
 
 
 def thirds(reference: IntArray) -> IntArray:

@@ -269,6 +269,7 @@ class Watch:
 
     def _refit(self) -> None:
         """Judge the streams that there are now."""
+        self._known = self.source.basis(self.model)
         streams = self._streams()
         for copy in self.copies.values():
             self._fit(copy, streams)

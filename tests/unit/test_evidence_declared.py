@@ -115,9 +115,9 @@ def test_slicings_that_come_and_go_restart_nothing(tmp_path: Path) -> None:
     early = {
         topic: [one for one in log if isinstance(one, Item) and one.log_time < half] for topic, log in content.items()
     }
-    source = MemorySource({TopicPartition(topic, 0): log for topic, log in early.items()}, seed=0)
-    before = open_pipeline(first, source, base=tmp_path, store=store)
-    while any(before.positions()[name] < end for name, end in source.end_offsets(list(before.positions())).items()):
+    early_log = MemorySource({TopicPartition(topic, 0): log for topic, log in early.items()}, seed=0)
+    before = open_pipeline(first, early_log, base=tmp_path, store=store)
+    while any(before.positions()[name] < end for name, end in early_log.end_offsets(list(before.positions())).items()):
         before.step(0)
         before.checkpoint()
     second = configured(tmp_path, find=OFF, alarms=WARN, learn="1d", slices=BOTH)
@@ -126,7 +126,7 @@ def test_slicings_that_come_and_go_restart_nothing(tmp_path: Path) -> None:
     own = {one.slice for one in watch_of(pipeline).copies["warn"].streams}
     assert {"", "place=de", "kind=web,tier=gold"} <= own
     source = source_of(pipeline)
-    late = [one for one in source._declared.values() if one.begin is not None and one.begin > BEGIN + DAY]
+    late = [one for one in source.slicings.learnt.values() if one.begin is not None and one.begin > BEGIN + DAY]
     assert len(late) == 1
     assert late[0].end is not None
     spoken = {result.start for result in told(pipeline) if result.slice == "kind=web,tier=gold"}
@@ -167,11 +167,11 @@ def test_what_is_damaged_is_noticed_and_what_is_whole_comes_back(tmp_path: Path)
     source._changed = True
     data = source.changes()
     assert data is not None
-    before = source.basis(model), [one.state() for one in source._declared.values()]
+    before = source.basis(model), [one.state() for one in source.slicings.learnt.values()]
     source.restore(data)
-    assert (source.basis(model), [one.state() for one in source._declared.values()]) == before
+    assert (source.basis(model), [one.state() for one in source.slicings.learnt.values()]) == before
     with pytest.raises(CorruptCountsError, match="damaged"):
         source.restore(data[:-1])
     assert source.relearn(BEGIN + DAY)
     assert source.read is not None
-    assert not any(one.is_judged for one in source._declared.values())
+    assert not any(one.is_judged for one in source.slicings.learnt.values())
