@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Self
+from functools import lru_cache
+from typing import Final, Literal
 
 import numpy as np
 
@@ -17,13 +18,15 @@ from detectors.evidence.wander import Wander
 from detectors.fleet.monitor import Monitor
 from monitor.events import DAY, FloatArray, IntArray
 from monitor.evidence.season import Cycle, Season, by_slot, cycle_of, windows_of
-from monitor.evidence.stream import Stream
+from monitor.evidence.stream import Past, Stream
 
 UNKNOWN_DAYS: Final = 0.01
 """Tolerance ``auto`` where the reference does not know how much its windows differ: anyone's guess."""
 _STEPS: Final = 60
 _FEWEST_HITS: Final = 5.0
 _THIRDS: Final = 3
+_PASTS: Final = 64
+"""Looked at lately; slices share the hours of all rows."""
 _CLEARLY: Final = 0.8
 """Slots must see so much more; of two tolerances that differ by chance, the smaller is not the better one."""
 _FLOOR_OF_INDEX: Final = 0.1
@@ -84,21 +87,6 @@ class Terms:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """Windows of the reference by day, window and cell, ``[D, W, K]``, and the slot of each of a day, ``[W]``."""
-
-    windows: IntArray
-    slots: IntArray
-    spent: int
-    """Days that are used up because slots have laws of their own."""
-
-    @classmethod
-    def plain(cls, windows: IntArray) -> Self:
-        """Return windows of which all are alike."""
-        return cls(windows, np.zeros(windows.shape[1], np.int64), 0)
-
-
 def terms_of(stream: Stream, asked: Asked, alpha: float, day_alpha: float) -> Terms:
     """Return the terms of a stream: those with slots for the hours of the day, or without, whichever see more.
 
@@ -155,15 +143,16 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
         windows, least = past.days[:, np.newaxis], UNKNOWN_DAYS
     known = None if cycle is None else cycle_of(past, asked)
     if known is not None:
-        basis = View(known.windows, known.slots, known.spent)
-        views, days = [basis], days - known.spent
+        wanders, days = [_of_cycle(past, asked)], days - known.spent
     else:
-        basis, views = View.plain(windows.sum(axis=1, keepdims=True)), _views(stream, windows)
-    apart = _of_own_days(stream, asked, known)
-    basis = next(iter(apart), basis)
+        wanders = _of_windows(stream, windows)
+    own = _own_days(stream, asked, known)
+    if own is not None:
+        wanders += _of_days(stream, own)
+    basis = own or known or _alike(windows.sum(axis=1, keepdims=True))
     table = _by_day(basis.windows, basis.slots)
     spread = Dispersion.of(table)
-    figure = _strayed(stream, [*views, *apart], day_alpha) if days >= 2 else 0.0
+    figure = _widest(stream, wanders, day_alpha) if days >= 2 else 0.0
     unstable = bool(np.isnan(figure))
     tolerance = least if stream.is_rate else max(figure, least)
     ratio = max(figure, RATIO) if stream.is_rate else RATIO
@@ -181,50 +170,73 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
     )
 
 
-def _strayed(stream: Stream, views: Sequence[View], day_alpha: float) -> float:
-    """Return the tolerance of a shape, or the ratio of a rate, that the reference needs; NaN if too wide.
-
-    The widest of all views holds.
-    """
+def _widest(stream: Stream, wanders: Sequence[Wander], day_alpha: float) -> float:
+    """Return the tolerance of a shape, or the ratio of a rate, that the reference needs; NaN if too wide."""
     level, rate = np.array([day_alpha]), stream.reference[-1:] / max(int(stream.reference.sum()), 1)
-    figures = []
-    for view in views:
-        wander = Wander.of(view.windows[:, :, np.newaxis].astype(np.float64), view.slots)
-        wander = replace(wander, freedom=wander.freedom - view.spent)
-        figures.append(float((auto_ratio(wander, rate, level) if stream.is_rate else auto_tolerance(wander, level))[0]))
+    figures = [auto_ratio(one, rate, level) if stream.is_rate else auto_tolerance(one, level) for one in wanders]
     return float(np.max(figures))
 
 
-def _views(stream: Stream, windows: IntArray) -> list[View]:
-    """Return the windows ``[D, W, K]`` of a reference that is not told apart by hours, in every way they are looked at.
+def _of_windows(stream: Stream, windows: IntArray) -> list[Wander]:
+    """Return how windows ``[D, W, K]`` wander whose hours are not told apart, in every way that they are looked at.
 
     Windows show what changes within a day. Whole days have less chance in them, and thirds of the rows still less: they
     show days that differ by what windows of few rows could hide.
     """
-    days = windows.sum(axis=1, keepdims=True)
+    past, number = stream.past, windows.shape[1]
     if stream.is_rate:
         rate = float(stream.reference[-1] / max(int(stream.reference.sum()), 1))
-        views = [View.plain(with_hits(windows, rate))]
+        wanders = [_shared(past, number, with_hits(windows, rate).shape[1])]
     else:
-        views = [View.plain(windows)]
+        wanders = [_shared(past, number, number)]
         if stream.ordered and len(stream.reference) > _THIRDS:
-            views.append(View.plain(days @ thirds(stream.reference)))
-    if windows.shape[1] > 1:
-        views.append(View.plain(days))
-    return views
+            wanders.append(_wander(windows.sum(axis=1, keepdims=True) @ thirds(stream.reference)))
+    if number > 1:
+        wanders.append(_shared(past, number, 1))
+    return wanders
 
 
-def _of_own_days(stream: Stream, asked: Asked, known: Cycle | None) -> list[View]:
+def _own_days(stream: Stream, asked: Asked, known: Cycle | None) -> Cycle | None:
     """Return the days of a stream whose hours are those of more rows; days of the week apart where the hours are."""
     if stream.own is None or not len(stream.own.days):
-        return []
+        return None
     weekly = cycle_of(stream.own, replace(asked, length=DAY)) if known is not None and known.weekly else None
-    if weekly is not None:
-        return [View(weekly.windows, weekly.slots, weekly.spent)]
-    days = stream.own.days[:, np.newaxis]
-    if stream.is_rate or not stream.ordered or len(stream.reference) <= _THIRDS:
-        return [View.plain(days)]
-    return [View.plain(days), View.plain(days @ thirds(stream.reference))]
+    return weekly or _alike(stream.own.days[:, np.newaxis])
+
+
+def _alike(windows: IntArray) -> Cycle:
+    """Return windows, one a day, of which all are compared with all."""
+    return Cycle(windows, np.zeros(1, np.int64), 1, weekly=False)
+
+
+def _of_days(stream: Stream, own: Cycle) -> list[Wander]:
+    wanders = [_wander(own.windows, own.slots, own.spent)]
+    if not own.weekly and not stream.is_rate and stream.ordered and len(stream.reference) > _THIRDS:
+        wanders.append(_wander(own.windows @ thirds(stream.reference)))
+    return wanders
+
+
+@lru_cache(maxsize=_PASTS)
+def _shared(past: Past, number: int, wanted: int) -> Wander:
+    """Return how ``wanted`` windows a day wander, put together from ``number`` of a past that many streams have."""
+    windows = past.days[:, np.newaxis] if past.hours is None or number == 1 else past.hours
+    days, _, cells = windows.shape
+    return _wander(windows.reshape(days, wanted, -1, cells).sum(axis=2))
+
+
+@lru_cache(maxsize=_PASTS)
+def _of_cycle(past: Past, asked: Asked) -> Wander:
+    cycle = cycle_of(past, asked)
+    if cycle is None:
+        raise ValueError("this past has no cycle")
+    return _wander(cycle.windows, cycle.slots, cycle.spent)
+
+
+def _wander(windows: IntArray, slots: IntArray | None = None, spent: int = 0) -> Wander:
+    """Return how windows ``[D, W, K]`` wander; ``spent`` days are used up because slots have laws of their own."""
+    places = np.zeros(windows.shape[1], np.int64) if slots is None else slots
+    found = Wander.of(windows[:, :, np.newaxis].astype(np.float64), places)
+    return replace(found, freedom=found.freedom - spent)
 
 
 def thirds(reference: IntArray) -> IntArray:
