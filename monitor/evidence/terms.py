@@ -220,8 +220,8 @@ def _of_days(stream: Stream, own: Cycle) -> list[Wander]:
 def _shared(past: Past, number: int, wanted: int) -> Wander:
     """Return how ``wanted`` windows a day wander, put together from ``number`` of a past that many streams have."""
     windows = past.days[:, np.newaxis] if past.hours is None or number == 1 else past.hours
-    days, _, cells = windows.shape
-    return _wander(windows.reshape(days, wanted, -1, cells).sum(axis=2))
+    days, known, cells = windows.shape
+    return _wander(windows.reshape(days, wanted, known // wanted, cells).sum(axis=2))
 
 
 @lru_cache(maxsize=_PASTS)
