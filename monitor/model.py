@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -81,15 +81,33 @@ class Model:
 
     @property
     def projections(self) -> dict[str, Projection]:
-        """Vectors that are read, each with what makes its columns: those configured that the reference knows."""
+        """Vectors that are read, each with what makes its columns: those configured that the reference knows.
+
+        One that is configured with another size is among them: all its cells are bad.
+        """
         known = {} if self.reference is None else self.reference.projections
-        sizes = {name: one.size for name, one in self.config.features.items() if one.type == "vector"}
-        return {name: one for name, one in known.items() if sizes.get(name) == one.size}
+        features = self.config.features
+        return {name: one for name, one in known.items() if name in features and features[name].type == "vector"}
+
+    def misfits(self) -> list[str]:
+        """Return what is wrong with vectors, in sentences: sizes that are not the reference's."""
+        sizes = {name: self.config.features[name].size for name in self.projections}
+        return [
+            f"features.{name}.size is {sizes[name]}, and the reference was built on vectors of {one.size} numbers: all "
+            "its cells are bad. Correct the size, or build the reference again."
+            for name, one in self.projections.items()
+            if sizes[name] != one.size
+        ]
 
     @property
     def repeating(self) -> frozenset[str]:
         """Columns of vectors whose missing and bad cells are told by another column already."""
         return frozenset(name for vector, one in self.projections.items() for name in columns_of(vector, one)[1:])
+
+    @property
+    def computed(self) -> Collection[str]:
+        """Columns that vectors become."""
+        return self._of_vectors.keys()
 
     @property
     def _of_vectors(self) -> dict[str, str]:

@@ -132,6 +132,8 @@ def _restored(
     for name, model in models.items():
         for change in model.changes:
             log.warning("the configuration changed", model=name, change=change)
+        for misfit in model.misfits():
+            log.error("a vector cannot be read", model=name, problem=misfit)
     pipeline.entering = ({**ids, **_hold_back(pipeline, commit, inputs.begun_anew)}, stale)
     pipeline.begin()
     pipeline.guard = CrashGuard.open(opened.directory, pipeline.positions())

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.embeddings.projection import Projection
 from monitor.events import Column, FloatArray, IntArray
+
+_NOTHING: Final = np.empty(0, np.int64)
 
 
 def is_vector(cells: Column) -> bool:
@@ -35,8 +38,8 @@ def projected(
 ) -> tuple[dict[str, Column], dict[str, IntArray]]:
     """Return columns and bad cells with every vector replaced by what becomes of it.
 
-    A vector that is missing or bad is so in each of its columns. Vectors without a projection, or of another length,
-    are left out.
+    A vector that is missing or bad is so in each of its columns, and one of another length than the projection's is
+    bad. Vectors without a projection are left out.
     """
     found: dict[str, Column] = {}
     marks = dict(bad)
@@ -46,13 +49,23 @@ def projected(
             continue
         rows = marks.pop(name, None)
         projection = projections.get(name)
-        if projection is None or projection.size != cells.shape[1]:
+        if projection is None:
             continue
-        made = dict(_made(name, projection, cells))
+        usable = cells
+        if projection.size != cells.shape[1]:
+            rows = np.union1d(np.flatnonzero(present(cells)), _NOTHING if rows is None else rows)
+            usable = np.full((len(cells), projection.size), np.nan)
+        made = dict(_made(name, projection, usable))
         found |= made
-        if rows is not None:
+        if rows is not None and len(rows):
             marks |= dict.fromkeys(made, rows)
     return found, marks
+
+
+def present(cells: FloatArray) -> NDArray[np.bool_]:
+    """Return which vectors, ``[rows, size]``, are neither missing nor bad."""
+    there: NDArray[np.bool_] = ~np.isnan(cells[:, 0])
+    return there
 
 
 def _made(name: str, projection: Projection, cells: FloatArray) -> Iterator[tuple[str, Column]]:

@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy by random Fourier features: two clouds of vectors compared whole, from sums that merge."""
+"""Maximum mean discrepancy: two clouds of vectors compared whole, from sums of their Fourier features."""
 
 from __future__ import annotations
 
@@ -8,164 +8,95 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincc
+from scipy.special import gammaincc, gammainccinv
 
-from detectors.embeddings.grid import Grid, usable
+from detectors.embeddings.fourier import FourierFeatures
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-FREQUENCIES: Final = 256
-BANDWIDTHS: Final = (0.5, 1.0, 2.0)
-"""Of the three Gaussian kernels that are averaged, as multiples of the median distance."""
-SCALE: Final = float(1 << 40)
-"""Fixed point of the sums, which hold up to 4 million rows."""
-_MOST_ROWS: Final = 1 << 22
-_PAIRS: Final = 1000
-_AT_ONCE: Final = 8192
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureSums:
-    """Rows and their summed features in fixed point; ``+`` is exact in any order, and nothing is ``n = 0``."""
-
-    n: int
-    sums: IntArray
-
-    def __add__(self, other: FeatureSums) -> FeatureSums:
-        if self.n + other.n > _MOST_ROWS:
-            raise OverflowError(f"{self.n + other.n} rows are more than the sums can hold")
-        return FeatureSums(self.n + other.n, self.sums + other.sums)
-
-    @property
-    def mean(self) -> FloatArray:
-        """Mean feature vector; NaN without rows."""
-        if not self.n:
-            return np.full(len(self.sums), np.nan)
-        mean: FloatArray = self.sums / SCALE / self.n
-        return mean
+_FLAT: Final = 1e-6
+"""Spread of features that comes from rounding alone."""
+_NORMAL: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """How far apart two clouds lie, and what chance alone gives."""
+    """How far apart two clouds lie, and what chance alone gives; all NaN where one has fewer than two rows."""
 
-    squared: float
-    """Estimate of MMD² with the bias taken off: 0 on average without drift, so it can be negative."""
-    p_value: float
-    """Of the biased MMD² under a gamma law; liberal below .01, so an effect size and no alarm."""
+    statistic: float = math.nan
+    """MMD² of the samples: 0 for equal samples, about the square of the share of rows that are of a new, far kind."""
+    effect: float = math.nan
+    """MMD² less what chance adds on average; 0 on average without drift, so it can be negative."""
+    low: float = math.nan
+    high: float = math.nan
+    """95 % interval of MMD² between the laws; wider than need be, since the window's covariance is only bounded."""
+    p_value: float = math.nan
+    """Of the statistic under a gamma law; liberal below .01."""
+    threshold: float = math.nan
+    """Noise band: without drift the statistic exceeds it with probability alpha."""
 
 
-@dataclass(frozen=True, eq=False)
-class FourierFeatures:
-    """Random Fourier features of the mean of three Gaussian kernels, fitted once and frozen.
+@dataclass(frozen=True, slots=True)
+class _Noise:
+    """Law of MMD² without drift: s Σλχ², matched by a gamma law in mean and variance."""
 
-    The features φ(x) = D^-½ (cos Wx, sin Wx) have length 1, and φ(x)·φ(y) is the kernel but for an error of about
-    D^-½.
+    shape: float
+    scale: float
+
+    @classmethod
+    def of(cls, trace: float, square: float, s: float) -> _Noise:
+        return cls(trace**2 / (2 * square), 2 * s * square / trace)
+
+    def tail(self, statistic: float) -> float:
+        return float(gammaincc(self.shape, statistic / self.scale))
+
+    def quantile(self, alpha: float) -> float:
+        return float(gammainccinv(self.shape, alpha)) * self.scale
+
+
+def discrepancy(
+    features: FourierFeatures, reference: IntArray, window: IntArray, *, alpha: float = 0.01
+) -> Discrepancy:
+    """Return how far apart two clouds of vectors lie.
+
+    Without drift the statistic is about s Σλχ²₁, s = 1/n + 1/N, λ the eigenvalues of the features' covariance Σ. Its
+    mean s tr Σ follows from the sums, since every feature vector has length 1; tr Σ² comes with the features. The
+    interval is normal: the variance 4 gᵀ(Σ_n/n + Σ_N/N)g + 2 tr(Σ_n/n + Σ_N/N)², with gᵀΣg at most |g|² tr Σ.
 
     Parameters
     ----------
-    grid
-        Where vectors stand.
-    weights
-        Whole numbers, ``[D, d]``; times ``unit`` they are radians a step.
-    unit
-        See ``weights``.
-    square
-        tr Σ², Σ being the covariance of the features, for the law without drift.
+    features
+        What the sums are of.
+    reference, window
+        Summed rows of ``FourierFeatures.code``, ``[1 + 2D]``.
+    alpha
+        Level of the noise band.
 
     References
     ----------
-    Rahimi and Recht (2007), Random features for large-scale kernel machines.
     Gretton et al. (2012), A kernel two-sample test, JMLR 13, sections 2 and 3.3.
     """
-
-    grid: Grid
-    weights: FloatArray
-    unit: float
-    square: float
-
-    @classmethod
-    def fit(cls, rows: FloatArray, *, frequencies: int = FREQUENCIES, seed: int = 0) -> FourierFeatures:
-        """Return features for vectors like these, ``[n, d]``; those that are not finite are left out.
-
-        The bandwidth is the median distance among the first 1,000 of them.
-
-        Raises
-        ------
-        ValueError
-            When no vector is finite, or they are too long or too large; see ``Grid.of``.
-        """
-        kept = np.asarray(rows, np.float64)
-        kept = kept[usable(kept)]
-        grid = Grid.of(kept)
-        placed = grid.place(kept)
-        rng = np.random.default_rng(seed)
-        width = _median_distance(placed)
-        each = np.array(BANDWIDTHS)[np.arange(frequencies) % len(BANDWIDTHS)] * width
-        weights = rng.standard_normal((frequencies, placed.shape[1])) / each[:, np.newaxis]
-        unit = float(np.abs(weights).max()) / (1 << 20)
-        raw = cls(grid, np.rint(weights / unit), unit, 0.0)
-        return cls(grid, raw.weights, unit, _trace_of_square(raw.features(kept)))
-
-    def features(self, rows: FloatArray) -> FloatArray:
-        """Return φ of finite vectors, ``[n, 2D]``."""
-        phase = (self.grid.place(rows) @ self.weights.T) * self.unit
-        both: FloatArray = np.concatenate([np.cos(phase), np.sin(phase)], axis=1) / math.sqrt(len(self.weights))
-        return both
-
-    def sums(self, rows: FloatArray) -> FeatureSums:
-        """Return the summed features of vectors, ``[n, d]``; those that are not finite are left out.
-
-        Raises
-        ------
-        OverflowError
-            For more than 4 million rows.
-        """
-        kept = rows[usable(rows)]
-        total = FeatureSums(0, np.zeros(2 * len(self.weights), np.int64))
-        for first in range(0, len(kept), _AT_ONCE):
-            part = kept[first : first + _AT_ONCE]
-            fixed = np.rint(self.features(part) * SCALE).astype(np.int64)
-            total = total + FeatureSums(len(part), fixed.sum(axis=0))
-        return total
-
-    def compare(self, reference: FeatureSums, window: FeatureSums) -> Discrepancy:
-        """Return how far apart two clouds lie; NaN where one has fewer than two rows."""
-        if min(reference.n, window.n) < 2:
-            return Discrepancy(math.nan, math.nan)
-        gap = reference.mean - window.mean
-        biased = float(gap @ gap)
-        chance = sum(_spread(one) / one.n for one in (reference, window))
-        scale = 1 / reference.n + 1 / window.n
-        trace = _spread(reference)
-        if trace <= 0 or self.square <= 0:
-            return Discrepancy(biased - chance, 1.0 if biased <= 1e-12 else 0.0)
-        shape, width = trace**2 / (2 * self.square), 2 * scale * self.square / trace
-        return Discrepancy(biased - chance, float(gammaincc(shape, biased / width)))
+    rows = (int(reference[0]), int(window[0]))
+    if min(rows) < 2:
+        return Discrepancy()
+    means = [features.mean(sums) for sums in (reference, window)]
+    gap = means[0] - means[1]
+    statistic = float(gap @ gap)
+    before, now = (_spread(float(mean @ mean), n) for mean, n in zip(means, rows, strict=True))
+    chance = before / rows[0] + now / rows[1]
+    effect = statistic - chance
+    # Where the window spreads otherwise than the reference, its tr Σ² is taken to have grown alike.
+    root = math.sqrt(features.square)
+    shared = root / rows[0] + (now * root / before if before else now) / rows[1]
+    half = _NORMAL * math.sqrt(4 * max(effect, 0.0) * chance + 2 * shared**2)
+    low, high = max(effect - half, 0.0), max(effect + half, 0.0)
+    if not before or not features.square:
+        return Discrepancy(statistic, effect, low, high, float(statistic <= _FLAT), _FLAT)
+    noise = _Noise.of(before, features.square, 1 / rows[0] + 1 / rows[1])
+    return Discrepancy(statistic, effect, low, high, noise.tail(statistic), noise.quantile(alpha))
 
 
-def _spread(sums: FeatureSums) -> float:
-    """Return tr Σ; every feature vector has length 1, so it follows from the mean."""
-    mean = sums.mean
-    return max(0.0, 1.0 - float(mean @ mean)) * sums.n / (sums.n - 1)
-
-
-def _median_distance(placed: FloatArray) -> float:
-    """Return the median distance of the first 1,000 rows, where there is any; 1 where all are equal."""
-    few = placed[:_PAIRS]
-    lengths = (few**2).sum(axis=1)
-    squares = lengths[:, np.newaxis] + lengths - 2.0 * (few @ few.T)
-    distances = squares[np.triu_indices(len(few), 1)]
-    apart = distances[distances > 0]
-    return math.sqrt(float(np.median(apart))) if len(apart) else 1.0
-
-
-def _trace_of_square(features: FloatArray) -> float:
-    """Return an estimate of tr Σ² with the bias of a small sample taken off (Bai and Saranadasa 1996)."""
-    rows = len(features)
-    if rows < 3:
-        return 0.0
-    cov = np.cov(features, rowvar=False)
-    found = float((cov**2).sum()) - float(np.trace(cov)) ** 2 / (rows - 1)
-    return max(0.0, found * (rows - 1) ** 2 / ((rows - 2) * (rows + 1)))
+def _spread(length: float, rows: int) -> float:
+    """Return tr Σ from the squared length of the mean; 0 where only rounding differs."""
+    spread = 1.0 - length
+    return spread * rows / (rows - 1) if spread > _FLAT else 0.0

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.embeddings.coding import packed, unpacked
+from detectors.embeddings.fourier import FourierFeatures
 from detectors.embeddings.grid import MOST_SIZE, UNIT, Grid, usable
 from detectors.embeddings.kmeans import fit_centroids, nearest
 
@@ -35,6 +36,8 @@ class Projected:
     """PCA reconstruction error: distance to the space that the axes span, ``[n]``."""
     scores: FloatArray
     """Coordinates along the axes, ``[n, axes]``."""
+    fourier: FloatArray | None = None
+    """Rows of ``FourierFeatures.code``, ``[n, 1 + 2D]``, all 0 where a vector is not finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +55,14 @@ class Projection:
         Unit vectors in steps of 2**-20, ``[q, d]``, of falling variance.
     centroids
         In steps of the grid, ``[k, d]``.
+    fourier
+        What compares the vectors whole; ``None`` in references of old.
     """
 
     grid: Grid
     axes: FloatArray
     centroids: FloatArray
+    fourier: FourierFeatures | None = None
 
     @classmethod
     def fit(cls, rows: FloatArray, *, clusters: int = CLUSTERS, axes: int = AXES) -> Projection:
@@ -78,7 +84,8 @@ class Projection:
         grid = Grid.of(kept)
         placed = grid.place(kept)
         most = max(1, min(clusters, len(placed) // _ROWS_A_CLUSTER))
-        return cls(grid, _main_axes(placed, axes), np.rint(fit_centroids(placed, most)))
+        centroids = np.rint(fit_centroids(placed, most))
+        return cls(grid, _main_axes(placed, axes), centroids, FourierFeatures.fit(placed))
 
     @property
     def size(self) -> int:
@@ -87,7 +94,7 @@ class Projection:
 
     @cached_property
     def identity(self) -> str:
-        """Hash of all that decides what becomes of a vector."""
+        """Hash of all that decides which columns become of a vector."""
         parts = (self.grid.centre, np.array([self.grid.step]), self.axes, self.centroids)
         digest = hashlib.blake2b(digest_size=8)
         for part in parts:
@@ -123,16 +130,17 @@ class Projection:
         out.residual[kept] = np.sqrt(squares) * step
         out.error[kept] = np.sqrt(np.maximum(left, 0.0)) * step
         out.scores[kept] = scores * step
-        return out
+        return out if self.fourier is None else replace(out, fourier=_spread(self.fourier.code(placed), kept))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that ``from_dict`` takes."""
         return {
             "size": self.size,
             "step": self.grid.step,
-            "centre": _packed(self.grid.centre, "<f8"),
-            "axes": _packed(self.axes, "<i4"),
-            "centroids": _packed(self.centroids, "<i4"),
+            "centre": packed(self.grid.centre, "<f8"),
+            "axes": packed(self.axes, "<i4"),
+            "centroids": packed(self.centroids, "<i4"),
+            **({} if self.fourier is None else {"fourier": self.fourier.to_dict()}),
         }
 
     @classmethod
@@ -147,15 +155,16 @@ class Projection:
         size, step = int(data["size"]), float(data["step"])
         if not (1 <= size <= MOST_SIZE and 0 < step < np.inf):
             raise ValueError(f"a projection of size {size} and step {step}")
-        centre = _unpacked(data["centre"], "<f8", size)
-        axes, centroids = (_unpacked(data[name], "<i4", size) for name in ("axes", "centroids"))
+        centre = unpacked(data["centre"], "<f8", size)
+        axes, centroids = (unpacked(data[name], "<i4", size) for name in ("axes", "centroids"))
         if len(centre) != 1 or not np.isfinite(centre).all() or not len(centroids):
             message = "a projection needs one finite centre and a centroid"
             raise ValueError(message)
         if np.abs(axes).max(initial=0) > UNIT or np.abs(centroids).max() > UNIT:
             message = "a projection reaches beyond its grid"
             raise ValueError(message)
-        return cls(Grid(centre[0], step), axes, centroids)
+        fourier = FourierFeatures.from_dict(data["fourier"], size) if "fourier" in data else None
+        return cls(Grid(centre[0], step), axes, centroids, fourier)
 
 
 def _main_axes(placed: FloatArray, most: int) -> FloatArray:
@@ -171,10 +180,10 @@ def _main_axes(placed: FloatArray, most: int) -> FloatArray:
     return turned
 
 
-def _packed(array: FloatArray, kind: str) -> str:
-    return base64.b64encode(array.astype(kind).tobytes()).decode("ascii")
-
-
-def _unpacked(text: str, kind: str, size: int) -> FloatArray:
-    flat = np.frombuffer(base64.b64decode(text, validate=True), kind).astype(np.float64)
-    return flat.reshape(-1, size)
+def _spread(rows: FloatArray, kept: NDArray[np.bool_]) -> FloatArray:
+    """Return rows where they belong, and zeros, which add nothing, where none is."""
+    if kept.all():
+        return rows
+    out = np.zeros((len(kept), rows.shape[1]))
+    out[kept] = rows
+    return out

@@ -45,7 +45,9 @@ def blind_zones(path: Path) -> Iterator[str]:
     """Yield what evidence cannot see, of the models whose reference is there."""
     config = load(path, os.environ)
     configure(LogConfig(level="error", format="console"))
-    _, keeper = opened(config, folder_of(path))
+    models, keeper = opened(config, folder_of(path))
+    for name, model in models.items():
+        sys.stderr.writelines(f"warning: {name}: {misfit}\n" for misfit in model.misfits())
     for name, watches in keeper.watches.items():
         for watch in watches:
             if watch.copies:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ from monitor.decoding.tables import Table
 from monitor.decoding.times import MISSING, parse_times
 from monitor.decoding.typed import Use
 from monitor.events import Batch, Column, IntArray, Records, Reject
-from monitor.vectors import projected
+from monitor.vectors import present, projected
 
 
 @dataclass
@@ -90,7 +90,7 @@ def assemble(
     if chosen is None:
         return None
     table, ids, times = chosen
-    columns, bad = _columns(plan, table, outer)
+    columns, bad = _columns(plan, table, outer, ledger)
     fallback = {row for row, index in enumerate(table.records) if index in odd} if odd else set()
     for rows in bad.values():
         fallback.update(rows.tolist())
@@ -212,7 +212,7 @@ def _versions(plan: Plan, table: Table, outer: Outer, ledger: Ledger) -> list[st
     return [text if isinstance(text, str) else "" for text in texts]
 
 
-def _columns(plan: Plan, table: Table, outer: Outer) -> tuple[dict[str, Column], dict[str, IntArray]]:
+def _columns(plan: Plan, table: Table, outer: Outer, ledger: Ledger) -> tuple[dict[str, Column], dict[str, IntArray]]:
     cells = plan.cells()
     columns, bad = table.columns(cells)
     for cell in cells:
@@ -223,6 +223,26 @@ def _columns(plan: Plan, table: Table, outer: Outer) -> tuple[dict[str, Column],
             columns[cell.name], bad[cell.name] = make_column(cell, values, careful=True)
     bad = {name: rows for name, rows in bad.items() if len(rows)}
     projections = plan.schema.projections
-    if projections is None or not plan.schema.sizes:
+    if not plan.schema.sizes:
         return columns, bad
-    return projected(columns, bad, projections)
+    ledger.count("vector_size", _wrong_sizes(plan, table, outer, columns, bad), plan.schema.model)
+    return (columns, bad) if projections is None else projected(columns, bad, projections)
+
+
+def _wrong_sizes(
+    plan: Plan, table: Table, outer: Outer, columns: Mapping[str, Column], bad: Mapping[str, IntArray]
+) -> int:
+    """Return how many vectors have another length than is configured or projected."""
+    wrong = 0
+    for cell in plan.cells():
+        cells = columns.get(cell.name)
+        if cell.kind != "vector" or cells is None or isinstance(cells, list):
+            continue
+        if (rows := bad.get(cell.name)) is not None:
+            values = fetch(table, outer, "vector", cell.path)
+            lists = [value for value in map(values.__getitem__, rows.tolist()) if isinstance(value, list)]
+            wrong += sum(len(value) != cell.size for value in lists)
+        projection = (plan.schema.projections or {}).get(cell.name)
+        if projection is not None and projection.size != cell.size:
+            wrong += int(np.count_nonzero(present(cells)))
+    return wrong

@@ -33,7 +33,7 @@ REJECTS: Final[Mapping[Reason, str]] = MappingProxyType(
 
 Outcome: TypeAlias = Literal[
     "tombstone", "unmatched", "unsampled", "no_rows",
-    "decode_fallback", "unknown_field", "feature_overflow", "bad_version",
+    "decode_fallback", "unknown_field", "feature_overflow", "bad_version", "vector_size",
 ]  # fmt: skip
 """Code of a count in ``Chunk.counts``."""
 
@@ -46,6 +46,7 @@ OUTCOMES: Final[Mapping[Outcome, str]] = MappingProxyType(
         "decode_fallback": "A row with a bad cell, or of a record that is no strict JSON; it is counted all the same.",
         "unknown_field": "A field under map.features that is no column, in records whose offset is a multiple of 64.",
         "feature_overflow": "A field that was not learnt: limits.max_features_per_model is reached, or its name odd.",
+        "vector_size": "A vector of another length than features.size says or the reference has; its cells are bad.",
         "bad_version": "A row whose version is an object, a list or not finite; its version is empty.",
     }
 )

@@ -84,10 +84,13 @@ class _Inputs:
         table = Table(whole, bin_names(bins))
         yield from table.streams()
         told = REPEATED if name in self.model.repeating else frozenset()
+        computed = name in self.model.computed
         for kind in kinds_beyond(bins):
             counts = self.reference.rate(name, self.version, kind)
             if counts is not None and kind not in told:
-                yield table.quality(kind, int(bins.coarse[bins.quality[kind]]), counts)
+                # Far from the reference is where a vector lies, not what is wrong with a field: it warns.
+                listen: Kind = "features" if computed and kind not in REPEATED else "quality"
+                yield table.quality(kind, int(bins.coarse[bins.quality[kind]]), counts, listen)
 
     def _flag(self, name: str, meaning: str) -> Iterator[Stream]:
         counts = self.reference.flags(name, self.version, self.model.decision)

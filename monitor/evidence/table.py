@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from monitor.config.root import Kind
 from monitor.events import IntArray
 from monitor.evidence.stream import Stream
 
@@ -41,12 +42,12 @@ class Table:
             groups[:bins] = np.arange(bins) == place
             yield self.rate(groups, np.array([total - counts[place], counts[place]]), self.names[place])
 
-    def quality(self, kind: str, place: int, reference: IntArray | None = None) -> Stream:
-        """Return the rate of what is wrong with cells."""
+    def quality(self, kind: str, place: int, reference: IntArray | None = None, listen: Kind = "quality") -> Stream:
+        """Return the rate of what is wrong with cells; ``listen`` says which severities hear of it."""
         counts = self.stream.reference
         known = np.array([counts.sum() - counts[place], counts[place]]) if reference is None else reference
         found = self.rate((np.arange(len(counts)) == place).astype(np.int64), known, kind)
-        return found if self.stream.slice else replace(found, kind="quality")
+        return found if self.stream.slice else replace(found, kind=listen)
 
     def rate(self, groups: IntArray, reference: IntArray, name: str) -> Stream:
         """Return the rate of some cells among others."""

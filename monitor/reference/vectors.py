@@ -11,7 +11,7 @@ import numpy as np
 from detectors.embeddings.projection import Projection
 from monitor.events import Column
 from monitor.reference.sample import Hashes, Sample
-from monitor.vectors import columns_of, projected
+from monitor.vectors import columns_of, present, projected
 
 _MOST_ROWS: Final = 20_000
 _MOST_CELLS: Final = 8_000_000
@@ -43,9 +43,9 @@ class Vectors:
                 continue
             if name not in self._samples:
                 self._samples[name] = Sample(min(_MOST_ROWS, _MOST_CELLS // cells.shape[1]))
-            present = np.flatnonzero(~np.isnan(cells[:, 0]))
-            if len(present):
-                self._samples[name].add(hashes[present], {name: cells[present]})
+            there = np.flatnonzero(present(cells))
+            if len(there):
+                self._samples[name].add(hashes[there], {name: cells[there]})
 
     def fit(self, *, split: bool) -> dict[str, Column]:
         """Fit the projections; return what becomes of the sampled vectors.
@@ -65,6 +65,10 @@ class Vectors:
             columns = sample.columns()
             cells = columns.get(name)
             if cells is None or isinstance(cells, list):
+                continue
+            if known and self.given[name].size != cells.shape[1]:
+                size = self.given[name].size
+                self.notes.append(f"{name}: left out; the earlier reference was built on vectors of {size} numbers")
                 continue
             self.projections[name] = self.given[name] if known else Projection.fit(cells)
             made |= projected(columns, {}, self.projections)[0]

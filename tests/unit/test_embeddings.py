@@ -1,4 +1,4 @@
-"""Vectors as columns, and vectors compared whole: against scikit-learn and brute force."""
+"""Vectors as columns: against scikit-learn and brute force."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from detectors.bins import NumericBins
 from detectors.chi2 import ChiSquare
 from detectors.embeddings.grid import MOST_SIZE, Grid
 from detectors.embeddings.kmeans import fit_centroids, nearest
-from detectors.embeddings.mmd import BANDWIDTHS, FourierFeatures
 from detectors.embeddings.projection import Projected, Projection
 
 Rows = NDArray[np.float64]
@@ -80,7 +79,7 @@ def test_residual_is_the_distance_to_the_nearest_centroid() -> None:
 
 
 def _equal(one: Projected, other: Projected) -> bool:
-    names = ("cluster", "residual", "error", "scores")
+    names = ("cluster", "residual", "error", "scores", "fourier")
     return all(np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in names)
 
 
@@ -93,23 +92,9 @@ def test_a_row_gives_the_same_in_whatever_batch_it_comes(cuts: list[int], seed: 
     places = [0, *sorted(set(cuts)), 400]
     parts = [projection.project(rows[a:b]) for a, b in pairwise(places)]
     joined = Projected(
-        *(np.concatenate([getattr(p, n) for p in parts]) for n in ("cluster", "residual", "error", "scores"))
+        *(np.concatenate([getattr(p, n) for p in parts]) for n in ("cluster", "residual", "error", "scores", "fourier"))
     )
     assert _equal(whole, joined)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 300), max_size=4), st.integers(0, 1000))
-def test_sums_of_features_merge_exactly(cuts: list[int], seed: int) -> None:
-    rows = _cloud(300, 12, seed)
-    whole = _FEATURES.sums(rows)
-    places = [0, *sorted(cuts), 300]
-    parts = [_FEATURES.sums(rows[a:b]) for a, b in pairwise(places)]
-    merged = parts[-1]
-    for part in parts[:-1]:
-        merged = merged + part
-    assert merged.n == whole.n
-    assert np.array_equal(merged.sums, whole.sums)
 
 
 def test_a_projection_survives_its_file() -> None:
@@ -131,6 +116,21 @@ def test_damaged_fields_are_refused(change: dict[str, object]) -> None:
         Projection.from_dict({**fields, **change})
 
 
+@pytest.mark.parametrize("change", [{"weights": ""}, {"weights": "AAAA"}, {"bits": 11}, {"square": float("nan")}])
+def test_damaged_fourier_features_are_refused(change: dict[str, object]) -> None:
+    fields = Projection.fit(_cloud(200)).to_dict()
+    with pytest.raises(ValueError, match=r".+"):
+        Projection.from_dict({**fields, "fourier": {**fields["fourier"], **change}})
+
+
+def test_a_projection_of_old_has_no_fourier_features() -> None:
+    fields = Projection.fit(_cloud(200)).to_dict()
+    old = Projection.from_dict({name: field for name, field in fields.items() if name != "fourier"})
+    assert old.fourier is None
+    assert old.project(_cloud(10)).fourier is None
+    assert old.identity == Projection.fit(_cloud(200)).identity
+
+
 def test_ugly_vectors_pass() -> None:
     projection = Projection.fit(np.vstack([_cloud(300), np.full((2, 12), np.nan)]))
     ugly = np.zeros((5, 12))
@@ -139,6 +139,9 @@ def test_ugly_vectors_pass() -> None:
     assert found.cluster.tolist()[:3] == [-1, -1, -1]
     assert np.isnan(found.residual[:3]).all()
     assert np.isnan(found.scores[:3]).all()
+    assert found.fourier is not None
+    assert found.fourier[:, 0].tolist() == [0, 0, 0, 1, 1]
+    assert not found.fourier[:3].any()
     assert np.isfinite(found.residual[3:]).all()
     assert found.residual[3] > 5 * found.residual[4]
     assert len(projection.project(np.empty((0, 12))).cluster) == 0
@@ -168,52 +171,6 @@ def test_the_grid_stays_exact_for_the_longest_vector() -> None:
     exact = MOST_SIZE * (2**20 + 2**17) ** 2
     assert exact < 2**53
     assert int(nearest(row, centroid)[1][0]) == exact
-
-
-def test_fourier_features_estimate_the_brute_force_discrepancy() -> None:
-    one, other = _cloud(300), _cloud(200, seed=3) + 0.4
-    found = []
-    for seed in range(30):
-        features = FourierFeatures.fit(one, frequencies=129, seed=seed)
-        gap = features.sums(one).mean - features.sums(other).mean
-        found.append(gap @ gap)
-    distances = cdist(one, one)
-    width = np.median(distances[np.triu_indices(300, 1)])
-
-    def kernel(a: Rows, b: Rows) -> float:
-        squares = cdist(a, b, "sqeuclidean")
-        return float(np.mean([np.exp(-squares / (2 * (m * width) ** 2)) for m in BANDWIDTHS]))
-
-    brute = kernel(one, one) + kernel(other, other) - 2 * kernel(one, other)
-    error = np.std(found, ddof=1) / np.sqrt(len(found))
-    assert error < 0.1 * brute
-    assert abs(np.mean(found) - brute) < 4 * error
-
-
-def test_discrepancy_without_drift_is_zero_on_average_and_keeps_its_level() -> None:
-    whole = _cloud(4000, 20)
-    features = FourierFeatures.fit(whole, frequencies=129)
-    reference = features.sums(whole)
-    quiet = [features.compare(reference, features.sums(_cloud(200, 20, seed))) for seed in range(1000, 1200)]
-    squared = np.array([one.squared for one in quiet])
-    assert abs(squared.mean()) < 4 * squared.std() / 14
-    share = np.mean([one.p_value < 0.05 for one in quiet])
-    assert 0.02 < share < 0.09
-    moved = features.compare(reference, features.sums(_cloud(200, 20, 7) + 1.0))
-    assert moved.p_value < 1e-6
-    assert moved.squared > 5 * squared.std()
-
-
-def test_discrepancy_needs_two_rows_and_survives_equal_ones() -> None:
-    rows = _cloud(100)
-    features = FourierFeatures.fit(rows)
-    whole = features.sums(rows)
-    assert np.isnan(features.compare(whole, features.sums(rows[:1])).squared)
-    assert np.isnan(features.compare(whole, features.sums(np.full((9, 12), np.nan))).p_value)
-    constant = FourierFeatures.fit(np.ones((50, 3)))
-    same = constant.sums(np.ones((50, 3)))
-    assert constant.compare(same, same).p_value == 1.0
-    assert constant.compare(same, constant.sums(np.ones((50, 3)) + 1)).p_value < 1e-9
 
 
 _SIZE, _FIT, _WINDOW, _REPEATS = 64, 600, 6_000, 24
@@ -246,4 +203,3 @@ def test_counting_the_rows_of_the_fit_breaks_it() -> None:
 
 
 _FITTED = Projection.fit(_cloud(1500, 96))
-_FEATURES = FourierFeatures.fit(_cloud(500), frequencies=64)

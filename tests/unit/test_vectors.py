@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ from monitor.decoding.decoder import Decoder
 from monitor.decoding.sampling import hash64
 from monitor.decoding.schema import Schema
 from monitor.events import DAY, HOUR, Batch, Records
+from monitor.evidence.inputs import input_streams
 from monitor.learnt import reference_between
 from monitor.model import Model
 from monitor.reference import BuildSettings, Reference, build_reference
+from monitor.reference.parquet import ParquetTable
 from monitor.reference.readers import open_file
 from monitor.vectors import columns_of
 from tests.references import batch_of
@@ -118,13 +121,47 @@ def test_a_quiet_vector_is_quiet_and_its_quality_is_judged(tmp_path: Path) -> No
     assert {name for name in judged if name.endswith((".bad", ".missing"))} == {
         f"{name}.{kind}" for name in ("a", "score", "text.cluster") for kind in ("bad", "missing")
     }
-    assert {"text.residual.high", "text.pc8.low"} <= judged
+    warned = {row["column"] for row in told if row["detector"] == "evidence"}
+    assert {"text.residual.high", "text.pc8.low"} <= warned - judged
 
 
-def test_without_its_projection_a_vector_is_left_out(tmp_path: Path) -> None:
-    told = found(tmp_path, prepared(tmp_path, size=SIZE - 1), lines(BEGIN, BEGIN + DAY, 3))
-    assert not [row for row in told if row["column"].startswith("text")]
-    assert [row for row in told if row["column"] == "a"]
+def test_a_size_that_is_not_the_references_makes_all_cells_bad_and_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = prepared(tmp_path, size=SIZE - 1)
+    told = found(tmp_path, path, lines(BEGIN, BEGIN + DAY, 3))
+    bad = [row for row in told if row["column"] == "text.cluster.bad"]
+    assert "drift" in {row["status"] for row in bad if row["detector"] == "evidence_page"}
+    assert not [row for row in told if row["column"].startswith("text.pc1.low") and row["status"] == "drift"]
+    capsys.readouterr()
+    assert validate(path, no_environment=True) == 0
+    assert "features.text.size is 7, and the reference was built on vectors of 8 numbers" in capsys.readouterr().err
+
+
+def test_what_lies_far_away_warns_and_what_is_broken_pages(tmp_path: Path) -> None:
+    model = build_model(load(prepared(tmp_path), {}).models[0], tmp_path)
+    kinds = {one.name: one.kind for one in input_streams(model, "")}
+    assert {name: kinds[name] for name in ("text.residual.high", "text.error.low", "text.pc2.high", "a.high")} == {
+        "text.residual.high": "features", "text.error.low": "features", "text.pc2.high": "features", "a.high": "quality"
+    }  # fmt: skip
+    assert {kinds[f"text.cluster.{kind}"] for kind in ("missing", "bad")} == {"quality"}
+
+
+def test_lists_in_parquet_make_the_same_reference(tmp_path: Path) -> None:
+    pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
+    model = load(prepared(tmp_path), {}).models[0]
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    table = pa.Table.from_pylist([{"id": r["id"], "ts": r["ts"], "f": r["f"], "s": r["s"]} for r in rows])
+    pq.write_table(table, tmp_path / "history.parquet")
+    with closing(open_file(tmp_path / "history.parquet", model, LimitsConfig())) as read:
+        built = build_reference(BuildSettings.of(model), read.batches, source="history")
+    assert built == Reference.load(tmp_path / "reference.json")
+    flat = [
+        {"id": r["id"], "ts": r["ts"], "a": r["f"]["a"], "s": r["s"], "text": (r["f"]["text"] or [])[:1]} for r in rows
+    ]
+    wide = pa.Table.from_pylist(flat).append_column("other", pa.array([[0.0] * 2000] * len(flat)))
+    pq.write_table(wide, tmp_path / "wide.parquet", row_group_size=3000)
+    assert max(len(next(iter(chunk.values()))) for chunk in ParquetTable(tmp_path / "wide.parquet").chunks()) < 1000
 
 
 def reference_of(batch: Batch, *parts: Batch, **settings: Any) -> Reference:
@@ -226,10 +263,13 @@ def test_bad_vectors() -> None:
 def test_both_engines_read_vectors_and_mark_bad_ones(tmp_path: Path, explode: str | None) -> None:
     model = load(prepared(tmp_path), {}).models[0]
     projections = Reference.load(tmp_path / "reference.json").projections
-    cells = vectors(np.random.default_rng(4), 3).tolist()
-    rows = [{"id": f"r{n}", "ts": BEGIN, "f": {"a": 1.0, "text": cell}, "s": 0.5} for n, cell in enumerate(cells)]
+    cells = vectors(np.random.default_rng(4), 4).tolist()
+    rows: list[dict[str, Any]] = [
+        {"id": f"r{n}", "ts": BEGIN, "f": {"a": 1.0, "text": cell}, "s": 0.5} for n, cell in enumerate(cells)
+    ]
     rows[1]["f"] = {"a": 2.0, "text": "no"}
     rows[2]["f"] = {"a": 2.0}
+    rows[3]["f"]["text"].pop()
     values = [json.dumps(row).encode() for row in rows]
     if explode is not None:
         paths = {"id": "row.id", "time": "row.ts", "features": "row.f", "score": "row.s"}
@@ -240,12 +280,14 @@ def test_both_engines_read_vectors_and_mark_bad_ones(tmp_path: Path, explode: st
     numbers = list(range(len(values)))
     records = Records("p", 0, len(values), numbers, [0] * len(values), False, [None] * len(values), list(values))
     schema = Schema.of(model, {"a": "numeric", "text": "vector"}, None, projections)
-    (batch,) = Decoder([schema], LimitsConfig()).decode(records).batches
+    chunk = Decoder([schema], LimitsConfig()).decode(records)
+    (batch,) = chunk.batches
     made = projections["text"].project(np.array(cells[:1]))
-    assert batch.columns["text.cluster"] == [str(made.cluster[0]), None, None]
+    assert batch.columns["text.cluster"] == [str(made.cluster[0]), None, None, None]
     assert batch.columns["text.residual"][0] == made.residual[0]
+    assert chunk.counts[model.name, "vector_size"] == 1
     marked = {name: rows.tolist() for name, rows in batch.bad.items()}
-    assert marked == {name: [1] for name in columns_of("text", projections["text"])}
+    assert marked == {name: [1, 3] for name in columns_of("text", projections["text"])}
 
 
 @pytest.mark.parametrize(
