@@ -15,6 +15,7 @@ from monitor.events import DAY, HOUR, MINUTE, IntArray
 from monitor.evidence import declared as declared_module
 from monitor.evidence.copy import Copy
 from monitor.evidence.declared import Cells
+from monitor.evidence.explain import explained
 from monitor.evidence.matured import Matured
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
@@ -89,6 +90,21 @@ def test_a_slice_that_becomes_worse_is_told_by_name(drifting: Drifting) -> None:
     assert LEARNT + 12 * HOUR <= alarmed["place=fr"] <= LEARNT + 24 * HOUR
     columns = {f.column for one in results if one.slice == "place=fr" for f in one.findings if f.status == "drift"}
     assert "recall" in columns
+
+
+def test_explain_tells_of_slices_that_drift_and_names_the_others(drifting: Drifting) -> None:
+    watch, results = watch_of(drifting.pipeline), told(drifting.pipeline)
+    latest = [result for result in results if result.end == results[-1].end]
+    said = list(explained(watch, "recall", latest))
+    heads = [line for line in said if line.startswith("recall (")]
+    assert heads == ["recall (version 1), warn", "recall (version 1, place=fr), warn", "recall (version 1), page"]
+    (others,) = [line for line in said if "--slice" in line]
+    assert others.startswith("recall is judged in ")
+    assert "place=de" in others
+    alone = list(explained(watch, "recall", latest, "place=de"))
+    assert [line for line in alone if not line.startswith(" ")] == ["recall (version 1, place=de), warn"]
+    assert any(line.startswith("  reference  ") for line in alone)
+    assert not list(explained(watch, "recall", latest, "place=nowhere"))
 
 
 def test_batches_pauses_and_restarts_change_nothing(drifting: Drifting, tmp_path: Path) -> None:

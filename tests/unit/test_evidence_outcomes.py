@@ -265,6 +265,8 @@ def test_explain_tells_of_outcomes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "recall (version 1), page: shown, not judged: its reference has 2 whole days; pages need 7" in said
     assert "blind      from " in said
     assert "  finds      odds ×1.5 " in said
+    assert explain(tmp_path / "driftline.yaml", {}, "m.recall", "country=fr") == 1
+    assert capsys.readouterr().err == "m.recall is not judged in slice country=fr\n"
 
 
 def test_streams_are_none_while_learning() -> None:
