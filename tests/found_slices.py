@@ -47,6 +47,7 @@ models:
     idle_timeout: 1d
     reference: {reference}
     find_slices: {{{find}}}
+    slices: {slices}
     windows:
       daily: {{size: 1d, lateness: 1m, restate_for: 2h}}
 alarms: {alarms}
@@ -114,12 +115,19 @@ def logs(found: Sequence[Case], pause_every: int = 1 << 30) -> dict[str, list[Co
 
 
 def configured(
-    folder: Path, *, find: str = "min_samples: 50", alarms: str = "{}", learn: str = "2d", window: str = "1h"
+    folder: Path,
+    *,
+    find: str = "min_samples: 50",
+    alarms: str = "{}",
+    learn: str = "2d",
+    window: str = "1h",
+    slices: str = "[]",
 ) -> Config:
     """Write a reference of the columns and a configuration; return the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "driftline.yaml"
     parts = {"folder": folder, "find": find, "alarms": alarms, "learn": learn, "window": window}
+    parts["slices"] = slices
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
     values = [_said(case) for case in cases(BEGIN - 24 * HOUR, BEGIN, 100, 99)]
