@@ -439,7 +439,7 @@ class SliceConfig(Section):
 class FindSlicesConfig(Section):
     """Slices that err most, found by themselves among the parts of all features and of any two of them.
 
-    It needs labels, and a model of classes. A slice that is found is watched from the next window on.
+    It needs labels, and a model of classes or numbers. A slice that is found is watched from the next window on.
     """
 
     enabled: bool = True
@@ -450,6 +450,12 @@ class FindSlicesConfig(Section):
     """Rows that a slice has in the last twenty windows or so, at least."""
     most: Annotated[int, Field(ge=1, le=64)] = 16
     """Slices that are promoted; twice as many are watched at most."""
+    values: Annotated[int, Field(ge=0, le=4)] = 2
+    """Columns of many values whose commonest thousand are looked at one by one, at most. Each takes 24 bytes of every
+    prediction that waits for its label."""
+    large_error: Annotated[float, Field(gt=0)] | None = None
+    """Of a regression: a prediction that is off by more counts against its slices. By default what a tenth of the first
+    thousand judged predictions exceed."""
 
 
 class ChallengerConfig(Section):

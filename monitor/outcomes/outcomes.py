@@ -107,12 +107,12 @@ class ModelOutcomes:
         unsettled = Unsettled(number, name)
         unsettled.load(store)
         outcomes = cls(model, number, carried, shelf, layouts, lengths, due, deferred, unsettled)
-        if is_searched(model.config):
-            outcomes.searching = Searching.load(model, store, number, outcomes._hours)
         outcomes.state_key = compose(STATES, number, name)
         data = store.get(outcomes.state_key)
         if data is not None:
             outcomes._restore(msgspec.msgpack.decode(data))
+        if is_searched(model.config):
+            outcomes.searching = Searching.load(model, store, number, outcomes._hours)
         waiting = store.get(outcomes.state_key + _DUE)
         if waiting is not None:
             outcomes.due.restore(msgspec.msgpack.decode(waiting))
