@@ -55,7 +55,9 @@ models:
     evidence: {{window: 1h}}
     idle_timeout: 1h
     windows: {{six_hours: {{size: 6h, lateness: 1m, restate_for: 6h}}}}
-    detectors: [{{kind: psi, on: [features], warn: 0.2, alert: 0.4}}]
+    detectors:
+      - {{kind: psi, on: [features], warn: 0.2, alert: 0.4}}
+      - {{kind: mmd, on: [text], warn: 0.01, alert: 0.05}}
 state: {{path: "{folder}/state"}}
 """
 
