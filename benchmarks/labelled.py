@@ -81,7 +81,9 @@ def run() -> Section:
             for client in CLIENTS:
                 for kind in ("bare", "ours"):
                     found.setdefault((client, kind), []).append(
-                        _measure([kind, client, broker.address, str(PREDICTIONS + pairs), folder])
+                        measured(
+                            "benchmarks.labelled", [kind, client, broker.address, str(PREDICTIONS + pairs), folder]
+                        )
                     )
     rows = []
     for (client, kind), runs in found.items():
@@ -103,10 +105,9 @@ def run() -> Section:
     return Section("l", "From two topics to judged predictions", body)
 
 
-def _measure(words: list[str]) -> tuple[float, float, int]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.labelled", *words], check=True, capture_output=True, text=True
-    )
+def measured(module: str, words: list[str]) -> tuple[float, float, int]:
+    """Run one consumer in a process of its own; return its CPU seconds, wall seconds and peak MiB."""
+    done = subprocess.run([sys.executable, "-m", module, *words], check=True, capture_output=True, text=True)
     cpu, wall, memory = done.stdout.split()[-3:]
     return float(cpu), float(wall), int(memory)
 
@@ -115,6 +116,13 @@ def bare(client: str, address: str, count: int) -> tuple[float, float]:
     """Poll both topics and decode; return CPU and wall seconds."""
     label = msgspec.defstruct("Label", [("id", str), ("at", int), ("label", int)], gc=False)
     decoders = {TOPICS[0]: msgspec.json.Decoder(row_type()).decode, TOPICS[1]: msgspec.json.Decoder(label).decode}
+    return bare_of(client, address, count, decoders)
+
+
+def bare_of(
+    client: str, address: str, count: int, decoders: Mapping[str, Callable[[bytes], object]]
+) -> tuple[float, float]:
+    """Poll topics and decode what they hold, each with its decoder; return CPU and wall seconds."""
     turn = _turning(client, address, decoders)
     seen = 0
     cpu, wall = time.process_time(), time.monotonic()
@@ -140,7 +148,7 @@ def _turning(client: str, address: str, decoders: Mapping[str, Callable[[bytes],
         consumer: Any = KafkaConsumer(
             bootstrap_servers=address, enable_auto_commit=False, max_partition_fetch_bytes=8 << 20
         )
-        places = [TopicPartition(topic, 0) for topic in TOPICS]
+        places = [TopicPartition(topic, 0) for topic in decoders]
         consumer.assign(places)
         consumer.seek_to_beginning(*places)
 
@@ -156,16 +164,21 @@ def _turning(client: str, address: str, decoders: Mapping[str, Callable[[bytes],
     from confluent_kafka import TopicPartition as Place  # noqa: PLC0415
 
     other: Any = Consumer({"bootstrap.servers": address, "group.id": "bare", "enable.auto.commit": False})
-    other.assign([Place(topic, 0, 0) for topic in TOPICS])
+    other.assign([Place(topic, 0, 0) for topic in decoders])
     return lambda: len([decoders[message.topic()](message.value()) for message in other.consume(10_000, 0.5)])
+
+
+def peak() -> int:
+    """Return the most memory that this process had, in MiB."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) // 1024
 
 
 def main(arguments: list[str]) -> None:
     """Measure one consumer."""
     kind, client, address, count, folder = arguments
     spent = bare(client, address, int(count)) if kind == "bare" else ours(client, address, int(count), Path(folder))
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    print(*spent, int(peak.split()[1]) // 1024)
+    print(*spent, peak())
 
 
 if __name__ == "__main__":

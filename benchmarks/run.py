@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import alarms, alerting, counting, end_to_end, footprint, found, join, labelled, page, slices
+from benchmarks import alarms, alerting, counting, end_to_end, footprint, found, halves, join, labelled, page, slices
 from benchmarks.detection import measure, report
 from benchmarks.report import RESULTS, Section, circumstances, write
 
@@ -24,6 +24,7 @@ SECTIONS: Final[dict[str, Callable[[], Section]]] = {
     "b": end_to_end.run,
     "c": footprint.run,
     "d": alarms.run,
+    "h": halves.run,
     "j": join.section,
     "l": labelled.run,
     "p": page.run,

@@ -406,7 +406,7 @@ def diff_references(
     second: Path,
     fail_on_drift: Annotated[bool, typer.Option(help="Exit 3 when a column drifted.")] = False,
 ) -> None:
-    """Print what differs between two references."""
+    """Print what differs between two references, or a reference and a Parquet file of rows."""
     from monitor.commands.reference import diff as command
 
     raise typer.Exit(command(first, second, fail_on_drift=fail_on_drift))

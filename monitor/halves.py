@@ -1,60 +1,247 @@
-"""Requests and responses row by row: out of their batches, together as predictions, and as plain values."""
+"""Requests and responses by the block: out of their batches, together as predictions, and as bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.config.model import StreamConfig
 from monitor.decoding.halves import REQUEST, RESPONSE, has_own
-from monitor.events import Batch, Column, IntArray, Records, Reject
-from monitor.held import Origins, RowReason, reject_of, reworded
+from monitor.events import Batch, Column, Headers, IntArray, Records, Reject
+from monitor.held import Origins, RowReason, row_reject
 
-Place: TypeAlias = tuple[int, str, int, int, int, str]
-"""Where a half stands among all: the clock of its input, topic, partition, offset, row of its record, kind."""
+BoolArray: TypeAlias = NDArray[np.bool_]
+Input: TypeAlias = tuple[str, int]
+"""Topic and partition."""
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
-    """A request or a response."""
+class Raw:
+    """The records that responses were decoded from, one a row; ``headers`` is empty where nobody reads headers."""
 
-    kind: str
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[Headers]
+
+    @classmethod
+    def of(cls, batch: Batch, records: Records) -> Raw:
+        """Return the records of a batch's rows."""
+        if batch.sources is None:
+            return cls(records.keys, records.values, records.headers)
+        places = batch.sources.tolist()
+        keys, values = [records.keys[at] for at in places], [records.values[at] for at in places]
+        return cls(keys, values, [records.headers[at] for at in places] if records.headers else [])
+
+    def take(self, index: IntArray) -> Raw:
+        """Return the records of the rows at ``index``, in that order."""
+        chosen = index.tolist()
+        headers = [self.headers[row] for row in chosen] if self.headers else []
+        return Raw([self.keys[row] for row in chosen], [self.values[row] for row in chosen], headers)
+
+
+@dataclass(slots=True)
+class Block:
+    """Requests, or responses, in the order of their turns. A half's *slot* is ``start`` and its row."""
+
     batch: Batch
-    row: int
-    time: int
-    """By the log, within what the log before it allows."""
-    place: Place
-    stamped: bool
+    reached: IntArray
+    """Where the clock of its input stood after each half's record."""
+    moments: IntArray
+    """Log times, within what the log before each allows."""
+    ranks: IntArray
+    """Places of the inputs in the order of (topic, partition)."""
+    stamped: BoolArray
     """Whether the broker wrote the log time."""
-    origin: Records | Reject | None
-    """What a response was decoded from, or what it turns into when its time is denied; a request has none."""
+    raw: Raw | None
+    """Of responses only."""
+    start: int = 0
+    taken: int = 0
+    """So many halves have had their turn."""
+    live: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """Halves that wait, for their turn or their partner."""
     stored: bool = False
+    oldest: int = 0
+    """No half of the block that waits for its partner is older."""
 
-    def __lt__(self, other: Half) -> bool:
-        """Whether the turn of this half comes before that of another."""
-        return self.place < other.place
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    @classmethod
+    def of(cls, batch: Batch, records: Records, rank: int, reached: IntArray, moments: IntArray) -> Block:
+        """Return the halves of one batch.
+
+        Parameters
+        ----------
+        rank
+            Of its input.
+        reached
+            Where the clock of the input stands after each record.
+        moments
+            The log time of each record, bounded.
+        """
+        at = np.arange(len(batch)) if batch.sources is None else batch.sources
+        return cls(
+            batch=batch,
+            reached=reached[at],
+            moments=moments[at],
+            ranks=np.full(len(batch), rank, np.int64),
+            stamped=np.full(len(batch), records.broker_stamped),
+            raw=Raw.of(batch, records) if batch.kind == RESPONSE else None,
+        ).fresh(0)
 
     @property
-    def name(self) -> str:
-        """The id."""
-        return self.batch.ids[self.row]
+    def kind(self) -> str:
+        """``request`` or ``response``."""
+        return self.batch.kind
 
     @property
-    def partition(self) -> int:
-        """The partition of its input."""
-        return self.place[2]
+    def numbers(self) -> IntArray:
+        """Index of each row within its record."""
+        return np.zeros(len(self), np.int64) if self.batch.numbers is None else self.batch.numbers
 
-    def reject(self, reason: RowReason) -> Reject:
+    def fresh(self, taken: int) -> Block:
+        """Return the block, all of whose halves wait, so many of them for their partner."""
+        self.taken, self.live = taken, np.ones(len(self), np.bool_)
+        self.oldest = int(self.moments.min(initial=1 << 62))
+        return self
+
+    def due(self, limit: tuple[int, int] | None) -> int:
+        """Return how many halves have their turn up to a clock and the rank of its input; all without a limit."""
+        if limit is None:
+            return len(self)
+        first, last = np.searchsorted(self.reached, limit[0], "left"), np.searchsorted(self.reached, limit[0], "right")
+        return int(first + np.searchsorted(self.ranks[first:last], limit[1], "right"))
+
+    def take(self, index: IntArray) -> Block:
+        """Return the halves at ``index``, in that order, as a block of their own."""
+        return Block(
+            batch=self.batch.take(index),
+            reached=self.reached[index],
+            moments=self.moments[index],
+            ranks=self.ranks[index],
+            stamped=self.stamped[index],
+            raw=None if self.raw is None else self.raw.take(index),
+        ).fresh(0)
+
+    def reject(self, row: int, inputs: Sequence[Input], reason: RowReason) -> Reject:
         """Return what a response turns into when it is not counted."""
-        if isinstance(self.origin, Reject):
-            return reworded(self.origin, reason)
-        if self.origin is None:
+        if self.raw is None:
             raise ValueError("a request is no prediction")
-        return reject_of(self.batch, self.row, self.origin, reason)
+        topic, partition = inputs[self.ranks[row]]
+        headers = tuple(self.raw.headers[row]) if self.raw.headers else ()
+        return row_reject(self.batch, row, reason, topic, partition, self.raw.keys[row], self.raw.values[row], headers)
+
+
+def order_of(blocks: Sequence[Block], rows: Sequence[slice]) -> tuple[IntArray, IntArray]:
+    """Return where halves of some blocks stand (block, row), in the order of their turns."""
+    which = np.concatenate([np.full(part.stop - part.start, place) for place, part in enumerate(rows)])
+    at = np.concatenate([np.arange(part.start, part.stop) for part in rows])
+    if len(blocks) == 1:
+        return which, at
+
+    def key(columns: Sequence[IntArray]) -> IntArray:
+        return np.concatenate([column[part] for column, part in zip(columns, rows, strict=True)])
+
+    order = np.lexsort(
+        (
+            np.array([block.kind == RESPONSE for block in blocks])[which],
+            key([block.numbers for block in blocks]),
+            key([block.batch.offsets for block in blocks]),
+            key([block.ranks for block in blocks]),
+            key([block.reached for block in blocks]),
+        )
+    )
+    return which[order], at[order]
+
+
+def together(blocks: Sequence[Block]) -> Block:
+    """Return the halves of blocks of one kind as one block, in the order of their turns."""
+    which, rows = order_of(blocks, [slice(0, len(block)) for block in blocks])
+    if len(blocks) == 1:
+        return blocks[0]
+    starts = np.cumsum([0, *(len(block) for block in blocks[:-1])])
+    raws = [block.raw for block in blocks if block.raw is not None]
+    whole = Block(
+        batch=_together([block.batch for block in blocks]),
+        reached=np.concatenate([block.reached for block in blocks]),
+        moments=np.concatenate([block.moments for block in blocks]),
+        ranks=np.concatenate([block.ranks for block in blocks]),
+        stamped=np.concatenate([block.stamped for block in blocks]),
+        raw=_raws(raws) if raws else None,
+    )
+    return whole.take(starts[which] + rows)
+
+
+def _raws(raws: Sequence[Raw]) -> Raw:
+    headers: list[Headers] = []
+    if any(raw.headers for raw in raws):
+        for raw in raws:
+            headers += raw.headers or [()] * len(raw.keys)
+    return Raw([key for raw in raws for key in raw.keys], [value for raw in raws for value in raw.values], headers)
+
+
+class Slots:
+    """Finds halves by their slots."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.blocks = blocks
+        self._starts = np.array([block.start for block in blocks], np.int64)
+
+    def find(self, slots: IntArray) -> tuple[IntArray, IntArray]:
+        """Return in which block each half stands, and its row there."""
+        which = np.searchsorted(self._starts, slots, "right") - 1
+        return which, slots - self._starts[which]
+
+    def groups(self, which: IntArray) -> Iterator[tuple[Block, IntArray]]:
+        """Yield each block that is named, and where."""
+        if len(self.blocks) == 1 or not len(which):
+            yield from [(block, np.arange(len(which))) for block in self.blocks if len(which)]
+            return
+        order = np.argsort(which, kind="stable")
+        found, first = np.unique(which[order], return_index=True)
+        for place, rows in zip(found.tolist(), np.split(order, first[1:]), strict=True):
+            yield self.blocks[place], rows
+
+    def of(self, slots: IntArray, name: str) -> NDArray[Any]:
+        """Return one value a half: ``ranks``, ``moments``, ``stamped`` or ``reached``."""
+        which, rows = self.find(slots)
+        found: NDArray[Any] = np.zeros(len(slots), np.bool_ if name == "stamped" else np.int64)
+        for block, places in self.groups(which):
+            found[places] = getattr(block, name)[rows[places]]
+        return found
+
+    def responses(self, slots: IntArray) -> BoolArray:
+        """Return whether each half is a response."""
+        which, _ = self.find(slots)
+        return np.array([block.kind == RESPONSE for block in self.blocks], np.bool_)[which]
+
+    def drop(self, slots: IntArray) -> None:
+        """Note that halves wait no longer."""
+        which, rows = self.find(slots)
+        for block, places in self.groups(which):
+            block.live[rows[places]] = False
+
+    def gather(self, slots: IntArray) -> Batch:
+        """Return halves of one kind as one batch, in this order."""
+        which, rows = self.find(slots)
+        parts, order = [], []
+        for block, places in self.groups(which):
+            parts.append(block.batch.take(rows[places]))
+            order.append(places)
+        whole = parts[0] if len(parts) == 1 else _together(parts)
+        return whole if len(parts) == 1 else whole.take(np.argsort(np.concatenate(order)))
+
+    def reject(self, slots: IntArray, inputs: Sequence[Input], row: int, reason: RowReason) -> Reject:
+        """Return what the response at one of the slots turns into when it is not counted."""
+        which, rows = self.find(slots[row : row + 1])
+        block = self.blocks[int(which[0])]
+        return block.reject(int(rows[0]), inputs, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,47 +256,36 @@ class Paired:
     origins: Origins
 
 
-def halves_of(batch: Batch, records: Records, reached: IntArray, times: IntArray) -> Iterator[Half]:
-    """Yield the rows of a batch of halves.
-
-    Parameters
-    ----------
-    reached
-        Where the clock of the input stands after each record.
-    times
-        The log time of each record, bounded.
-    """
-    size = len(batch)
-    sources = list(range(size)) if batch.sources is None else batch.sources.tolist()
-    numbers = [0] * size if batch.numbers is None else batch.numbers.tolist()
-    keys, at, offsets = reached.tolist(), times.tolist(), batch.offsets.tolist()
-    origin = records if batch.kind == RESPONSE else None
-    topic, partition, stamped, kind = records.topic, records.partition, records.broker_stamped, batch.kind
-    for row, (source, number, offset) in enumerate(zip(sources, numbers, offsets, strict=True)):
-        place = (keys[source], topic, partition, offset, number, kind)
-        yield Half(kind, batch, row, at[source], place, stamped, origin)
-
-
-def predictions_of(stream: StreamConfig, pairs: Sequence[tuple[Half, Half]]) -> list[Paired]:
+def predictions_of(
+    stream: StreamConfig, slots: Slots, inputs: Sequence[Input], requests: IntArray, responses: IntArray
+) -> list[Paired]:
     """Return pairs of halves as predictions, each where its response stands.
 
     They are given by partition; those of one partition keep their order.
+
+    Parameters
+    ----------
+    inputs
+        The inputs by rank.
+    requests, responses
+        Slots of the halves of each pair.
     """
-    both = [(one, other) if one.kind == REQUEST else (other, one) for one, other in pairs]
-    runs: list[list[tuple[Half, Half]]] = []
-    latest: dict[int, list[tuple[Half, Half]]] = {}
-    for pair in both:
-        run = latest.get(pair[1].partition)
-        if run is None or run[0][1].stamped != pair[1].stamped:
-            run = latest[pair[1].partition] = []
-            runs.append(run)
-        run.append(pair)
-    return [_predictions(stream, run) for run in runs]
+    if not len(requests):
+        return []
+    partitions = np.array([partition for _, partition in inputs], np.int64)[slots.of(responses, "ranks")]
+    stamped = slots.of(responses, "stamped")
+    found: list[Paired] = []
+    for partition in np.unique(partitions).tolist():
+        rows = np.flatnonzero(partitions == partition)
+        runs = np.split(rows, np.flatnonzero(np.diff(stamped[rows])) + 1)
+        found += [_predictions(stream, slots, inputs, requests[run], responses[run]) for run in runs]
+    return found
 
 
-def _predictions(stream: StreamConfig, run: Sequence[tuple[Half, Half]]) -> Paired:
-    request, response = gather([one for one, _ in run]), gather([other for _, other in run])
-    first = run[0][1]
+def _predictions(
+    stream: StreamConfig, slots: Slots, inputs: Sequence[Input], requests: IntArray, responses: IntArray
+) -> Paired:
+    request, response = slots.gather(requests), slots.gather(responses)
     batch = replace(
         response,
         kind="prediction",
@@ -118,21 +294,12 @@ def _predictions(stream: StreamConfig, run: Sequence[tuple[Half, Half]]) -> Pair
         columns={**request.columns, **response.columns},
         bad={**request.bad, **response.bad},
         looked=request.looked if request.looked is not None else response.looked,
-        sources=np.arange(len(run)),
+        sources=np.arange(len(responses)),
     )
-    moments = np.array([max(one.time, other.time) for one, other in run], np.int64)
-    return Paired(first.partition, batch, moments, first.stamped, Origins([other.reject for _, other in run]))
-
-
-def gather(parts: Sequence[Half]) -> Batch:
-    """Return these rows as one batch, in this order."""
-    number = {id(half.batch): half.batch for half in parts}
-    places: dict[int, list[int]] = {key: [] for key in number}
-    for place, half in enumerate(parts):
-        places[id(half.batch)].append(place)
-    taken = [number[key].take(np.array([parts[place].row for place in rows])) for key, rows in places.items()]
-    order = np.argsort(np.concatenate([np.array(rows, np.int64) for rows in places.values()]))
-    return (taken[0] if len(taken) == 1 else _together(taken)).take(order)
+    moments = np.maximum(slots.of(requests, "moments"), slots.of(responses, "moments"))
+    (rank,) = slots.of(responses[:1], "ranks").tolist()
+    stamped = bool(slots.of(responses[:1], "stamped")[0])
+    return Paired(inputs[rank][1], batch, moments, stamped, Origins(partial(slots.reject, responses, inputs)))
 
 
 def _together(batches: Sequence[Batch]) -> Batch:
@@ -156,7 +323,6 @@ def _together(batches: Sequence[Batch]) -> Batch:
         columns={name: _column(name, batches) for name in names},
         bad=bad,
         looked=None if all(batch.looked is None for batch in batches) else looked,
-        sources=np.concatenate([_or_zeros(batch.sources, len(batch)) for batch in batches]),
         numbers=None
         if all(batch.numbers is None for batch in batches)
         else np.concatenate([_or_zeros(batch.numbers, len(batch)) for batch in batches]),
@@ -181,54 +347,100 @@ def _column(name: str, batches: Sequence[Batch]) -> Column:
     return np.concatenate(numbers)
 
 
-def encode(half: Half) -> bytes:
-    """Return a half as bytes; the id is among them, the place is in the key."""
-    batch, row = half.batch, half.row
-    reject = None if half.kind == REQUEST else half.reject("future_time")
-    plain = {
-        "id": half.name,
-        "reached": half.place[0],
-        "moment": half.time,
-        "stamped": half.stamped,
-        "log_time": int(batch.log_times[row]),
-        "time": int(batch.times[row]),
-        "version": batch.versions[row],
-        "number": None if batch.numbers is None else int(batch.numbers[row]),
-        "columns": {name: c[row] if isinstance(c, list) else float(c[row]) for name, c in batch.columns.items()},
-        "numeric": [name for name, column in batch.columns.items() if not isinstance(column, list)],
-        "bad": [name for name, rows in batch.bad.items() if row in rows],
-        "looked": None if batch.looked is None else batch.looked.get(row),
-        "looks": batch.looked is not None,
-        "reject": None if reject is None else msgspec.to_builtins(reject, builtin_types=(bytes,)),
-    }
-    return msgspec.msgpack.encode(plain)
+_INTEGER: Final = np.dtype("<i8")
+_FLOAT: Final = np.dtype("<f8")
 
 
-def decode(model: str, topic: str, partition: int, offset: int, number: int, kind: str, data: bytes) -> Half:
-    """Return the half that ``encode`` took apart."""
+def encode(block: Block, inputs: Sequence[Input]) -> bytes:
+    """Return a block as bytes, without which of its halves wait and for what."""
+    batch, raw = block.batch, block.raw
+    return msgspec.msgpack.encode(
+        {
+            "kind": batch.kind,
+            "ids": batch.ids,
+            "versions": batch.versions,
+            "inputs": list(inputs),
+            "stamped": np.packbits(block.stamped).tobytes(),
+            **{name: _plain(column) for name, column in _integers(block).items()},
+            "numbers": None if batch.numbers is None else _plain(batch.numbers),
+            "columns": {
+                name: column if isinstance(column, list) else np.asarray(column, _FLOAT).tobytes()
+                for name, column in batch.columns.items()
+            },
+            "bad": {name: _plain(rows) for name, rows in batch.bad.items()},
+            "looked": None if batch.looked is None else dict(batch.looked),
+            "raw": None if raw is None else [raw.keys, raw.values, raw.headers],
+        }
+    )
+
+
+def decode(model: str, data: bytes, ranks: Mapping[Input, int]) -> Block:
+    """Return the block that ``encode`` took apart; all its halves wait for their turn.
+
+    Parameters
+    ----------
+    ranks
+        The inputs' places now.
+    """
     plain: dict[str, Any] = msgspec.msgpack.decode(data)
-    numeric = set(plain["numeric"])
+    size = len(plain["ids"])
     columns: dict[str, Column] = {
-        column: np.array([value], np.float64) if column in numeric else [value]
-        for column, value in plain["columns"].items()
+        name: column if isinstance(column, list) else np.frombuffer(column, _FLOAT).astype(np.float64)
+        for name, column in plain["columns"].items()
     }
     batch = Batch(
         model=model,
-        kind=REQUEST if kind == REQUEST else RESPONSE,
-        ids=[plain["id"]],
-        versions=[plain["version"]],
-        times=np.array([plain["time"]], np.int64),
-        log_times=np.array([plain["log_time"]], np.int64),
-        offsets=np.array([offset], np.int64),
+        kind=REQUEST if plain["kind"] == REQUEST else RESPONSE,
+        ids=plain["ids"],
+        versions=plain["versions"],
+        times=_array(plain["times"]),
+        log_times=_array(plain["log_times"]),
+        offsets=_array(plain["offsets"]),
         columns=columns,
-        bad={column: np.zeros(1, np.int64) for column in plain["bad"]},
-        looked=_looked(plain) if plain["looks"] else None,
-        numbers=None if plain["number"] is None else np.array([plain["number"]], np.int64),
+        bad={name: _array(rows) for name, rows in plain["bad"].items()},
+        looked=None if plain["looked"] is None else {row: tuple(said) for row, said in plain["looked"].items()},
+        numbers=None if plain["numbers"] is None else _array(plain["numbers"]),
     )
-    place = (plain["reached"], topic, partition, offset, number, kind)
-    origin = None if plain["reject"] is None else msgspec.convert(plain["reject"], Reject)
-    return Half(kind, batch, 0, plain["moment"], place, plain["stamped"], origin, stored=True)
+    now = np.array([ranks[topic, partition] for topic, partition in plain["inputs"]], np.int64)
+    return Block(
+        batch=batch,
+        reached=_array(plain["reached"]),
+        moments=_array(plain["moments"]),
+        ranks=now[_array(plain["ranks"])],
+        stamped=np.unpackbits(np.frombuffer(plain["stamped"], np.uint8), count=size).astype(np.bool_),
+        raw=None if plain["raw"] is None else _raw(*plain["raw"]),
+        stored=True,
+    ).fresh(0)
 
 
-def _looked(plain: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
-    return {} if plain["looked"] is None else {0: tuple(plain["looked"])}
+def inputs_of(data: bytes) -> list[Input]:
+    """Return the inputs that a block was written with."""
+    return [(topic, partition) for topic, partition in msgspec.msgpack.decode(data, type=_Inputs).inputs]
+
+
+class _Inputs(msgspec.Struct):
+    inputs: list[tuple[str, int]]
+
+
+def _integers(block: Block) -> dict[str, IntArray]:
+    batch = block.batch
+    return {
+        "times": batch.times,
+        "log_times": batch.log_times,
+        "offsets": batch.offsets,
+        "reached": block.reached,
+        "moments": block.moments,
+        "ranks": block.ranks,
+    }
+
+
+def _plain(column: IntArray) -> bytes:
+    return np.asarray(column, _INTEGER).tobytes()
+
+
+def _array(data: bytes) -> IntArray:
+    return np.frombuffer(data, _INTEGER).astype(np.int64)
+
+
+def _raw(keys: list[bytes | None], values: list[bytes | None], headers: list[list[list[Any]]]) -> Raw:
+    return Raw(keys, values, [tuple((name, value) for name, value in row) for row in headers])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
@@ -22,9 +22,10 @@ _DETAILS: Final[Mapping[RowReason, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """What rows turn into that were gathered out of several runs of records; ``Batch.sources`` points into it."""
+    """What rows turn into that were gathered out of several runs of records; ``Batch.sources`` are its places."""
 
-    rejects: Sequence[Callable[[RowReason], Reject]]
+    reject: Callable[[int, RowReason], Reject]
+    """(place, reason) → the reject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +54,34 @@ def reject_of(batch: Batch, row: int, records: Records | Origins, reason: RowRea
     """Return the reject of one row of a batch; ``records`` is what the batch was decoded from."""
     place = row if batch.sources is None else int(batch.sources[row])
     if isinstance(records, Origins):
-        return records.rejects[place](reason)
+        return records.reject(place, reason)
     headers: Headers = tuple(records.headers[place]) if records.headers else ()
+    key, value = records.keys[place], records.values[place]
+    return row_reject(batch, row, reason, records.topic, records.partition, key, value, headers)
+
+
+def row_reject(
+    batch: Batch,
+    row: int,
+    reason: RowReason,
+    topic: str,
+    partition: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+) -> Reject:
+    """Return the reject of one row of a batch whose record is known."""
     return Reject(
-        topic=records.topic,
-        partition=records.partition,
+        topic=topic,
+        partition=partition,
         offset=int(batch.offsets[row]),
         row=None if batch.numbers is None else int(batch.numbers[row]),
         reason=reason,
         detail=_DETAILS[reason],
         model=batch.model,
         log_time=int(batch.log_times[row]),
-        key=records.keys[place],
-        value=records.values[place],
+        key=key,
+        value=value,
         headers=headers,
     )
 

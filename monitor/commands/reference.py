@@ -19,6 +19,7 @@ from monitor.config.types import parse_moment
 from monitor.decoding.schema import ColumnType
 from monitor.events import Batch
 from monitor.reference import BuildSettings, InvalidReferenceError, Reference, ReferenceBuilder
+from monitor.reference.against import counted
 from monitor.reference.compare import compare
 from monitor.reference.logs import LogRows
 from monitor.reference.readers import open_file
@@ -129,12 +130,13 @@ def show(path: Path, *, console: Console | None = None) -> int:
 
 
 def diff(first: Path, second: Path, *, fail_on_drift: bool = False, console: Console | None = None) -> int:
-    """Print what differs between two references.
+    """Print what differs between two references, or between a reference and a Parquet file.
 
     Parameters
     ----------
     first, second
-        Reference files; the second is judged in the bins of the first.
+        Reference files; the second is judged in the bins of the first. It may be a Parquet file of rows, too, whose
+        columns are named as the reference's.
     fail_on_drift
         Whether a difference beyond chance makes the exit code 3.
 
@@ -145,8 +147,9 @@ def diff(first: Path, second: Path, *, fail_on_drift: bool = False, console: Con
     """
     console = console or Console()
     try:
-        one, other = Reference.load(first), Reference.load(second)
-    except InvalidReferenceError as error:
+        one = Reference.load(first)
+        other = counted(one, second) if second.suffix == ".parquet" else Reference.load(second)
+    except (InvalidReferenceError, UnreadableRowsError, MissingExtraError) as error:
         console.print(str(error), markup=False, style="red")
         return BAD_DATA
     found = compare(one, other)

@@ -6,16 +6,20 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from monitor.config.model import TimeFormat
 from monitor.decoding.cells import Values
 from monitor.decoding.columns import numeric_column
 from monitor.decoding.schema import ColumnType
 from monitor.events import FloatArray, IntArray
+from monitor.reference.arrow import kind_of
 from monitor.reference.rows import Report, UnreadableRowsError, silent
 from monitor.reference.tables import Columns, rows_at_once
 from monitor.sources.build import MissingExtraError
+
+_FRAME: Final = 1 << 17
+"""Rows of a frame."""
 
 
 class ParquetTable:
@@ -60,7 +64,21 @@ class ParquetTable:
 
     def kinds(self, names: Collection[str]) -> dict[str, ColumnType]:
         """Return the types that the file states."""
-        return {name: self._kind(self._types[name]) for name in names}
+        return {name: kind_of(self._types[name]) for name in names}
+
+    def frames(self) -> Iterator[Any]:
+        """Yield ``pyarrow.Table`` after ``pyarrow.Table``.
+
+        Raises
+        ------
+        UnreadableRowsError
+            When the file cannot be read to its end.
+        """
+        try:
+            for batch in self._file.iter_batches(batch_size=_FRAME):
+                yield self._flat(self._arrow.Table.from_batches([batch]))
+        except (OSError, self._arrow.ArrowException) as error:
+            raise _unreadable(self.path, error) from None
 
     def chunks(self, report: Report = silent) -> Iterator[Columns]:
         """See ``Table``."""
@@ -84,15 +102,6 @@ class ParquetTable:
     def moments(self, name: str, values: Values, form: TimeFormat) -> tuple[Values, TimeFormat]:
         """See ``Table``; a column of timestamps needs no format."""
         return values, "epoch_us" if self._arrow.types.is_timestamp(self._types[name]) else form
-
-    def _kind(self, kind: Any) -> ColumnType:
-        types = self._arrow.types
-        if types.is_dictionary(kind):
-            return self._kind(kind.value_type)
-        if types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind):
-            return "numeric"
-        text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-        return "categorical" if text or types.is_boolean(kind) else "ignore"
 
     def _values(self, name: str, column: Any) -> Values:
         kind, types = self._types[name], self._arrow.types
