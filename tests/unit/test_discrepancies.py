@@ -30,10 +30,12 @@ from monitor.model import Model
 from monitor.panes import PaneKey, Shelf
 from monitor.reference import InvalidReferenceError, Reference
 from monitor.rows import RowBuffer, count
+from monitor.sources.memory import Item
 from monitor.store.memory import MemoryStore
 from monitor.vectors import projected
 from monitor.windows import Tiers
 from tests.references import batch_of
+from tests.traffic import run
 from tests.unit.test_vectors import BEGIN, CONFIG, SIZE, Rows, found, lines, prepared, reference_of, vectors
 
 NAME = "text.fourier"
@@ -91,6 +93,24 @@ def test_replay_tells_what_raw_rows_say_and_finds_what_is_new(tmp_path: Path) ->
     error = [row for row in rows if (row["column"], row["detector"]) == ("text.error", "psi")]
     assert len(error) == 12
     assert np.median([row["effect"] for row in error[-4:]]) > max(row["effect"] for row in error[:8])
+
+
+def test_restarts_the_order_of_reading_and_held_rows_change_no_bit(tmp_path: Path) -> None:
+    config = load(prepared(tmp_path), {})
+    logs = {number: lines(BEGIN, BEGIN + DAY, 5 + number).splitlines() for number in range(2)}
+    logs[0].insert(700, lines(BEGIN + 900 * DAY, BEGIN + 900 * DAY + HOUR, 8).splitlines()[1])
+    logs[0][1290:1290] = lines(BEGIN + 16 * HOUR, BEGIN + 18 * HOUR, 9).splitlines()
+    runs = []
+    for seed, restart_every in ((1, None), (1, 2), (2, None)):
+        items = {number: [Item(one) for one in log] for number, log in logs.items()}
+        pipeline = run(config, tmp_path, items, seed=seed, restart_every=restart_every)
+        results = pipeline.assembly.history.results(None, None)
+        runs.append(
+            [(result.window, result.start, result.n, result.revision, repr(result.findings)) for result in results]
+        )
+    assert runs[0] == runs[1] == runs[2]
+    assert sum("'mmd'" in findings for *_, findings in runs[0]) == 4
+    assert max(revision for *_, revision, _ in runs[0]) > 100
 
 
 @settings(max_examples=15, deadline=None)

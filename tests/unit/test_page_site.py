@@ -93,7 +93,9 @@ def test_a_vector_without_bins_has_a_column_page_and_moves(tmp_path: Path) -> No
     first = view.models[0].windows[0]
     results = [replace(one, findings=(*one.findings, moved)) for one in past if not one.slice]
     shown = tuple(
-        replace(one, result=replace(one.result, findings=(*one.result.findings, moved))) if not one.result.slice else one
+        replace(one, result=replace(one.result, findings=(*one.result.findings, moved)))
+        if not one.result.slice
+        else one
         for one in view.models[0].windows
     )
     view = replace(view, models=(replace(view.models[0], windows=shown),))

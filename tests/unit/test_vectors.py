@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -83,14 +84,26 @@ def lines(first: int, last: int, seed: int, changed_from: int | None = None) -> 
     return ("\n".join(found) + "\n").encode()
 
 
+_MADE: dict[str, bytes] = {}
+"""The reference, once it is built."""
+
+
+@cache
+def past() -> bytes:
+    """Return eight days of records before the first."""
+    return lines(BEGIN - 8 * DAY, BEGIN, 1)
+
+
 def prepared(folder: Path, size: int = SIZE) -> Path:
     """Write a reference of eight days and a configuration; return the path of the configuration."""
     path, history = folder / "driftline.yaml", folder / "history.jsonl"
     path.write_text(CONFIG.format(folder=folder, size=SIZE, reference="{learn: 14d}"))
-    history.write_bytes(lines(BEGIN - 8 * DAY, BEGIN, 1))
-    model = load(path, {}).models[0]
-    with closing(open_file(history, model, LimitsConfig())) as rows:
-        build_reference(BuildSettings.of(model), rows.batches, source="history").save(folder / "reference.json")
+    history.write_bytes(past())
+    if "reference" not in _MADE:
+        model = load(path, {}).models[0]
+        with closing(open_file(history, model, LimitsConfig())) as rows:
+            _MADE["reference"] = build_reference(BuildSettings.of(model), rows.batches, source="history").to_json()
+    (folder / "reference.json").write_bytes(_MADE["reference"])
     path.write_text(CONFIG.format(folder=folder, size=size, reference="{source: reference.json}"))
     return path
 
