@@ -10,7 +10,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.detection.measure import FULL, PEERS, RESULTS, SMALL, run, run_peer
+from benchmarks.detection.measure import FULL, RESULTS, SCRIPTS, SMALL, run, run_peer
 from benchmarks.detection.report import publish, text
 from benchmarks.report import circumstances
 
@@ -26,9 +26,9 @@ def main() -> None:
             run(SMALL, Path(folder), said.parts)
             print(text(Path(folder)))
         return
-    for peer in [part for part in said.parts if part in PEERS]:
+    for peer in [part for part in said.parts if part in SCRIPTS]:
         run_peer(peer, RESULTS / f"{peer}.json", FULL.fewer)
-    rest = [part for part in said.parts if part not in PEERS]
+    rest = [part for part in said.parts if part not in SCRIPTS]
     if rest != ["report"] and (rest or not said.parts):
         run(FULL, RESULTS, rest)
     publish(before)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 import numpy as np
 from scipy.stats import false_discovery_control
 
@@ -12,23 +9,8 @@ from benchmarks.detection.cells import FleetCell, Protocol
 from benchmarks.detection.laws import FloatArray
 from benchmarks.detection.matched import less_chi_square
 from benchmarks.detection.ours import hours_of_reference, watched
+from benchmarks.detection.told import AFTER, BEFORE, Told, told
 from detectors.fleet.decision import decide
-
-BEFORE: Final = 48
-AFTER: Final = 48
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What one method says of all fleets together."""
-
-    quiet_incidents: float
-    """Windows with an alarm before the change, in 1,000."""
-    delay: float
-    """Mean windows to a drifted monitor's first alarm; one that is missed counts as the last window."""
-    missed: float
-    false_share: float
-    """Mean share of false alarms in the windows that have any, after the change."""
 
 
 def run(cell: FleetCell, protocol: Protocol, fleets: int, seed: int) -> dict[str, Told]:
@@ -53,7 +35,7 @@ def run(cell: FleetCell, protocol: Protocol, fleets: int, seed: int) -> dict[str
         p = -less_chi_square(reference, counts[:, np.newaxis])[:, 0].reshape(fleets, cell.monitors)
         alarms[names[1]][window] = (false_discovery_control(p, axis=1) <= 0.05).ravel()
         alarms[names[2]][window] = (p <= 1 / (protocol.shipped * cell.monitors)).ravel()
-    return {name: _told(alarms[name].reshape(-1, fleets, cell.monitors), drifted[: cell.monitors]) for name in names}
+    return {name: told(alarms[name].reshape(-1, fleets, cell.monitors), drifted[: cell.monitors]) for name in names}
 
 
 def _decided(total: FloatArray, fleets: int, patience: float) -> tuple[np.ndarray, np.ndarray]:
@@ -61,20 +43,4 @@ def _decided(total: FloatArray, fleets: int, patience: float) -> tuple[np.ndarra
     return (
         np.concatenate([decision.alarmed for decision in decisions]),
         np.concatenate([decision.reset for decision in decisions]),
-    )
-
-
-def _told(alarms: np.ndarray, drifted: np.ndarray) -> Told:
-    """Return the figures of alarms ``[T, fleets, J]``."""
-    after = alarms[BEFORE:, :, drifted]
-    hit = after.any(axis=0)
-    delay = np.where(hit, after.argmax(axis=0) + 1, AFTER)
-    said = alarms[BEFORE:].sum(axis=2)
-    wrong = alarms[BEFORE:, :, ~drifted].sum(axis=2)
-    some = said > 0
-    return Told(
-        quiet_incidents=float(1000 * alarms[:BEFORE].any(axis=2).mean()),
-        delay=float(delay.mean()),
-        missed=float(1 - hit.mean()),
-        false_share=float((wrong[some] / said[some]).mean()) if some.any() else 0.0,
     )

@@ -33,6 +33,8 @@ PEERS: Final = {
     "alibi": "alibi-detect",
     "menelaus": "menelaus",
 }
+SCRIPTS: Final = PEERS | {"evidently_fleet": "evidently"}
+"""Scripts and the environments they run in; the last is of fleets."""
 _TIMEOUT: Final = 4 * 3600
 
 
@@ -67,7 +69,7 @@ def parts(size: Size) -> dict[str, Callable[[], Any]]:
     }
 
 
-def run(size: Size, folder: Path, wanted: Iterable[str] = (), peers: Iterable[str] = tuple(PEERS)) -> None:
+def run(size: Size, folder: Path, wanted: Iterable[str] = (), peers: Iterable[str] = tuple(SCRIPTS)) -> None:
     """Run the parts that are wanted, all by default, and every peer in its own environment, one after the other."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in parts(size).items():
@@ -85,7 +87,7 @@ def run(size: Size, folder: Path, wanted: Iterable[str] = (), peers: Iterable[st
 def run_peer(peer: str, out: Path, fewer: int) -> None:
     """Run one peer's script in its environment, on one thread."""
     quiet = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [str(python_of(PEERS[peer])), "-W", "ignore", "-m", f"benchmarks.peers.detect_{peer}"]
+    command = [str(python_of(SCRIPTS[peer])), "-W", "ignore", "-m", f"benchmarks.peers.detect_{peer}"]
     subprocess.run(
         [*command, str(out), str(fewer)],
         cwd=HERE.parent.parent,
