@@ -205,6 +205,7 @@ def full_view() -> View:
         *findings,
         finding("added", "new_column", "warn", statistic=0.5, threshold=math.inf, p_value=math.nan),
         finding("dropped", "vanished_column", "drift"),
+        finding("embedding", "mmd", "warn", threshold=0.05, statistic=0.03),
         finding("", "volume", "warn", statistic=0.5, direction=-1),
         finding("small", status="insufficient", statistic=math.nan),
         revision=12, flagged=0.03, errors=0.001, latency={0.5: 0.01, 0.99: 0.2},

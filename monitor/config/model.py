@@ -288,9 +288,10 @@ class DetectorConfig(RiverConfig):
 
     kind: Literal[
         "psi", "ks", "jensen_shannon", "hellinger", "wasserstein", "chi2", "g_test", "total_variation", "l_infinity",
-        "cramer_von_mises", "rate", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm",
+        "cramer_von_mises", "rate", "mmd", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm",
     ]  # fmt: skip
-    """The statistic of a window; or, from ``adwin`` on, what watches the model's errors one by one as labels come."""
+    """The statistic of a window; or, from ``adwin`` on, what watches the model's errors one by one as labels come.
+    ``mmd`` compares vectors whole, and looks at nothing else."""
     on: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["features", "score", "prediction"])
     """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``,
     ``volume``. Of ``volume``, whatever the kind, the statistic is how far the logarithm of rows over expected rows is
@@ -558,8 +559,13 @@ class ModelConfig(Section):
 
     @property
     def statistics(self) -> list[DetectorConfig]:
-        """The detectors that compare windows."""
-        return [detector for detector in self.detectors or () if not detector.is_concept]
+        """The detectors that compare counts of windows."""
+        return [one for one in self.detectors or () if not one.is_concept and one.kind != "mmd"]
+
+    @property
+    def discrepancies(self) -> list[DetectorConfig]:
+        """The detectors that compare the vectors of windows whole."""
+        return [one for one in self.detectors or () if one.kind == "mmd"]
 
     @property
     def concept(self) -> list[DetectorConfig]:

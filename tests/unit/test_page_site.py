@@ -88,6 +88,32 @@ def test_the_map_says_what_the_findings_say(crowd: tuple[Any, History]) -> None:
             assert drift == any(one.status == "drift" for one in findings)
 
 
+def test_a_vector_without_bins_has_a_column_page_and_moves(tmp_path: Path) -> None:
+    view, past = scenes.crowd(1, 3, 4)
+    moved = finding("text", "mmd", "drift", statistic=0.07, threshold=0.05, explanation="")
+    first = view.models[0].windows[0]
+    results = [replace(one, findings=(*one.findings, moved)) for one in past if not one.slice]
+    shown = tuple(
+        replace(one, result=replace(one.result, findings=(*one.result.findings, moved)))
+        if not one.result.slice
+        else one
+        for one in view.models[0].windows
+    )
+    view = replace(view, models=(replace(view.models[0], windows=shown),))
+    history = History(tmp_path / "history.sqlite")
+    history.upsert(results)
+    model = ("model", first.result.model)
+    drift = render("/model", [model], view, KnownPast.of(history)).body.decode()
+    assert "MMD²" in drift
+    page = render("/feature", [model, ("column", "text")], view, KnownPast.of(history))
+    assert page.status == 200
+    assert "MMD²" in page.body.decode()
+    course = data(render(f"{API}feature", [model, ("column", "text")], view, KnownPast.of(history)))["course"]
+    line = next(one for one in course["statistics"] if one["detector"] == "mmd")
+    assert {point["value"] for point in line["points"]} == {0.07}
+    history.close()
+
+
 def test_a_grid_that_is_pooled_keeps_the_worst(crowd: tuple[Any, History]) -> None:
     _, history = crowd
     grid = grid_of(history.sheets("model-00", "7", "daily", limit=29))
