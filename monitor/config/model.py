@@ -288,9 +288,10 @@ class DetectorConfig(RiverConfig):
 
     kind: Literal[
         "psi", "ks", "jensen_shannon", "hellinger", "wasserstein", "chi2", "g_test", "total_variation", "l_infinity",
-        "cramer_von_mises", "rate", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm",
+        "cramer_von_mises", "rate", "mmd", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm",
     ]  # fmt: skip
-    """The statistic of a window; or, from ``adwin`` on, what watches the model's errors one by one as labels come."""
+    """The statistic of a window; or, from ``adwin`` on, what watches the model's errors one by one as labels come.
+    ``mmd`` compares vectors whole, and looks at nothing else."""
     on: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["features", "score", "prediction"])
     """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``,
     ``volume``. Of ``volume``, whatever the kind, the statistic is how far the logarithm of rows over expected rows is
@@ -439,7 +440,7 @@ class SliceConfig(Section):
 class FindSlicesConfig(Section):
     """Slices that err most, found by themselves among the parts of all features and of any two of them.
 
-    It needs labels, and a model of classes. A slice that is found is watched from the next window on.
+    It needs labels, and a model of classes or numbers. A slice that is found is watched from the next window on.
     """
 
     enabled: bool = True
@@ -450,6 +451,12 @@ class FindSlicesConfig(Section):
     """Rows that a slice has in the last twenty windows or so, at least."""
     most: Annotated[int, Field(ge=1, le=64)] = 16
     """Slices that are promoted; twice as many are watched at most."""
+    values: Annotated[int, Field(ge=0, le=4)] = 2
+    """Columns of many values whose commonest thousand are looked at one by one, at most. Each takes 24 bytes of every
+    prediction that waits for its label."""
+    large_error: Annotated[float, Field(gt=0)] | None = None
+    """Of a regression: a prediction that is off by more counts against its slices. By default what a tenth of the first
+    thousand judged predictions exceed."""
 
 
 class ChallengerConfig(Section):
@@ -552,8 +559,13 @@ class ModelConfig(Section):
 
     @property
     def statistics(self) -> list[DetectorConfig]:
-        """The detectors that compare windows."""
-        return [detector for detector in self.detectors or () if not detector.is_concept]
+        """The detectors that compare counts of windows."""
+        return [one for one in self.detectors or () if not one.is_concept and one.kind != "mmd"]
+
+    @property
+    def discrepancies(self) -> list[DetectorConfig]:
+        """The detectors that compare the vectors of windows whole."""
+        return [one for one in self.detectors or () if one.kind == "mmd"]
 
     @property
     def concept(self) -> list[DetectorConfig]:

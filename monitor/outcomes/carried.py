@@ -29,7 +29,8 @@ from monitor.decoding.schema import (
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
 from monitor.layout import Coder
-from monitor.outcomes.cells import CELL_TYPE, FIELD, Cells, is_searched
+from monitor.outcomes.cells import CELL_TYPE, FIELD, VALUES, Cells, is_searched
+from monitor.outcomes.values import WIDTH
 from monitor.slices import Slicing
 from monitor.truth import Truth, item_numbers
 
@@ -86,7 +87,10 @@ class Carried:
         if self.config.performance.labelled_when is not None:
             fields["selected"] = "<i1"
             fields |= {"propensity": "<f8"} if is_weighted(self.config) else {}
-        fields |= {FIELD: CELL_TYPE} if is_searched(self.config) else {}
+        if is_searched(self.config):
+            fields[FIELD] = CELL_TYPE
+            if (most := self.config.find_slices.values) > 0:
+                fields[VALUES] = f"({most},)S{WIDTH}"
         fields |= {field_of(slicing.columns): "<u4" for slicing in self.config.slices[:MOST_SLICINGS]}
         return Payload(fields)
 
@@ -129,7 +133,7 @@ class Carried:
         for slicing in used:
             rows[field_of(slicing.columns)] = slicing.places(codes) + 1
         if cells is not None:
-            cells.pack(codes, rows)
+            cells.pack(codes, batch.columns, rows)
         return rows
 
     def _said(self, batch: Batch) -> Iterator[tuple[str, NDArray[Any]]]:
