@@ -25,6 +25,7 @@ from monitor.join.last_before import WAITING
 from monitor.join.pages import PAGES, RUNS
 from monitor.joining import JOININGS
 from monitor.keys import MalformedKeyError, parse, prefix
+from monitor.outcomes.bags import VALUES
 from monitor.outcomes.deferred import JOURNAL
 from monitor.outcomes.outcomes import OUTCOMES, STATES
 from monitor.outcomes.searching import CELLS
@@ -63,6 +64,7 @@ NAMES: Final[Mapping[bytes, str]] = {
     UNSETTLED: "changes of outcomes that are not settled",
     JOURNAL: "outcomes to be counted in slices",
     CELLS: "outcomes by cell that slices are looked for in",
+    VALUES: "outcomes by value that slices are looked for in",
     CELLS_WAITING: "outcomes to be counted by cell",
     STATES: "outcomes, and their windows due",
     JOININGS: "clocks of joins",

@@ -228,6 +228,14 @@ def full_view() -> View:
         )
         for text in UGLY
     ]  # fmt: skip
+    found += [
+        window(
+            finding("recall", "evidence", "warn", statistic=-1.5, threshold=6.0, p_value=math.nan),
+            finding("precision", "evidence", "drift", statistic=8.0, threshold=6.0, p_value=math.nan),
+            name="evidence:outcomes", slice=text,
+        )
+        for text in UGLY
+    ]  # fmt: skip
     fleets = (
         EvidenceView("inputs", "warn", HOUR, "as configured", 168.0, 40, ("age",), ("amount",), 500, 2.97, 1, 0.038),
         EvidenceView("inputs", "page", HOUR, "as configured", 8760.0, 12, windows=500, promised=0.057),

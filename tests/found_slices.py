@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from monitor.config.load import load
 from monitor.config.root import Config
@@ -29,13 +30,11 @@ version: 1
 kafka: {{bootstrap_servers: ["unused:9092"], dead_letters: {{file: "{folder}/dead.jsonl"}}}}
 models:
   - name: m
-    task: binary_classification
-    positive_class: 1
-    decision: "score >= 0.5"
-    predictions:
+    task: {task}
+{more}    predictions:
       topic: p
       time_format: epoch_us
-      map: {{id: value.id, time: value.ts, version: value.v, features: value.f, score: value.s}}
+      map: {{id: value.id, time: value.ts, version: value.v, features: value.f, {said}: value.s}}
     labels:
       topic: l
       time_format: epoch_us
@@ -47,11 +46,13 @@ models:
     idle_timeout: 1d
     reference: {reference}
     find_slices: {{{find}}}
+    slices: {slices}
     windows:
       daily: {{size: 1d, lateness: 1m, restate_for: 2h}}
 alarms: {alarms}
 state: {{path: "{folder}/state"}}
 """
+BINARY: Final = '    positive_class: 1\n    decision: "score >= 0.5"\n'
 PLACES, KINDS, TIERS = ("de", "fr", "it", "es"), ("web", "shop", "phone"), ("gold", "plain")
 
 
@@ -69,6 +70,15 @@ class Case:
     version: str = "1"
     logged: int = 0
     """How long after its time it reached the log."""
+    error: float | None = None
+    """Of a number: by how much the truth is larger."""
+    shop: str | None = None
+    """A value of a column that has many."""
+
+    @property
+    def truth(self) -> float:
+        """What the label says."""
+        return int((self.score >= 0.5) != self.wrong) if self.error is None else round(self.score + self.error, 4)
 
 
 Law = Callable[[int, tuple[str, str, str]], float]
@@ -94,7 +104,7 @@ def cases(first: int, last: int, per_hour: int, seed: int, law: Law = level) -> 
 
 def _said(case: Case) -> bytes:
     place, kind, tier = case.features
-    row = {"place": place, "kind": kind, "tier": tier}
+    row = {"place": place, "kind": kind, "tier": tier} | ({} if case.shop is None else {"shop": case.shop})
     return json.dumps({"id": case.id, "ts": case.time, "v": case.version, "f": row, "s": case.score}).encode()
 
 
@@ -103,8 +113,8 @@ def logs(found: Sequence[Case], pause_every: int = 1 << 30) -> dict[str, list[Co
     said = [(case.time + case.logged, _said(case)) for case in found]
     true = []
     for case in found:
-        at, label = case.time + case.age, int((case.score >= 0.5) != case.wrong)
-        true.append((at, json.dumps({"id": case.id, "at": at, "y": label}).encode()))
+        at = case.time + case.age
+        true.append((at, json.dumps({"id": case.id, "at": at, "y": case.truth}).encode()))
     end = max(time for time, _ in [*said, *true]) + 24 * HOUR
     for number in range(3):
         last = Case(f"end{number}", end, ("de", "web", "gold"), 0.5, wrong=False, age=0)
@@ -114,15 +124,27 @@ def logs(found: Sequence[Case], pause_every: int = 1 << 30) -> dict[str, list[Co
 
 
 def configured(
-    folder: Path, *, find: str = "min_samples: 50", alarms: str = "{}", learn: str = "2d", window: str = "1h"
+    folder: Path,
+    *,
+    find: str = "min_samples: 50",
+    alarms: str = "{}",
+    learn: str = "2d",
+    window: str = "1h",
+    slices: str = "[]",
+    task: str = "binary_classification",
+    known: Sequence[Case] | None = None,
 ) -> Config:
-    """Write a reference of the columns and a configuration; return the configuration."""
+    """Write a reference of the columns, from ``known`` rows or such as there are, and a configuration; return this."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "driftline.yaml"
-    parts = {"folder": folder, "find": find, "alarms": alarms, "learn": learn, "window": window}
+    said, more = ("prediction", "") if task == "regression" else ("score", BINARY)
+    parts: dict[str, Any] = {"folder": folder, "find": find, "alarms": alarms, "learn": learn, "window": window}
+    parts |= {"task": task, "said": said, "more": more, "slices": slices}
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
-    values = [_said(case) for case in cases(BEGIN - 24 * HOUR, BEGIN, 100, 99)]
+    values = [_said(case) for case in cases(BEGIN - (4 if task == "regression" else 24) * HOUR, BEGIN, 100, 99)]
+    values = values if known is None else []
+    values += [_said(case) for case in known or ()]
     save_reference(config, "p", values, folder / "reference.json")
     path.write_text(CONFIG.format(reference="{source: reference.json}", **parts))
     return load(path, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import heapify, heappush, heapreplace
 from typing import Final, NamedTuple
 
 MOST: Final = 1000
@@ -53,12 +54,17 @@ class SpaceSaving:
                 fresh.append((-rows, key))
             else:
                 self.held[key] = Heavy(known.rows + rows, known.errors + errors, known.over)
+        least = [(one.rows, key) for key, one in self.held.items()] if fresh else []
+        heapify(least)
         for _, key in sorted(fresh):
             rows, errors = counts[key]
             over = 0
-            if len(self.held) >= self.most:
-                least = min(self.held, key=lambda name: (self.held[name].rows, name))
-                over = self.held.pop(least).rows
+            if len(least) < self.most:
+                heappush(least, (rows, key))
+            else:
+                over, gone = least[0]
+                del self.held[gone]
+                heapreplace(least, (over + rows, key))
             self.held[key] = Heavy(over + rows, errors, over)
 
     def certain(self, least: int) -> Iterator[tuple[str, Heavy]]:

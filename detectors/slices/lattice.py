@@ -112,6 +112,31 @@ class Lattice:
             yield columns[one] * self.bins[other] + columns[other], _both(known[one], known[other])
 
 
+@dataclass(frozen=True, eq=False)
+class Extended:
+    """A lattice, and behind its cells values of columns that have too many for cells: each is a part of one cell.
+
+    >>> more = Extended(Lattice((2, 3)), np.array([1, 1]))
+    >>> more.size, more.parents[-2:].tolist()
+    (13, [[1, -1], [1, -1]])
+    """
+
+    lattice: Lattice
+    inside: IntArray
+    """The cell of the lattice that each value lies in."""
+
+    @property
+    def size(self) -> int:
+        """Cells and values."""
+        return self.lattice.size + len(self.inside)
+
+    @cached_property
+    def parents(self) -> IntArray:
+        """The cells that each cell or value lies in, ``[size, 2]``; -1 where there are none."""
+        own = np.stack([self.inside, np.full(len(self.inside), -1, np.int64)], axis=1)
+        return np.concatenate([self.lattice.parents, own])
+
+
 def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     if one is None or other is None:
         return other if one is None else one

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.slices.lattice import IntArray, Lattice
+from detectors.slices.lattice import IntArray
 from detectors.slices.lift import Sums
-from detectors.slices.ranking import ranked
+from detectors.slices.ranking import Family, ranked
 
 DECAY: Final = 0.95
 """What a window leaves of those before it."""
@@ -30,6 +30,8 @@ class Counted:
     errors: IntArray
     total: int
     wrong: int
+    unknown: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Cells whose rows were too many to be told apart: the window says nothing of them."""
 
 
 @dataclass(slots=True)
@@ -49,9 +51,9 @@ class Member:
 
 @dataclass(slots=True)
 class Picks:
-    """At most 2B slices of one lattice. ``take`` hears of windows in their order, each once."""
+    """At most 2B slices of one family of cells. ``take`` hears of windows in their order, each once."""
 
-    lattice: Lattice
+    family: Family
     reference: Counted
     watched: int
     """B: slices that are promoted; twice as many are watched at most."""
@@ -64,8 +66,8 @@ class Picks:
     wrong: float = 0.0
 
     def __post_init__(self) -> None:
-        self.rows = np.zeros(self.lattice.size, np.float32)
-        self.errors = np.zeros(self.lattice.size, np.float32)
+        self.rows = np.zeros(self.family.size, np.float32)
+        self.errors = np.zeros(self.family.size, np.float32)
 
     @property
     def cells(self) -> IntArray:
@@ -74,9 +76,11 @@ class Picks:
 
     def tell(self, window: Counted) -> None:
         """Count a window for the members that were promoted before it."""
-        cells = self.cells
+        unknown = set(window.unknown.tolist())
+        members = [member for member in self.members if member.cell not in unknown]
+        cells = np.array([member.cell for member in members], np.int64)
         for member, rows, errors in zip(
-            self.members, window.rows[cells].tolist(), window.errors[cells].tolist(), strict=True
+            members, window.rows[cells].tolist(), window.errors[cells].tolist(), strict=True
         ):
             member.rows += rows
             member.errors += errors
@@ -93,7 +97,7 @@ class Picks:
     def promote(self, since: int) -> bool:
         """Watch the best slices from a window on, let go of those that ranked low for long; return if any changed."""
         rows, errors = self.rows.astype(np.float64), self.errors.astype(np.float64)
-        best = ranked(self.lattice, rows, errors, self.total, self.wrong, 2 * self.watched, self.least).tolist()
+        best = ranked(self.family, rows, errors, self.total, self.wrong, 2 * self.watched, self.least).tolist()
         rank = {cell: place for place, cell in enumerate(best)}
         for member in self.members:
             member.below = 0 if member.cell in rank else member.below + 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from detectors.slices.lattice import FloatArray, IntArray, Lattice
+from detectors.slices.lattice import FloatArray, IntArray
 
 ALPHA: Final = 0.98
 """Weight of errors against size. A slice of a fiftieth of the rows must err twice as often as all to score above 0;
@@ -14,7 +14,21 @@ with SliceLine's .6, which is for batches without a test, it would have to err t
 LEAST: Final = 200
 """Rows of a slice, at least."""
 BEYOND: Final = 0.1
-"""By what part of its size a pair must beat the score of the better of its parents."""
+"""By what part of its size a cell must beat the score of the better of its parents."""
+
+
+class Family(Protocol):
+    """Cells by number, and which of them lie in which."""
+
+    @property
+    def size(self) -> int:
+        """Cells."""
+        ...
+
+    @property
+    def parents(self) -> IntArray:
+        """The cells that each cell lies in, ``[size, 2]``; -1 where there are none."""
+        ...
 
 
 def slice_score(rows: FloatArray, errors: FloatArray, total: float, wrong: float, alpha: float = ALPHA) -> FloatArray:
@@ -35,7 +49,7 @@ def slice_score(rows: FloatArray, errors: FloatArray, total: float, wrong: float
 
 
 def ranked(
-    lattice: Lattice,
+    family: Family,
     rows: FloatArray,
     errors: FloatArray,
     total: float,
@@ -58,7 +72,7 @@ def ranked(
     """
     score = slice_score(rows, errors, total, wrong)
     worse = errors * total > wrong * rows
-    parents = lattice.parents
+    parents = family.parents
     above = np.where(parents >= 0, score[np.maximum(parents, 0)], -np.inf).max(axis=1)
     known = np.where(np.isfinite(above), above, 0.0)
     beaten = np.where(np.isfinite(above), known + BEYOND * np.abs(known), -np.inf)

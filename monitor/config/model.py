@@ -188,7 +188,8 @@ class FeatureConfig(Section):
     importance: Annotated[float, Field(ge=0)] = 1.0
     """Weight beside the other features."""
     protected: bool = False
-    """Whether it names a group that must be treated alike."""
+    """Whether it names a group that must be treated alike. With labels, and ``slices`` by this column alone, findings
+    say how far apart the groups are."""
 
 
 class ReferenceConfig(Section):
@@ -383,8 +384,9 @@ class PerformanceConfig(Section):
     """Share of the labels that intervals of ``map.lower`` and ``map.upper`` claim to hold."""
     labelled_when: Annotated[list[str | int | bool], Field(min_length=1)] | None = None
     """Actions of ``map.action`` that lead to labels. Only rows with such an action count; figures are of these alone,
-    and say so. With ``map.propensity`` those of a binary model's decisions are told for all rows as well, weighted by
-    1 over it, such as ``recall_weighted``."""
+    and say so. With ``map.propensity`` some are told for all rows as well, weighted by 1 over it: of a binary model
+    such as ``recall_weighted``, of several classes such as ``recall_macro_by_propensity``, of a regression such as
+    ``mae_by_propensity``."""
     thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
     """Scores of a binary model from which on to flag, beside ``decision``: the figures of each are told as well, such
     as ``recall[score>=0.3]``."""
@@ -438,7 +440,7 @@ class SliceConfig(Section):
 class FindSlicesConfig(Section):
     """Slices that err most, found by themselves among the parts of all features and of any two of them.
 
-    It needs labels, and a model of classes. A slice that is found is watched from the next window on.
+    It needs labels, and a model of classes or numbers. A slice that is found is watched from the next window on.
     """
 
     enabled: bool = True
@@ -449,6 +451,12 @@ class FindSlicesConfig(Section):
     """Rows that a slice has in the last twenty windows or so, at least."""
     most: Annotated[int, Field(ge=1, le=64)] = 16
     """Slices that are promoted; twice as many are watched at most."""
+    values: Annotated[int, Field(ge=0, le=4)] = 2
+    """Columns of many values whose commonest thousand are looked at one by one, at most. Each takes 24 bytes of every
+    prediction that waits for its label."""
+    large_error: Annotated[float, Field(gt=0)] | None = None
+    """Of a regression: a prediction that is off by more counts against its slices. By default what a tenth of the first
+    thousand judged predictions exceed."""
 
 
 class ChallengerConfig(Section):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+import structlog
 
+from detectors.slices.lattice import Extended
 from detectors.slices.lift import Lift, Sums
 from detectors.slices.picks import Member, Picks
 from monitor.events import DAY, HOUR, IntArray
+from monitor.evidence.followed import Followed
 from monitor.evidence.learning import Learning
 from monitor.evidence.learnt import Learnt
 from monitor.evidence.stream import FleetKind, Past, Stream
@@ -23,13 +26,14 @@ from monitor.outcomes.cells import ROWS, WRONG, Cells
 from monitor.outcomes.evaluation import learning_period
 from monitor.outcomes.searching import Searching
 from monitor.outcomes.timely import final_before
+from monitor.outcomes.values import Bag
 from monitor.sealed import seal, unseal
 
+log = structlog.get_logger(__name__)
 LIFT: Final = "lift"
 """The detector under which it is told how much worse a slice is than all rows are."""
 COLUMN: Final = "error"
-_NAMES: Final = ("right", "wrong")
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _NAN: Final = float("nan")
 
 
@@ -49,6 +53,10 @@ class Searched(Learning):
     grain: int = HOUR
     picks: Picks | None = None
     _reference: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    _followed: Followed = field(default_factory=lambda: Followed.of(0))
+    _full: int = 0
+    """Columns with too many values in the window that was counted last, a bit each."""
+    _warned: int = 0
 
     @property
     def cells(self) -> Cells | None:
@@ -67,14 +75,26 @@ class Searched(Learning):
             return [self._stream("", "", total, np.array([ROWS, WRONG]), past)]
         cells, table = self.cells, self._reference
         return [
-            self._stream(version, cells.label(member.cell), table[places], places, past)
+            self._stream(version, self.label(cells, member.cell), table[places], places, past)
             for member in self.picks.members
             for places in (cells.places(member.cell),)
         ]
 
-    def counts(self, model: Model, first: int, last: int) -> dict[str, IntArray]:  # noqa: ARG002
-        """Return what was judged of a window's predictions, by version, once."""
-        return self.searching.counts(first, last)
+    def counts(self, model: Model, first: int, last: int) -> dict[str, IntArray]:
+        """Return what was judged of a window's predictions, by version, once: cells, then values that are followed."""
+        bags, none = self.searching.values(first, last), Bag.none()
+        self._full = 0
+        for bag in bags.values():
+            self._full |= bag.full
+        if self._full & ~self._warned:
+            self._warned |= self._full
+            log.warning("a column has too many values in an hour to be looked at one by one", model=model.config.name)
+        found = {}
+        for version, vector in self.searching.counts(first, last).items():
+            values = self._followed.counts(bags.get(version, none)).reshape(-1, 2)
+            values[self._followed.unknown(self._full)] = 0
+            found[version] = np.concatenate([vector, values.reshape(-1)])
+        return found
 
     def starts(self, model: Model, length: int, first: int, last: int) -> Iterable[int]:  # noqa: ARG002
         """Return the starts of the windows that have rows."""
@@ -85,18 +105,23 @@ class Searched(Learning):
         watermark, cells = self.watermark(), self.cells
         if cells is None or watermark == NEVER:
             return None
-        if self._learnt is None or self._learnt.identity != cells.identity:
-            self._anew(cells, None)
         self._final = max(self._final, final_before(model, watermark) // HOUR * HOUR)
+        self.searching.learn_limit(self._final)
+        identity = self.searching.identity
+        if identity is None:
+            return None
+        if self._learnt is None or self._learnt.identity != identity:
+            self._anew(cells, identity, self.searching.since if self._learnt is None else None)
         if self._learnt is not None:
             self._learn(model, cells, self._learnt)
         return self._final
 
     def relearn(self, begin: int | None) -> bool:
         """Forget what was learnt; hours from ``begin`` on, or from the first that is not final, make the reference."""
-        if self._learnt is None or self._learnt.end is None or self.cells is None:
+        identity = self.searching.identity
+        if self._learnt is None or self._learnt.end is None or self.cells is None or identity is None:
             return False
-        self._anew(self.cells, self._final if begin is None else -(-begin // HOUR) * HOUR)
+        self._anew(self.cells, identity, self._final if begin is None else -(-begin // HOUR) * HOUR)
         return True
 
     def last(self, model: Model, newest: int, length: int) -> int | None:  # noqa: ARG002
@@ -109,16 +134,24 @@ class Searched(Learning):
             return False
         self._changed = True
         whole: IntArray = np.sum(list(counts.values()), axis=0)
-        return self.picks.take(self.cells.counted(whole), window)
+        unknown = self.cells.lattice.size + self._followed.unknown(self._full)
+        return self.picks.take(replace(self.cells.counted(whole), unknown=unknown), window)
 
     def beside(self, version: str, piece: str) -> tuple[Finding, ...]:  # noqa: ARG002
         """Return how much worse than all rows a slice is, of the windows since it was found and before this one."""
         if self.cells is None or self.picks is None:
             return ()
         for member in self.picks.members:
-            if self.cells.label(member.cell) == piece and member.rows:
-                return (lift_finding(member.recent.lift(), self.rate(member.cell)),)
+            if self.label(self.cells, member.cell) == piece and member.rows:
+                return (lift_finding(member.recent.lift(), self.rate(member.cell), self.searching.words[1]),)
         return ()
+
+    def label(self, cells: Cells, cell: int) -> str:
+        """Return the name of a cell or of a value, such as ``merchant=acme``."""
+        if cell < cells.lattice.size:
+            return cells.label(cell)
+        column, text = self._followed.text(cell - cells.lattice.size)
+        return f"{cells.columns[cells.keyed[column]]}={text}"
 
     def rate(self, cell: int) -> float:
         """Return the error rate of a cell in the reference."""
@@ -133,7 +166,9 @@ class Searched(Learning):
         body = {
             "format": _FORMAT,
             "learnt": self._learnt.to_bytes(),
+            "limit": [self.searching.limit, self.searching.since],
             "reference": _packed(self._reference, "<i8"),
+            "followed": self._followed.state(),
             "sums": [_packed(picks.rows, "<f4"), _packed(picks.errors, "<f4"), picks.total, picks.wrong],
             "members": [[*_fields(member), *astuple(member.recent)] for member in picks.members],
         }
@@ -149,22 +184,28 @@ class Searched(Learning):
         body = unseal(data, "what was learnt of slices is damaged")
         state: dict[str, Any] = msgspec.msgpack.decode(body)
         learnt, cells = Learnt.from_bytes(state["learnt"]), self.cells
-        if cells is None or learnt.identity != cells.identity:
+        if cells is None or learnt.identity != self.searching.identity_at(state["limit"][0]):
             return
+        self.searching.set_limit(*state["limit"])
         self._learnt, self._reference = learnt, _unpacked(state["reference"], "<i8", np.int64)
+        self._followed = Followed.restore(state["followed"])
         picks = self._fresh_picks(cells)
         rows, errors, picks.total, picks.wrong = state["sums"]
         picks.rows, picks.errors = _unpacked(rows, "<f4", np.float32), _unpacked(errors, "<f4", np.float32)
         picks.members = [_member(one) for one in state["members"]]
 
-    def _anew(self, cells: Cells, begin: int | None) -> None:
-        self._learnt, self._changed = Learnt(cells.identity, 2, begin), True
+    def _anew(self, cells: Cells, identity: str, begin: int | None) -> None:
+        self._learnt, self._changed = Learnt(identity, 2, begin), True
         self._reference = np.zeros(cells.size, np.int64)
+        self._followed = Followed.of(len(cells.keyed))
         self._fresh_picks(cells)
 
     def _fresh_picks(self, cells: Cells) -> Picks:
         settings = self.searching.model.config.find_slices
-        self.picks = Picks(cells.lattice, cells.counted(self._reference), settings.most, settings.min_samples)
+        others = [int(cells.lattice.starts[place]) + cells.others(place) for place in cells.keyed]
+        inside = np.array(others, np.int64)[self._followed.columns]
+        family = Extended(cells.lattice, inside)
+        self.picks = Picks(family, cells.counted(self._reference), settings.most, settings.min_samples)
         return self.picks
 
     def _learn(self, model: Model, cells: Cells, learnt: Learnt) -> None:
@@ -176,10 +217,16 @@ class Searched(Learning):
         period = max(-(-learning_period(model.config) // HOUR) * HOUR, DAY)
         while learnt.at is not None and learnt.at < self._final and learnt.end is None:
             hour = sum(self.searching.counts(learnt.at, learnt.at + HOUR).values(), np.zeros(cells.size, np.int64))
+            self._followed.learn(sum(self.searching.values(learnt.at, learnt.at + HOUR).values(), Bag.none()))
             self._reference = self._reference + hour
             learnt.take(hour[:2], period)
             self._changed = True
-        if self.basis(model) is not None:
+        self._conclude(cells, learnt)
+
+    def _conclude(self, cells: Cells, learnt: Learnt) -> None:
+        """Take what was learnt for the reference, once it is enough."""
+        if learnt.end is not None:
+            self._reference = np.concatenate([self._reference, self._followed.settle()])
             self._fresh_picks(cells)
 
     def _right_and_wrong(self, learnt: Learnt) -> IntArray:
@@ -199,15 +246,15 @@ class Searched(Learning):
             groups=np.arange(2),
             past=past,
             meaning="" if self._learnt is None else self._learnt.identity,
-            names=_NAMES,
+            names=self.searching.words,
             worse=1,
-            among=0 if self.picks is None else self.picks.lattice.size,
+            among=0 if self.picks is None else self.picks.family.size,
         )
 
 
-def lift_finding(lift: Lift, before: float) -> Finding:
-    """Return what is told of a slice beside its evidence."""
-    words = f"{_percent(lift.support)} of the rows, {_percent(lift.rate)} wrong, {_percent(before)} in the reference"
+def lift_finding(lift: Lift, before: float, word: str) -> Finding:
+    """Return what is told of a slice beside its evidence; ``word`` says what counts against it."""
+    words = f"{_percent(lift.support)} of the rows, {_percent(lift.rate)} {word}, {_percent(before)} in the reference"
     change = lift.rate - before
     return Finding(COLUMN, LIFT, lift.value, change, lift.low, lift.high, _NAN, _NAN, "ok", 0, words)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detectors.performance.multiclass import faults
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
-from monitor.config.performance_checks import MOST_SLICINGS
+from monitor.config.performance_checks import MOST_SLICINGS, is_weighted
 from monitor.config.score_checks import levels_of
 from monitor.decoding.cells import category
 from monitor.decoding.schema import (
@@ -29,7 +29,8 @@ from monitor.decoding.schema import (
 from monitor.events import Batch, FloatArray, IntArray
 from monitor.join.payload import Payload, Rows
 from monitor.layout import Coder
-from monitor.outcomes.cells import CELL_TYPE, FIELD, Cells, is_searched
+from monitor.outcomes.cells import CELL_TYPE, FIELD, VALUES, Cells, is_searched
+from monitor.outcomes.values import WIDTH
 from monitor.slices import Slicing
 from monitor.truth import Truth, item_numbers
 
@@ -86,7 +87,10 @@ class Carried:
         if self.config.performance.labelled_when is not None:
             fields["selected"] = "<i1"
             fields |= {"propensity": "<f8"} if is_weighted(self.config) else {}
-        fields |= {FIELD: CELL_TYPE} if is_searched(self.config) else {}
+        if is_searched(self.config):
+            fields[FIELD] = CELL_TYPE
+            if (most := self.config.find_slices.values) > 0:
+                fields[VALUES] = f"({most},)S{WIDTH}"
         fields |= {field_of(slicing.columns): "<u4" for slicing in self.config.slices[:MOST_SLICINGS]}
         return Payload(fields)
 
@@ -129,7 +133,7 @@ class Carried:
         for slicing in used:
             rows[field_of(slicing.columns)] = slicing.places(codes) + 1
         if cells is not None:
-            cells.pack(codes, rows)
+            cells.pack(codes, batch.columns, rows)
         return rows
 
     def _said(self, batch: Batch) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -237,12 +241,6 @@ class Carried:
     @cached_property
     def _decision(self) -> Decision | None:
         return None if self.config.decision is None else Decision.parse(self.config.decision)
-
-
-def is_weighted(config: ModelConfig) -> bool:
-    """Whether explored rows are weighted, so that figures of all rows can be told."""
-    mapped, when = config.predictions.map, config.performance.labelled_when
-    return when is not None and mapped.propensity is not None and config.task == "binary_classification"
 
 
 def field_of(columns: tuple[str, ...]) -> str:

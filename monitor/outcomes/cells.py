@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,21 +17,25 @@ from monitor.config.model import ModelConfig
 from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
 from monitor.layout import Layout
+from monitor.outcomes.large import size_codes
+from monitor.outcomes.values import TYPE, Texts, packed
 from monitor.slices import Cut
 
 FIELD: Final = "cells"
 """The payload's field: the part of each column plus one, 0 where none is known."""
+VALUES: Final = "values"
+"""The payload's field: texts of columns with many values, where a text has no part of its own."""
 CELL_TYPE: Final = f"({MOST_COLUMNS},)<u1"
 ROWS, WRONG = range(2)
 """Places in a vector of counts; two a cell follow, rows that are right and rows that are wrong."""
 _PARTS: Final = 12
 """Named values of a category; the others and the missing ones are two more."""
 _NOT_SLICED: Final = frozenset({"score", "prediction", "latency", "error", "flagged"})
-_TASKS: Final = frozenset({"binary_classification", "multiclass"})
+_TASKS: Final = frozenset({"binary_classification", "multiclass", "regression"})
 
 
 def is_searched(config: ModelConfig) -> bool:
-    """Whether slices are looked for: there are labels, and a prediction is right or wrong."""
+    """Whether slices are looked for: there are labels, and a prediction is right or wrong, or off by a number."""
     return config.find_slices.enabled and config.is_labelled and config.task in _TASKS
 
 
@@ -43,6 +47,10 @@ class Cells:
     cuts: tuple[Cut, ...]
     codings: tuple[str, ...]
     """Identities of the columns' codes."""
+    wrong: str = ""
+    """What counts as wrong, where the task alone does not say."""
+    keyed: tuple[int, ...] = ()
+    """Places of the columns whose other values are told apart by their texts."""
 
     @classmethod
     def of(cls, config: ModelConfig, layout: Layout) -> Cells | None:
@@ -60,7 +68,9 @@ class Cells:
                 cuts.append(Cut.of(name, bins, _PARTS))
         cuts = [cut for cut in cuts if len(cut.names) > 1][:MOST_COLUMNS]
         codings = tuple(coders[cut.column].identity for cut in cuts)
-        return cls(config.name, tuple(cuts), codings) if cuts else None
+        keyed = [place for place, cut in enumerate(cuts) if has_many(coders[cut.column])]
+        keyed = keyed[: config.find_slices.values]
+        return cls(config.name, tuple(cuts), codings, _wrong(config), tuple(keyed)) if cuts else None
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -73,6 +83,7 @@ class Cells:
         digest = hashlib.blake2b(repr(self.codings).encode(), digest_size=8)
         for cut in self.cuts:
             digest.update(repr((cut.column, cut.names)).encode() + cut.groups.tobytes())
+        digest.update(self.wrong.encode() + bytes(self.keyed))
         return f"cells:{digest.hexdigest()}"
 
     @property
@@ -99,10 +110,26 @@ class Cells:
         parts = [(self.cuts[column], part) for column, part in self.lattice.predicates(cell)]
         return ",".join(f"{cut.column}={cut.names[part]}" for cut, part in parts)
 
-    def pack(self, codes: Mapping[str, IntArray], rows: Rows) -> None:
-        """Write the parts that rows are in, from the codes of the columns."""
+    def others(self, place: int) -> int:
+        """Return the part of a category's column that the values without a name are in."""
+        return len(self.cuts[place].names) - 2
+
+    def pack(self, codes: Mapping[str, IntArray], columns: Mapping[str, Any], rows: Rows) -> None:
+        """Write the parts that rows are in, from the codes of the columns, and texts that have no part of their own."""
         for place, cut in enumerate(self.cuts):
             rows[FIELD][:, place] = cut.groups[codes[cut.column]] + 1
+        for slot, place in enumerate(self.keyed):
+            values = columns.get(self.cuts[place].column)
+            if isinstance(values, list):
+                own = np.flatnonzero(rows[FIELD][:, place] == self.others(place) + 1)
+                rows[VALUES][own, slot] = [packed(values[row]) for row in own.tolist()]
+
+    def texts(self, rows: Rows) -> Texts:
+        """Return the texts that ``pack`` wrote, ``[n, K]``."""
+        if not self.keyed:
+            return np.zeros((len(rows), 0), TYPE)
+        found: Texts = rows[VALUES][:, : len(self.keyed)]
+        return found
 
     def tally(self, parts: IntArray, errors: IntArray) -> IntArray:
         """Return the vector of rows from their parts as they were packed, ``[n, F]``, and whether each is wrong."""
@@ -121,7 +148,30 @@ class Cells:
         return np.array([2 + 2 * cell, 3 + 2 * cell])
 
 
+def has_many(bins: object) -> bool:
+    """Whether a column has values beyond those that have a part of their own."""
+    return isinstance(bins, CategoricalBins) and len(bins.categories) + len(bins.rare) > _PARTS
+
+
 def errors_of(config: ModelConfig, rows: Rows, labels: FloatArray) -> IntArray:
-    """Return 1 for predictions that are wrong, 0 for right ones, -1 where nothing was predicted."""
+    """Return 1 for predictions that are wrong, 0 for right ones, -1 where nothing was predicted.
+
+    Of a regression whose limit is to be learnt, the step that the size of the error falls in.
+    """
+    if config.task == "regression":
+        predicted, large = rows["predicted"].astype(np.float64), config.find_slices.large_error
+        codes = size_codes(predicted, labels)
+        return codes if large is None else np.where(codes < 0, UNKNOWN, np.abs(predicted - labels) > large)
     said = rows["decided" if config.task == "binary_classification" else "predicted"].astype(np.int64)
     return np.where(said < 0, UNKNOWN, (said != labels).astype(np.int64))
+
+
+def learns_limit(config: ModelConfig) -> bool:
+    """Whether it is to be learnt how large an error must be."""
+    return config.task == "regression" and config.find_slices.large_error is None
+
+
+def _wrong(config: ModelConfig) -> str:
+    if config.task != "regression":
+        return ""
+    return "large" if learns_limit(config) else f"beyond {config.find_slices.large_error!r}"

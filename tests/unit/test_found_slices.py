@@ -24,7 +24,9 @@ from monitor.evidence.searched import Searched
 from monitor.evidence.watch import Watch
 from monitor.model import Model
 from monitor.outcomes.cells import Cells
-from monitor.outcomes.searching import Marked, Searching
+from monitor.outcomes.marked import Marked
+from monitor.outcomes.searching import Searching
+from monitor.outcomes.values import TYPE
 from monitor.snapshot import Snapshots
 from monitor.store.memory import MemoryStore
 from tests.evidence_labels import run
@@ -185,9 +187,11 @@ def test_what_is_damaged_is_noticed(tmp_path: Path) -> None:
     assert (repr(source.picks), source.basis(pipeline.assembly.models["m"])) == (repr(before[0]), before[1])
     with pytest.raises(CorruptCountsError, match="damaged"):
         source.restore(data[:-1])
-    marked = Marked(np.array([1, 2]), np.zeros((2, 24), np.uint8), np.array([0, 1]))
+    texts = np.array([[b"a", b""], [b"", b"bc"]], TYPE)
+    marked = Marked(np.array([1, 2]), np.zeros((2, 24), np.uint8), np.array([0, 1]), texts)
     identity, again = Marked.from_bytes(marked.to_bytes("x"))
     assert (identity, again.keys.tolist(), again.errors.tolist()) == ("x", [1, 2], [0, 1])
+    assert again.texts.tolist() == texts.tolist()
     with pytest.raises(CorruptCountsError, match="damaged"):
         Marked.from_bytes(marked.to_bytes("x")[:-1])
 

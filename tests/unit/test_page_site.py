@@ -17,6 +17,7 @@ import pytest
 
 from dashboards.page import scene as scene_module
 from dashboards.page.ask import Ask, BadQueryError
+from dashboards.page.gathered_outcomes import WINDOW
 from dashboards.page.grid import grid_of
 from dashboards.page.pages import PAGES
 from dashboards.page.past import NoPast
@@ -345,3 +346,27 @@ def test_slices_are_ranked_by_drift_or_by_lift(crowd: tuple[Any, History]) -> No
     assert lifts["lift"] == sorted(lifts[None], reverse=True)
     assert lifts[None] != lifts["lift"]
     assert render("/slices", [*MODEL, ("by", "luck")], view, past).status == 400
+
+
+def test_evidence_in_slices_is_told_with_the_slice_the_worst_first() -> None:
+    calm, _ = scenes.crowd(1, 1, 1, seed=2)
+    first = calm.models[0]
+    told = [
+        window(
+            finding("recall", "evidence", status, statistic=held, threshold=6.0),
+            finding("recall", "psi"),
+            model=first.name, version="8", name=WINDOW, slice=slice_,
+        )
+        for slice_, status, held in (
+            ("", "drift", 9.0), ("c=de", "ok", -2.0), ("c=fr", "drift", 7.0), ("c=it", "ok", 3.0)
+        )
+    ]  # fmt: skip
+    older = replace(told[1], result=replace(told[1].result, slice="c=old", start=0, end=told[1].result.start))
+    shown = replace(calm, models=(replace(first, windows=(*first.windows, *told, older)),))
+    found = data(render(f"{API}slices", MODEL, shown, NoPast()))["judged_in_slices"]
+    rows = [(row["slice"], row["monitor"], row["status"]) for row in found["monitors"]]
+    assert rows == [("c=fr", "recall", "drift"), ("c=it", "recall", "ok"), ("c=de", "recall", "ok")]
+    page = render("/slices", MODEL, shown, NoPast()).body.decode()
+    assert "Evidence of outcomes in slices" in page
+    assert "7.00 / 6.00" in page or "7 / 6" in page
+    assert data(render(f"{API}slices", [*MODEL, ("version", "7")], shown, NoPast()))["judged_in_slices"] is None
