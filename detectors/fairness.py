@@ -92,7 +92,7 @@ def demographic_parity(flagged: IntArray, n: IntArray, enough: int = ENOUGH) -> 
     Newcombe (1998), Statistics in Medicine 17, method 10; Walter (1975), The distribution of Levin's measure of
     attributable risk, Biometrika 62 (the half row); Dwork et al. (2012), Fairness through awareness.
     """
-    return _disparity(_checked(flagged, n), n.astype(np.float64), enough)
+    return disparity(flagged, n, enough)
 
 
 def equalised_odds(cells: IntArray, enough: int = ENOUGH) -> Disparity:
@@ -116,7 +116,7 @@ def equalised_odds(cells: IntArray, enough: int = ENOUGH) -> Disparity:
     Hardt, Price and Srebro (2016), Equality of opportunity in supervised learning, NeurIPS.
     """
     sides = [
-        _disparity(_checked(cells[:, :, hit], part), part.astype(np.float64), enough, families=2)
+        disparity(cells[:, :, hit], part, enough, families=2)
         for hit, part in ((3, cells[:, :, 2] + cells[:, :, 3]), (1, cells[:, :, 0] + cells[:, :, 1]))
     ]
     one, other = sides
@@ -127,20 +127,12 @@ def equalised_odds(cells: IntArray, enough: int = ENOUGH) -> Disparity:
     return Disparity(larger, smaller, worst, np.where(worse, other.left_out, one.left_out))
 
 
-def _checked(part: IntArray, whole: IntArray) -> FloatArray:
-    if part.ndim != 2 or part.shape != whole.shape or np.any((part < 0) | (part > whole)):
-        message = "groups [J, G] have at least 0 rows of a kind and at most as many as rows"
-        raise ValueError(message)
-    return part.astype(np.float64)
+def disparity(part: IntArray, whole: IntArray, enough: int = ENOUGH, families: int = 1) -> Disparity:
+    """Return how far apart one rate of the groups is: rows with it of those that could have it, ``[J, G]`` each.
 
-
-def _rates(part: IntArray, whole: IntArray) -> GroupRates:
+    ``families`` is how many such rates are to hold together.
+    """
     count, n = _checked(part, whole), whole.astype(np.float64)
-    low, high = wilson(count, n, Z95)
-    return GroupRates(ratio(count, n), low, high, whole)
-
-
-def _disparity(count: FloatArray, n: FloatArray, enough: int, families: int = 1) -> Disparity:
     fit = (n >= enough) & (n > 0)
     groups = fit.sum(axis=1)
     rate = np.where(fit, count / np.where(fit, n, 1.0), np.nan)
@@ -158,6 +150,19 @@ def _disparity(count: FloatArray, n: FloatArray, enough: int, families: int = 1)
     return Disparity(
         difference, figure_of(ratio(smallest, largest), low, high, total), worst, (~fit).sum(axis=1).astype(np.int64)
     )
+
+
+def _checked(part: IntArray, whole: IntArray) -> FloatArray:
+    if part.ndim != 2 or part.shape != whole.shape or np.any((part < 0) | (part > whole)):
+        message = "groups [J, G] have at least 0 rows of a kind and at most as many as rows"
+        raise ValueError(message)
+    return part.astype(np.float64)
+
+
+def _rates(part: IntArray, whole: IntArray) -> GroupRates:
+    count, n = _checked(part, whole), whole.astype(np.float64)
+    low, high = wilson(count, n, Z95)
+    return GroupRates(ratio(count, n), low, high, whole)
 
 
 def _difference(count: FloatArray, n: FloatArray, fit: BoolArray, z: FloatArray) -> tuple[FloatArray, FloatArray]:

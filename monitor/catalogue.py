@@ -384,6 +384,12 @@ STATISTICS: Final = (
     _statistic("l_infinity_distance", "l_infinity", "Largest difference of any bin's share."),
     _statistic("cramer_von_mises_statistic", "cramer_von_mises", "Cramér-von Mises statistic on merged bins."),
 )
+MMD: Final = Metric(
+    "driftline_feature_mmd_squared", "gauge", "feature",
+    "Squared maximum mean discrepancy of a vector against the reference; about the square of the share of vectors that "
+    "are of a new kind.",
+    _FEATURE, detector="mmd",
+)  # fmt: skip
 NEW_COLUMN: Final = Metric(
     "driftline_new_column_ratio", "gauge", "feature",
     "Share of the records that have a field beside the known features, of the one in 64 that is looked at; only where "
@@ -459,7 +465,7 @@ ESTIMATED_DROP_DETECTED: Final = Metric(
     (*OUTCOME, "metric"),
 )  # fmt: skip
 
-BY_DETECTOR: Final = {metric.detector: metric for metric in (*STATISTICS, NEW_COLUMN)}
+BY_DETECTOR: Final = {metric.detector: metric for metric in (*STATISTICS, MMD, NEW_COLUMN)}
 _SCOPES: Final[dict[Scope, str]] = {
     "service": "The service",
     "input": "Each input partition",

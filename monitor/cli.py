@@ -118,11 +118,12 @@ def validate(
 def explain(
     target: Annotated[str, typer.Argument(help="MODEL.COLUMN, or MODEL.COLUMN.missing and the like.")],
     config: ConfigPath = Path("driftline.yaml"),
+    piece: Annotated[str | None, typer.Option("--slice", help="One slice alone, such as country=fr.")] = None,
 ) -> None:
     """Say what a column's monitors see how soon, what they are blind to, and where they stand."""
     from monitor.commands.explain import explain as command
 
-    raise typer.Exit(command(config, os.environ, target))
+    raise typer.Exit(command(config, os.environ, target, piece))
 
 
 @app.command()

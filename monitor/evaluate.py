@@ -14,6 +14,7 @@ import numpy as np
 
 from monitor.closing import restated_rows
 from monitor.coverage import covered_since
+from monitor.discrepancies import discrepancies
 from monitor.events import HOUR, IntArray
 from monitor.figures import window_view
 from monitor.findings import Finding, WindowResult
@@ -111,6 +112,7 @@ class Evaluator:
         rows = int(counts[0])
         whole = (
             *judged.findings,
+            *discrepancies(model, version, window, counts),
             *peer_findings(model, version, window, counts),
             *vanished_findings(model, version, window, counts),
             *new_column_findings(model, version, window, start, rows, self.partitions.values()),

@@ -64,6 +64,32 @@ _BY_AMOUNT: Final = {
     for name, (metric, text) in (_OF_DECISIONS | _RATES).items()
     if name in {"accuracy", "precision", "recall", "specificity", "flagged_share"}
 }
+_OF_ALL_ROWS: Final = "Of all rows, from explored ones by 1 over the propensity."
+_AVERAGES: Final = {
+    **_OF_CLASSES,
+    "precision_weighted": (
+        "precision_weighted_ratio",
+        "Mean over the classes of precision, each by its labels; of a binary model by 1 over the propensity."),
+    "recall_weighted": (
+        "recall_weighted_ratio",
+        "Mean over the classes of recall, each by its labels; of a binary model by 1 over the propensity."),
+    "f1_weighted": ("f1_weighted_ratio", "Mean over the classes of F1, each by its labels."),
+}  # fmt: skip
+_ERRORS: Final = {
+    "mae": ("mae", "Mean size of the error, in units of the label."),
+    "mse": ("mse", "Mean squared error, in units of the label squared."),
+    "rmse": ("rmse", "Root of the mean squared error, in units of the label."),
+    "bias": ("bias", "Mean of prediction less label."),
+}
+_BY_PROPENSITY: Final = {
+    f"{name}_by_propensity": (
+        f"{metric.removesuffix('_ratio')}_by_propensity{'_ratio' if metric.endswith('_ratio') else ''}",
+        f"{text.partition(';')[0].removesuffix('.')}. {_OF_ALL_ROWS}",
+    )
+    for name, (metric, text) in (
+        {"accuracy": ("accuracy_ratio", "Share of right classes.")} | _AVERAGES | _ERRORS
+    ).items()
+}
 FIGURES: Final = _figures("", OUTCOME_LABELS, {
     **_OF_DECISIONS,
     "mcc": ("matthews_correlation", "Matthews correlation of decisions or classes with labels."),
@@ -76,23 +102,14 @@ FIGURES: Final = _figures("", OUTCOME_LABELS, {
     **_COST,
     **_BY_AMOUNT,
     "mean_amount": ("mean_amount", "Mean amount at stake of a prediction with a label."),
-    **_OF_CLASSES,
-    "precision_weighted": (
-        "precision_weighted_ratio",
-        "Mean over the classes of precision, each by its labels; of a binary model by 1 over the propensity."),
-    "recall_weighted": (
-        "recall_weighted_ratio",
-        "Mean over the classes of recall, each by its labels; of a binary model by 1 over the propensity."),
+    **_AVERAGES,
     "accuracy_weighted": ("accuracy_weighted_ratio", "Accuracy of all rows from explored ones."),
     "specificity_weighted": ("specificity_weighted_ratio", "Specificity of all rows from explored ones."),
     "flagged_share_weighted": ("labelled_flagged_weighted_ratio", "Flagged share of all rows from explored ones."),
-    "f1_weighted": ("f1_weighted_ratio", "Mean over the classes of F1, each by its labels."),
     "kappa": ("cohen_kappa", "Agreement of classes with labels beyond chance."),
-    "mae": ("mae", "Mean size of the error, in units of the label."),
-    "mse": ("mse", "Mean squared error, in units of the label squared."),
-    "rmse": ("rmse", "Root of the mean squared error, in units of the label."),
+    **_ERRORS,
     "huber": ("huber_loss", "Mean of Huber's loss of the error."),
-    "bias": ("bias", "Mean of prediction less label."),
+    **_BY_PROPENSITY,
     "r2": ("r2", "Share of the labels' variance that predictions explain."),
     "mape": ("mape_ratio", "Mean size of the error as a share of the label."),
     "smape": ("smape_ratio", "Mean of twice the size of the error as a share of label and prediction together."),

@@ -98,7 +98,8 @@ def encode_held(row: HeldRow) -> dict[str, Any]:
         "log_time": int(batch.log_times[0]),
         "offset": int(batch.offsets[0]),
         "columns": {
-            name: column[0] if isinstance(column, list) else float(column[0]) for name, column in batch.columns.items()
+            name: column[0] if isinstance(column, list) else column[0].tolist()
+            for name, column in batch.columns.items()
         },
         "numeric": [name for name, column in batch.columns.items() if not isinstance(column, list)],
         "looked": None if not batch.looked else list(batch.looked[0]),

@@ -84,7 +84,7 @@ class Bench:
                 bounds.append(len(monitors))
             figures = Panel(monitors).score(detector, tables.reshape(1, -1))[0] if monitors else []
             for first, last in pairwise(bounds):
-                judged = _findings(monitors[first:last], detector, figures[first:last], slicing.min_samples)
+                judged = judge(monitors[first:last], detector, figures[first:last], slicing.min_samples)
                 for (number, place), finding in zip(places[first:last], judged, strict=True):
                     found[number][place].append(finding)
         return found
@@ -97,10 +97,10 @@ def insufficient(monitor: Monitor, detector: DetectorConfig) -> Finding:
 
 
 def _judge(panel: Panel, detector: DetectorConfig, tables: IntArray, min_samples: int) -> list[list[Finding]]:
-    return [_findings(panel.monitors, detector, figures, min_samples) for figures in panel.score(detector, tables)]
+    return [judge(panel.monitors, detector, figures, min_samples) for figures in panel.score(detector, tables)]
 
 
-def _findings(
+def judge(
     monitors: Sequence[Monitor], detector: DetectorConfig, scored: Sequence[Figures], min_samples: int
 ) -> list[Finding]:
     """Return the finding of every monitor of a window, p-values corrected over all of them."""
@@ -120,17 +120,17 @@ def _finding(
     monitor: Monitor, detector: DetectorConfig, figures: Figures, corrected: float, min_samples: int
 ) -> Finding:
     value, effect, band = figures.statistic, figures.effect, figures.threshold
-    limit = STATISTICS[detector.kind]
-    chance = band if limit.grows else value - effect
+    grows = detector.kind in STATISTICS and STATISTICS[detector.kind].grows
+    chance = band if grows else value - effect
     alert, warn = (
-        band if bound is None or limit.grows else max(band, bound + max(chance, 0.0))
+        band if bound is None or grows else max(band, bound + max(chance, 0.0))
         for bound in (detector.alert, detector.warn if detector.warn is not None else detector.alert)
     )
     if figures.n < min_samples or not isfinite(value):
         status = "insufficient"
     elif (isfinite(corrected) and corrected > detector.alpha) or value < warn:
         status = "ok"
-    elif limit.grows and detector.alert is not None and effect < detector.alert:
+    elif grows and detector.alert is not None and effect < detector.alert:
         status = "warn" if detector.warn is not None and effect >= detector.warn else "ok"
     else:
         status = "drift" if value >= alert else "warn"

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from scipy.sparse import csr_array
 
 from monitor.events import Column, IntArray
 from monitor.slices import Cross, Key, Slicing
@@ -33,6 +34,20 @@ class Coder(Protocol):
         ...
 
 
+class Summed(Protocol):
+    """Rows of whole numbers from 0 on, ``[rows, cells]``, that are added up instead of counted."""
+
+    @property
+    def cells(self) -> int:
+        """Numbers in a row."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides what a row becomes."""
+        ...
+
+
 @dataclass(frozen=True)
 class Layout:
     """Columns side by side in one vector of counts; the first cell counts rows.
@@ -45,6 +60,8 @@ class Layout:
     """What is counted a slice at a time, from the codes of the columns."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Column → where its cells come from; counts of another origin are not taken over."""
+    sums: Mapping[str, Summed] = field(default_factory=dict)
+    """What is added up, not counted; its cells are the last."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -72,6 +89,16 @@ class Layout:
         return spans
 
     @cached_property
+    def sum_spans(self) -> dict[str, tuple[int, int]]:
+        """What is added up → first cell and the cell after its last."""
+        spans: dict[str, tuple[int, int]] = {}
+        start = self._counted
+        for name, summed in self.sums.items():
+            spans[name] = (start, start + summed.cells)
+            start += summed.cells
+        return spans
+
+    @cached_property
     def slicings(self) -> tuple[Slicing, ...]:
         """The slicings, each once."""
         return tuple({cross.slicing.columns: cross.slicing for cross in self.crosses.values()}.values())
@@ -79,6 +106,10 @@ class Layout:
     @cached_property
     def size(self) -> int:
         """Cells in all."""
+        return self._counted + sum(summed.cells for summed in self.sums.values())
+
+    @cached_property
+    def _counted(self) -> int:
         columns = sum(coder.cells for coder in self.coders.values())
         return 1 + columns + sum(cross.cells for cross in self.crosses.values())
 
@@ -91,6 +122,7 @@ class Layout:
         """Return what a later process needs to read vectors of this layout: parts, identities, cells."""
         rows: list[list[Any]] = [[name, self._identity(name), coder.cells] for name, coder in self.coders.items()]
         rows += [[[list(key[0]), key[1]], self._cross_identity(key), c.cells] for key, c in self.crosses.items()]
+        rows += [[name, self._identity(name), summed.cells] for name, summed in self.sums.items()]
         return msgspec.msgpack.encode(rows)
 
     def codes(
@@ -130,13 +162,34 @@ class Layout:
             cells = last - first
             flat = codes if number == 1 else groups * cells + codes
             counts[:, first:last] = np.bincount(flat, minlength=number * cells).reshape(number, cells)
+        self.add_up(counts, columns, groups)
         return counts
+
+    def add_up(
+        self, counts: IntArray, columns: Mapping[str, Column], groups: IntArray, rows: IntArray | None = None
+    ) -> None:
+        """Fill in what is added up, one vector a group; of all rows, or of those at ``rows``.
+
+        Exact whatever the order: floats hold these sums of whole numbers.
+        """
+        for name, (first, last) in self.sum_spans.items():
+            values = columns.get(name)
+            if values is None or isinstance(values, list):
+                counts[:, first:last] = 0
+                continue
+            chosen = values if rows is None else values[rows]
+            if len(counts) == 1:
+                counts[0, first:last] = chosen.sum(axis=0)
+                continue
+            member = csr_array((np.ones(len(groups)), (groups, np.arange(len(groups)))), (len(counts), len(groups)))
+            counts[:, first:last] = np.asarray(member @ chosen)
 
     def remap(self, description: bytes, vector: IntArray) -> IntArray:
         """Carry a vector of an older layout over: equal parts keep their counts, changed ones start from nothing."""
         out = np.zeros(self.size, np.int64)
         out[0] = vector[0]
         own = {name: (self._identity(name), self.spans[name]) for name in self.coders}
+        own |= {name: (self._identity(name), self.sum_spans[name]) for name in self.sums}
         slices = {key: (self._cross_identity(key), self.cross_spans[key]) for key in self.crosses}
         start = 1
         old: Sequence[tuple[Any, str, int]] = msgspec.msgpack.decode(description)
@@ -150,7 +203,7 @@ class Layout:
 
     def _identity(self, column: str) -> str:
         origin = self.origins.get(column)
-        identity = self.coders[column].identity
+        identity = (self.sums[column] if column in self.sums else self.coders[column]).identity
         return f"{identity}@{origin}" if origin else identity
 
     def _cross_identity(self, key: Key) -> str:

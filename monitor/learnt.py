@@ -115,6 +115,8 @@ def reference_between(
         decision=model.decision,
         importance={name: feature.importance for name, feature in model.config.features.items()},
         projections=model.projections,
+        sums=sums.added_up(sums.total),
+        sums_by_version={version: sums.added_up(counts) for version, counts in sums.versions.items()},
     )
 
 
@@ -160,6 +162,10 @@ class _Sums:
     def slices(self, counts: IntArray) -> dict[Key, IntArray]:
         """Return the cells of each slicing and target."""
         return {key: counts[first:last] for key, (first, last) in self.model.layout.cross_spans.items()}
+
+    def added_up(self, counts: IntArray) -> dict[str, IntArray]:
+        """Return the cells of what is added up."""
+        return {name: counts[first:last] for name, (first, last) in self.model.layout.sum_spans.items()}
 
     def _add(self, counts: IntArray, version: str, start: int) -> None:
         day = start // DAY * DAY

@@ -21,7 +21,7 @@ from monitor.origins import origin_of, origins_of
 from monitor.parts import parts_of, with_parts
 from monitor.reference import Reference
 from monitor.slices import crosses_of
-from monitor.vectors import columns_of
+from monitor.vectors import columns_of, sum_column
 from monitor.windows import WindowSet
 
 FLAGGED = "flagged"
@@ -143,7 +143,9 @@ class Model:
                 chosen[sliced.columns[0]] = Flags(f"where {sliced.where}")
         origins = origins_of(self.config.predictions)
         where = {name: origin_of(origins, name) + made.get(name, "") for name in chosen}
-        self.layout = Layout(chosen, crosses_of(self.config.slices, chosen), where)
+        sums = {sum_column(name): one.fourier for name, one in self.projections.items() if one.fourier is not None}
+        where |= {sum_column(name): origin_of(origins, name) + one.placing for name, one in self.projections.items()}
+        self.layout = Layout(chosen, crosses_of(self.config.slices, chosen), where, sums)
 
     def unjudged_slices(self) -> list[str]:
         """Return the slices that the reference did not count, so that nothing in them can be judged."""

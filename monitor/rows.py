@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from detectors.counts import tally
-from monitor.events import Batch, Column, IntArray
+from monitor.events import Batch, Column, FloatArray, IntArray
 from monitor.layout import Layout
 from monitor.panes import PaneKey, Shelf
 from monitor.sightings import sightings_by_group
@@ -63,7 +63,7 @@ def joined(batches: list[Batch], names: tuple[str, ...]) -> tuple[dict[str, Colu
         else:
             columns[name] = np.concatenate(
                 [
-                    part if isinstance(part, np.ndarray) else np.full(len(batch), np.nan)
+                    part if isinstance(part, np.ndarray) else _nothing(known, len(batch))
                     for part, batch in zip(parts, batches, strict=True)
                 ]
             )
@@ -73,12 +73,17 @@ def joined(batches: list[Batch], names: tuple[str, ...]) -> tuple[dict[str, Colu
     return columns, bad
 
 
+def _nothing(known: FloatArray, rows: int) -> FloatArray:
+    """Return rows without a cell: missing ones, of what is added up rows that add nothing."""
+    return np.full(rows, np.nan) if known.ndim == 1 else np.zeros((rows, known.shape[1]))
+
+
 def count(buffer: RowBuffer, layout: Layout, tiers: Tiers, shelf: Shelf) -> None:
     """Count the buffered rows into their panes and empty the buffer."""
     if not buffer.rows:
         return
     model = buffer.batches[0].model
-    columns, bad = joined(buffer.batches, layout.names)
+    columns, bad = joined(buffer.batches, (*layout.names, *layout.sums))
     versions = [version for batch in buffer.batches for version in batch.versions]
     names = sorted(set(versions))
     kinds = np.zeros(buffer.rows, np.int64)
@@ -116,4 +121,6 @@ def _tallies(
     for place, first in enumerate(range(0, groups, step)):
         rows = order[borders[place] : borders[place + 1]]
         last = min(first + step, groups)
-        yield first, last, tally(codes[:, rows], layout.size, group[rows] - first, last - first)
+        cells = tally(codes[:, rows], layout.size, group[rows] - first, last - first)
+        layout.add_up(cells, columns, group[rows] - first, rows)
+        yield first, last, cells

@@ -1,4 +1,4 @@
-"""Vectors on their way in: each becomes ordinary columns before anything is kept of it."""
+"""Vectors on their way in: each becomes ordinary columns, and a row of features, before anything is kept of it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def columns_of(name: str, projection: Projection) -> tuple[str, ...]:
     """
     axes = [f"{name}.pc{place + 1}" for place in range(len(projection.axes))]
     return (f"{name}.cluster", f"{name}.residual", f"{name}.error", *axes)
+
+
+def sum_column(name: str) -> str:
+    """Return the name under which the Fourier features of a vector travel, one row of them a row."""
+    return f"{name}.fourier"
 
 
 REPEATED: Final = frozenset({"missing", "bad"})
@@ -58,7 +63,7 @@ def projected(
         made = dict(_made(name, projection, usable))
         found |= made
         if rows is not None and len(rows):
-            marks |= dict.fromkeys(made, rows)
+            marks |= dict.fromkeys(columns_of(name, projection), rows)
     return found, marks
 
 
@@ -74,3 +79,5 @@ def _made(name: str, projection: Projection, cells: FloatArray) -> Iterator[tupl
     texts = [None if place < 0 else names[place] for place in made.cluster.tolist()]
     values: tuple[Column, ...] = (texts, made.residual, made.error, *np.ascontiguousarray(made.scores.T))
     yield from zip(columns_of(name, projection), values, strict=True)
+    if made.fourier is not None:
+        yield sum_column(name), made.fourier

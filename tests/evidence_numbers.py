@@ -33,7 +33,7 @@ models:
       map: {{id: value.id, time: value.at, label: value.y}}
     join: {{wait: 12h}}
     performance: {{learn: {learn}, min_labels: 50, interval: 0.8}}
-    evidence: {{window: 1h}}
+    evidence: {{window: {window}}}
     idle_timeout: 1d
     reference: {reference}
     windows:
@@ -103,11 +103,19 @@ def logs(found: Sequence[Case], pause_every: int = 1 << 30) -> dict[str, list[Co
     return stamped({"p": said, "l": true}, pause_every)
 
 
-def configured(folder: Path, *, alarms: str = "{}", learn: str = "6d", mapped: str = MAPPED, more: str = "") -> Config:
+def configured(
+    folder: Path,
+    *,
+    alarms: str = "{}",
+    learn: str = "6d",
+    window: str = "1h",
+    mapped: str = MAPPED,
+    more: str = "",
+) -> Config:
     """Write a reference of the columns and a configuration; return the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "driftline.yaml"
-    parts = {"folder": folder, "alarms": alarms, "learn": learn, "mapped": mapped, "more": more}
+    parts = {"folder": folder, "alarms": alarms, "learn": learn, "window": window, "mapped": mapped, "more": more}
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
     values = [_said(case) for case in cases(BEGIN - 24 * HOUR, BEGIN, 100, 99)]

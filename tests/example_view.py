@@ -205,6 +205,7 @@ def full_view() -> View:
         *findings,
         finding("added", "new_column", "warn", statistic=0.5, threshold=math.inf, p_value=math.nan),
         finding("dropped", "vanished_column", "drift"),
+        finding("embedding", "mmd", "warn", threshold=0.05, statistic=0.03),
         finding("", "volume", "warn", statistic=0.5, direction=-1),
         finding("small", status="insufficient", statistic=math.nan),
         revision=12, flagged=0.03, errors=0.001, latency={0.5: 0.01, 0.99: 0.2},
@@ -224,6 +225,14 @@ def full_view() -> View:
             finding("error", "evidence", "drift", statistic=7.5, threshold=6.0, p_value=math.nan),
             finding("error", "lift", statistic=2.5, low=2.1, high=3.0, threshold=math.nan, p_value=math.nan),
             name="evidence:slices", slice=text,
+        )
+        for text in UGLY
+    ]  # fmt: skip
+    found += [
+        window(
+            finding("recall", "evidence", "warn", statistic=-1.5, threshold=6.0, p_value=math.nan),
+            finding("precision", "evidence", "drift", statistic=8.0, threshold=6.0, p_value=math.nan),
+            name="evidence:outcomes", slice=text,
         )
         for text in UGLY
     ]  # fmt: skip

@@ -46,6 +46,7 @@ models:
     idle_timeout: 1d
     reference: {reference}
     find_slices: {{{find}}}
+    slices: {slices}
     windows:
       daily: {{size: 1d, lateness: 1m, restate_for: 2h}}
 alarms: {alarms}
@@ -129,6 +130,7 @@ def configured(
     alarms: str = "{}",
     learn: str = "2d",
     window: str = "1h",
+    slices: str = "[]",
     task: str = "binary_classification",
     known: Sequence[Case] | None = None,
 ) -> Config:
@@ -137,7 +139,7 @@ def configured(
     path = folder / "driftline.yaml"
     said, more = ("prediction", "") if task == "regression" else ("score", BINARY)
     parts: dict[str, Any] = {"folder": folder, "find": find, "alarms": alarms, "learn": learn, "window": window}
-    parts |= {"task": task, "said": said, "more": more}
+    parts |= {"task": task, "said": said, "more": more, "slices": slices}
     path.write_text(CONFIG.format(reference="{learn: 14d}", **parts))
     config = load(path, {})
     values = [_said(case) for case in cases(BEGIN - (4 if task == "regression" else 24) * HOUR, BEGIN, 100, 99)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from grafana_foundation_sdk.builders.timeseries import Panel
 
@@ -23,7 +24,7 @@ _TO_COLUMN = ("Column", _ADDRESS)
 def model() -> Dashboard:
     """Return the dashboard of one model."""
     made = board("model", "Driftline / Model", "One model: drift, performance, labels.", "model", "version", "window")
-    return decided(_labels(_performance(_drift(_head(made)))))
+    return decided(_labels(_estimates(_performance(_drift(_head(made))))))
 
 
 def _head(made: Dashboard) -> Dashboard:
@@ -97,19 +98,18 @@ def figure(title: str, name: str, about: str, unit: str = "percentunit", width: 
 
 
 def _performance(made: Dashboard) -> Dashboard:
-    light = number(
-        "Do labels bear out the estimates?", Query(f"min(driftline_estimate_light{{{_JUDGED}}})"), width=THIRD,
-        about="Whether estimates made before labels come agreed with the labels that came.",
-    ).mappings(words({"1": ("yes", "green"), "0": ("too few labels", "blue"), "-1": ("no", "red")}))  # fmt: skip
     return (
         made
         .with_row(Row("Performance, from labels"))
         .with_panel(number("Figures that dropped", Query(f"sum(driftline_performance_drop_detected{{{_JUDGED}}})"),
-                           steps=Steps(bad=1), width=THIRD,
+                           steps=Steps(bad=1), width=QUARTER,
                            about="Surely worse than the baseline by more than is allowed."))
         .with_panel(number("Worst drop / allowed", Query(f"max(driftline_performance_drop_ratio{{{_JUDGED}}})"),
-                           steps=Steps(0.5, 1), width=THIRD, about="1 is the drop that is allowed."))
-        .with_panel(light)
+                           steps=Steps(0.5, 1), width=QUARTER, about="1 is the drop that is allowed."))
+        .with_panel(_light("Do labels bear out the estimates?", "driftline_estimate_light",
+                           "Whether estimates made before labels come agreed with the labels that came."))
+        .with_panel(_light("And those by slices?", "driftline_reweighted_light",
+                           "The same of estimates from the baseline's outcomes, weighted by slice and score."))
         .with_panel(figure("Accuracy", "driftline_accuracy_ratio", "Share of right decisions or classes."))
         .with_panel(figure("Area under the ROC curve", "driftline_auc_ratio", "Of binary models."))
         .with_panel(figure("Precision", "driftline_precision_ratio", "Of what was flagged, the share of positives."))
@@ -118,20 +118,6 @@ def _performance(made: Dashboard) -> Dashboard:
         .with_panel(figure("Mean absolute error", "driftline_mae", "Of regressions.", "short"))
         .with_panel(figure("Root mean squared error", "driftline_rmse", "Of regressions.", "short"))
         .with_panel(figure("Bias", "driftline_bias", "Prediction less label, of regressions.", "short"))
-        .with_panel(lines("Estimated before labels come",
-                          Query(f"driftline_estimated_accuracy_ratio{{{_JUDGED}}}", "{{version}} {{window}} accuracy"),
-                          Query(f"driftline_estimated_auc_ratio{{{_JUDGED}}}", "{{version}} {{window}} AUC"),
-                          Query(f"driftline_estimated_precision_ratio{{{_JUDGED}}}",
-                                "{{version}} {{window}} precision"),
-                          Query(f"driftline_estimated_recall_ratio{{{_JUDGED}}}", "{{version}} {{window}} recall"),
-                          unit="percentunit", about="From scores alone; see whether labels bear it out."))
-        .with_panel(lines("Drop / allowed drop",
-                          Query(f"driftline_performance_drop_ratio{{{_JUDGED}}}",
-                                "{{version}} {{window}} {{metric}}"),
-                          Query(f"driftline_estimated_drop_ratio{{{_JUDGED}}}",
-                                "{{version}} {{window}} {{metric}}, estimated"),
-                          Query("vector(1)", "threshold"),
-                          about="Matured figures against the baseline, and estimated ones while labels bear them out."))
         .with_panel(lines("Calibration error",
                           Query(f"driftline_calibration_ece_ratio{{{_JUDGED}}}", "{{version}} {{window}}"),
                           Query(f"driftline_calibration_ece_chance_ratio{{{_JUDGED}}}",
@@ -142,6 +128,57 @@ def _performance(made: Dashboard) -> Dashboard:
                           Query(f"driftline_calibration_slope{{{_JUDGED}}}", "{{version}} {{window}}"),
                           about="Of labels on the scores' log odds; 1 when calibrated, below it overconfident."))
     )  # fmt: skip
+
+
+def _estimates(made: Dashboard) -> Dashboard:
+    explored = (f'{{{_JUDGED},basis="matured"}}', "{{version}} {{window}}")
+    return (
+        made
+        .with_panel(lines("Estimated before labels come",
+                          Query(f"driftline_estimated_accuracy_ratio{{{_JUDGED}}}", "{{version}} {{window}} accuracy"),
+                          Query(f"driftline_estimated_auc_ratio{{{_JUDGED}}}", "{{version}} {{window}} AUC"),
+                          Query(f"driftline_estimated_precision_ratio{{{_JUDGED}}}",
+                                "{{version}} {{window}} precision"),
+                          Query(f"driftline_estimated_recall_ratio{{{_JUDGED}}}", "{{version}} {{window}} recall"),
+                          unit="percentunit", about="From scores alone; see whether labels bear it out."))
+        .with_panel(lines("Estimated by slice and score",
+                          *_estimate("accuracy", "accuracy"), *_estimate("auc", "AUC"),
+                          *_estimate("precision", "precision"), *_estimate("recall", "recall"), unit="percentunit",
+                          about="Before labels come: the baseline's outcomes of each value of the first slicing, "
+                                "weighted as the predictions fall now. Of binary models."))
+        .with_panel(lines("Drop / allowed drop",
+                          Query(f"driftline_performance_drop_ratio{{{_JUDGED}}}",
+                                "{{version}} {{window}} {{metric}}"),
+                          Query(f"driftline_estimated_drop_ratio{{{_JUDGED}}}",
+                                "{{version}} {{window}} {{metric}}, estimated"),
+                          Query("vector(1)", "threshold"), width=THIRD,
+                          about="Matured figures against the baseline, and estimated ones while labels bear them out."))
+        .with_panel(lines("Accuracy of all rows, from explored ones",
+                          *_bounded("driftline_accuracy_weighted_ratio", *explored),
+                          *_bounded("driftline_accuracy_by_propensity_ratio", *explored),
+                          unit="percentunit", width=THIRD,
+                          about="Matured rows with an action that leads to labels, each for 1 over its propensity."))
+        .with_panel(lines("Absolute error of all rows, from explored ones",
+                          *_bounded("driftline_mae_by_propensity", *explored), low=0, width=THIRD,
+                          about="The same of regressions: the mean size of the error."))
+    )  # fmt: skip
+
+
+def _light(title: str, metric: str, about: str) -> stat.Panel:
+    panel = number(title, Query(f"min({metric}{{{_JUDGED}}})"), width=QUARTER, about=about)
+    return panel.mappings(words({"1": ("yes", "green"), "0": ("too few labels", "blue"), "-1": ("no", "red")}))
+
+
+def _estimate(figure: str, called: str) -> list[Query]:
+    return _bounded(
+        f"driftline_reweighted_{figure}_ratio", f"{{{_JUDGED}}}", f"{{{{version}}}} {{{{window}}}} {called}"
+    )
+
+
+def _bounded(metric: str, of: str, legend: str) -> list[Query]:
+    """Return the queries of a figure and of the ends of its interval."""
+    ends = [Query(f"{metric}_{end}{of}", f"{legend}, {end}") for end in ("lower", "upper")]
+    return [Query(f"{metric}{of}", legend), *ends]
 
 
 def _labels(made: Dashboard) -> Dashboard:

@@ -21,7 +21,7 @@ from monitor.views import WindowView
 
 WINDOW: Final = "evidence"
 """Name of the windows in which evidence is gathered."""
-_SEVERITIES: Final = {"evidence_page": "page", "evidence": "warn"}
+SEVERITIES: Final = {"evidence_page": "page", "evidence": "warn"}
 _SHOWN: Final = 60
 _AT_ONCE: Final = 15
 _DRAWN: Final = 5
@@ -89,9 +89,9 @@ def gathered(scene: Scene, chosen: Callable[[str], bool], windows: str = WINDOW)
     if window is None:
         return None
     monitors = [
-        Monitor(label(one.column), _SEVERITIES[one.detector], one.status, one.statistic, one.threshold, one.explanation)
+        Monitor(label(one.column), SEVERITIES[one.detector], one.status, one.statistic, one.threshold, one.explanation)
         for one in sorted(window.result.findings, key=lambda one: (rank(one.status), -(ratio(one) or -np.inf)))
-        if one.detector in _SEVERITIES and chosen(label(one.column))
+        if one.detector in SEVERITIES and chosen(label(one.column))
     ]
     sheets = _sheets(scene, window)
     worst = _nearest(monitors)
@@ -143,15 +143,19 @@ def _cap(found: Gathered) -> float:
     return _CAP * max((one for one in found.thresholds if one is not None), default=1.0)
 
 
+def against(log_evidence: float, log_threshold: float, status: str) -> Html:
+    """Return evidence and its threshold as a bar with both figures."""
+    share = max(log_evidence, 0.0) / log_threshold if log_threshold > 0 else None
+    return join(meter(share, status), tag("span", f"{figure(log_evidence)} / {figure(log_threshold)}", class_="n"))
+
+
 def monitors_table(monitors: Sequence[Monitor]) -> Html:
     """Return one row a monitor."""
     heads = ("Monitor", "Alarm", "Status", "Evidence against its threshold", "in words")
     rows = [
         (
             name(one.monitor), one.severity, badge(one.status),
-            join(meter(max(one.log_evidence, 0.0) / one.log_threshold if one.log_threshold > 0 else None, one.status),
-                 tag("span", f"{figure(one.log_evidence)} / {figure(one.log_threshold)}", class_="n")),
-            one.explanation,
+            against(one.log_evidence, one.log_threshold, one.status), one.explanation,
         )
         for one in monitors
     ]  # fmt: skip
@@ -167,7 +171,7 @@ def _sheets(scene: Scene, window: WindowView) -> Sequence[Sheet]:
 
 
 def _value(sheet: Sheet, monitor: Monitor, place: int = 0) -> float | None:
-    for detector, severity in _SEVERITIES.items():
+    for detector, severity in SEVERITIES.items():
         block = sheet.blocks.get(detector)
         if block is None or severity != monitor.severity:
             continue

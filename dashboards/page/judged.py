@@ -22,14 +22,17 @@ _NAMES: Final = {
     "brier_uncertainty": "Brier: uncertainty", "false_positive_rate": "false positive rate",
     "false_negative_rate": "false negative rate",
 }  # fmt: skip
+_BY_PROPENSITY: Final = "_by_propensity"
 
 
 def figure_name(metric: str) -> str:
     """Return a figure as people call it.
 
-    >>> figure_name("roc_auc"), figure_name("log_loss")
-    ('ROC AUC', 'log loss')
+    >>> figure_name("roc_auc"), figure_name("log_loss"), figure_name("mae_by_propensity")
+    ('ROC AUC', 'log loss', 'MAE, by propensity')
     """
+    if metric.endswith(_BY_PROPENSITY):
+        return f"{figure_name(metric.removesuffix(_BY_PROPENSITY))}, by propensity"
     return _NAMES.get(metric) or label(metric).replace("_", " ")
 
 

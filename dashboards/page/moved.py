@@ -21,7 +21,7 @@ _AT_ONCE: Final = 12
 _TEXT: Final = 300
 _RATES: Final = "_rate"
 _NAMES: Final = {
-    "psi": "PSI", "ks": "KS", "chi2": "χ²", "g_test": "G-test", "jensen_shannon": "Jensen-Shannon",
+    "psi": "PSI", "mmd": "MMD²", "ks": "KS", "chi2": "χ²", "g_test": "G-test", "jensen_shannon": "Jensen-Shannon",
     "cramer_von_mises": "Cramér-von Mises", "l_infinity": "largest gap", "new_column": "new column",
     "vanished_column": "vanished column", "total_variation": "total variation", "low_rate": "below range",
     "high_rate": "above range", "bad_rate": "wrong type", "unseen_rate": "unseen category",
@@ -110,8 +110,8 @@ def _by_column(rows: list[MovedRow]) -> list[MovedRow]:
 def statistic_name(detector: str) -> str:
     """Return a detector as people call it.
 
-    >>> statistic_name("psi"), statistic_name("missing_rate"), statistic_name("jensen_shannon")
-    ('PSI', 'missing', 'Jensen-Shannon')
+    >>> statistic_name("mmd"), statistic_name("missing_rate"), statistic_name("jensen_shannon")
+    ('MMD²', 'missing', 'Jensen-Shannon')
     """
     return _NAMES.get(detector) or detector.removesuffix(_RATES).replace("_", " ")
 

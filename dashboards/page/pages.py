@@ -28,6 +28,7 @@ from dashboards.page import (
     heat,
     incidents,
     judged,
+    judged_in_slices,
     judged_slices,
     lateness,
     moved,
@@ -98,7 +99,7 @@ def _shown(section: ModuleType, scene: Scene) -> Html | None:
 
 
 def _has_slices(scene: Scene) -> bool:
-    return slices.has(scene) or found.has(scene)
+    return slices.has(scene) or found.has(scene) or judged_in_slices.has(scene)
 
 
 FEATURE: Final = "/feature"
@@ -115,7 +116,9 @@ PAGES: Final = {
         charts=True,
     ),
     "/challenger": Page("challenger", "Challenger", (duel,), of_model=True, has=duel.has, charts=True),
-    "/slices": Page("slices", "Slices", (found, slices, judged_slices), of_model=True, has=_has_slices),
+    "/slices": Page(
+        "slices", "Slices", (found, judged_in_slices, slices, judged_slices), of_model=True, has=_has_slices
+    ),
     "/versions": Page("versions", "Versions", (versions,), of_model=True, has=versions.has),
     "/evidence": Page(
         "evidence",

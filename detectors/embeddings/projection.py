@@ -101,6 +101,13 @@ class Projection:
             digest.update(str(part.shape).encode() + np.ascontiguousarray(part).tobytes())
         return f"projection:{digest.hexdigest()}"
 
+    @cached_property
+    def placing(self) -> str:
+        """Hash of all that decides where a vector stands."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update(self.grid.centre.tobytes() + np.array([self.grid.step]).tobytes())
+        return f"grid:{digest.hexdigest()}"
+
     def project(self, rows: FloatArray) -> Projected:
         """Return what becomes of vectors, ``[n, d]``.
 

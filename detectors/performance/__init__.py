@@ -9,6 +9,7 @@ from detectors.performance.amounts import Costs
 from detectors.performance.binary import BinaryTable, ByBin
 from detectors.performance.estimate import Change, Estimate, compare
 from detectors.performance.multiclass import MulticlassTable
+from detectors.performance.propensity import WeightedClasses, WeightedErrors
 from detectors.performance.ranking import RankingTable
 from detectors.performance.regression import RegressionTable
 from detectors.performance.tables import PerformanceTable, table_of
@@ -23,6 +24,8 @@ __all__ = [
     "PerformanceTable",
     "RankingTable",
     "RegressionTable",
+    "WeightedClasses",
+    "WeightedErrors",
     "compare",
     "table_of",
 ]

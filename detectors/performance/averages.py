@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.performance.confusion import f1, smoothed
 from detectors.performance.estimate import Estimate, estimate
-from detectors.performance.intervals import bounded, delta_variance, proportion, ratio
+from detectors.performance.intervals import Interval, bounded, delta_variance, proportion, ratio
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
@@ -45,6 +45,28 @@ def averaged(confusion: IntArray, classes: int, figure: Figure, *, weighted: boo
     variance = delta_variance(counts, slopes)
     rows = confusion.sum(axis=(1, 2))
     return estimate(value, bounded(value, variance, rows, alpha), rows, alpha)
+
+
+def averaged_by_weight(
+    weights: FloatArray, squares: FloatArray, classes: int, figure: Figure, *, weighted: bool, alpha: float
+) -> tuple[FloatArray, Interval]:
+    """Return ``averaged`` of rows that each count by a weight of their own, and its interval.
+
+    Parameters
+    ----------
+    weights, squares
+        Sums of the weights, and of their squares, of labels by predictions ``[J, K, K]``.
+    """
+    each = _each(weights, figure)[0]
+    defined = ~np.isnan(each) & (np.arange(weights.shape[1]) < classes)
+    shares = _weights(weights, defined, weighted=weighted)
+    value = np.where(defined.any(axis=1), np.where(defined, each * shares, 0.0).sum(axis=1), np.nan)
+    total, all_squares = weights.sum(axis=(1, 2)), squares.sum(axis=(1, 2))
+    # what ``smoothed`` adds to the used classes, in rows of the usual weight
+    added, usual = smoothed(weights) - weights, np.nan_to_num(ratio(all_squares, total))[:, np.newaxis, np.newaxis]
+    slopes = _slopes(weights + added * usual, figure, defined, weighted=weighted)
+    variance = ((squares + added * usual**2) * slopes**2).sum(axis=(1, 2))
+    return value, bounded(value, variance, ratio(total**2, all_squares), alpha)
 
 
 def _each(counts: FloatArray, figure: Figure) -> tuple[FloatArray, FloatArray]:

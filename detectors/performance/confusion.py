@@ -74,7 +74,7 @@ def kappa(confusion: IntArray, alpha: float) -> Estimate:
     return estimate(value, of_range(-1, 1, value, variance, _least_margin(confusion), alpha), rows, alpha)
 
 
-def smoothed(confusion: IntArray) -> FloatArray:
+def smoothed(confusion: IntArray | FloatArray) -> FloatArray:
     """Return counts with one row more for each class in use, so that a variance is never 0 for want of errors."""
     used = (confusion.sum(axis=1) > 0) | (confusion.sum(axis=2) > 0)
     pairs = used[:, :, np.newaxis] & used[:, np.newaxis, :]

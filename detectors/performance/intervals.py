@@ -115,7 +115,7 @@ def mean_of(
     return scale * mean, scale**2 * variance
 
 
-def normal(value: FloatArray, variance: FloatArray, rows: IntArray, alpha: float) -> Interval:
+def normal(value: FloatArray, variance: FloatArray, rows: FloatArray | IntArray, alpha: float) -> Interval:
     """Return Student's interval of a mean; infinite for a single row."""
     z_of(alpha)
     quantile = stdtrit(np.maximum(rows - 1.0, 1.0), 1 - alpha / 2)
@@ -123,7 +123,7 @@ def normal(value: FloatArray, variance: FloatArray, rows: IntArray, alpha: float
     return value - half, value + half
 
 
-def log_normal(value: FloatArray, variance: FloatArray, rows: IntArray, alpha: float) -> Interval:
+def log_normal(value: FloatArray, variance: FloatArray, rows: FloatArray | IntArray, alpha: float) -> Interval:
     """Return Student's interval of the logarithm of a mean of losses, which are not negative and lean to the right."""
     _, high = normal(np.zeros_like(value), ratio(variance, value**2), rows, alpha)
     factor = np.exp(np.where(value > 0, high, 0.0))

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from detectors.bins import HUGE
 from detectors.lookup import Lookup
 from detectors.performance.error_quantiles import error_edges, error_quantile
-from detectors.performance.error_sums import BLOCKS, LIMIT, Sums, add_errors, add_relative
+from detectors.performance.error_sums import BLOCKS, LIMIT, UNITS, Sums, add_errors, add_relative
 from detectors.performance.estimate import Estimate
+from detectors.performance.intervals import mean_of
 from detectors.performance.layout import Layout, Rows, check_length, parts
 from detectors.performance.regression_figures import mean_figures, quantile_loss, r_squared
 
@@ -23,6 +24,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _UNUSABLE: Final = ("missing_prediction", "bad_prediction", "bad_target")
+_ERRORS: Final = ("error", "error_square")
 _HUBER: Final = 1.345
 """Huber's loss at so many root mean squares keeps 95 % of the information about a normal error (Huber 1964)."""
 
@@ -185,6 +187,15 @@ class RegressionTable:
         for share in self.error_quantiles:
             found[f"error_quantile_{share:g}"] = error_quantile(cells["errors"], self.error_edges, share, alpha)
         return found
+
+    def mean_error(self, tables: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Return the mean error, the variance of that mean, and rows; NaN where unknown."""
+        cells = self.cells(tables)
+        sums, rows = Sums.of(cells), cells["errors"].sum(axis=1)
+        first, second = _ERRORS
+        units = UNITS[first], UNITS[second]
+        mean, variance = mean_of(sums.exact[first], sums.exact[second], rows, *units, self.error_scale)
+        return mean, variance, rows
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; floats keep every digit."""

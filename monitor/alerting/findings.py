@@ -32,6 +32,8 @@ _OF_LABELS: Final = {
     "demographic_parity_ratio": "fairness",
     "equalised_odds": "fairness",
     "equalised_odds_ratio": "fairness",
+    "prediction_by_group": "fairness",
+    "error_by_group": "fairness",
 }
 _RIVALS: Final = {SEQUENCE: "challenger"}
 """The other comparisons with a champion hold for one look only, and here one looks every hour."""

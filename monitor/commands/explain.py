@@ -33,8 +33,8 @@ from monitor.store.recovery import LIVE
 NOT_FOUND: Final = 1
 
 
-def explain(config_path: Path, environ: Mapping[str, str], target: str) -> int:
-    """Print it; return 1 when there is no such monitor, else 0."""
+def explain(config_path: Path, environ: Mapping[str, str], target: str, piece: str | None = None) -> int:
+    """Print it, of all rows and slices or of one slice; return 1 when there is no such monitor, else 0."""
     config = load(config_path, environ)
     configure(LogConfig(level="error", format="console"))
     name, column = split(target, [model.name for model in config.models])
@@ -43,10 +43,14 @@ def explain(config_path: Path, environ: Mapping[str, str], target: str) -> int:
         sys.stderr.write(f"{target}: no such model{'; ' + hint if hint else ''}\n")
         return NOT_FOUND
     models, keeper = opened(config, folder_of(config_path))
-    lines = list(_lines(config, keeper, name, column))
+    lines = list(_lines(config, keeper, name, column, piece))
     if lines:
         sys.stdout.writelines(f"{line}\n" for line in lines)
         return 0
+    if piece is not None:
+        hint = did_you_mean(piece, sorted(_slices(keeper, name, column)))
+        sys.stderr.write(f"{name}.{column} is not judged in slice {piece}{'; ' + hint if hint else ''}\n")
+        return NOT_FOUND
     if models[name].reference is None:
         sys.stderr.write(f"{name}: its reference is still being learnt; there is nothing to compare with yet\n")
         return NOT_FOUND
@@ -54,6 +58,12 @@ def explain(config_path: Path, environ: Mapping[str, str], target: str) -> int:
     hint = did_you_mean(column, known)
     sys.stderr.write(f"{name}.{column}: no such monitor{'; ' + hint if hint else ''}\n")
     return NOT_FOUND
+
+
+def _slices(keeper: Keeper, model: str, column: str) -> set[str]:
+    """Return the slices in which a column is judged."""
+    copies = [copy for watch in keeper.watches[model] for copy in watch.copies.values()]
+    return {one.slice for copy in copies for one in copy.streams if one.slice and column in {one.column, one.name}}
 
 
 def split(target: str, models: list[str]) -> tuple[str | None, str]:
@@ -112,7 +122,7 @@ def latest_of(config: Config, model: str) -> list[WindowResult]:
         history.close()
 
 
-def _lines(config: Config, keeper: Keeper, model: str, column: str) -> Iterator[str]:
+def _lines(config: Config, keeper: Keeper, model: str, column: str, piece: str | None) -> Iterator[str]:
     latest = latest_of(config, model)
     for watch in keeper.watches[model]:
-        yield from explained(watch, column, latest)
+        yield from explained(watch, column, latest, piece)

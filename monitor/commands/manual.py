@@ -16,10 +16,11 @@ from alerts.builtin import INHIBITIONS, RULES
 from alerts.rules import Rule
 from detectors.cards import CARDS as WINDOW_CARDS
 from detectors.concept.cards import CARDS as CONCEPT_CARDS
+from detectors.embeddings.cards import CARDS as VECTOR_CARDS
 from detectors.registry import STATISTICS
 from monitor.cli import app
 from monitor.commands.manual_sizing import sizing
-from monitor.config.resolve import DETECTORS
+from monitor.config.resolve import DETECTORS, VECTORS
 from monitor.config.types import format_duration
 
 PROMETHEUS: Final = Path(__file__).parents[2] / "deploy/prometheus/rules/driftline.yaml"
@@ -121,6 +122,15 @@ def detectors() -> str:
             for kind, entry in STATISTICS.items()
         ),
     )  # fmt: skip
+    lines += ["", *_ON_VECTORS, ""]
+    lines += _table(
+        ("kind", "sees", "misses", "columns", "cost", "by default", "paper"),
+        (
+            (f"`{kind}`", card.sees, card.misses, "vectors", f"{card.micros} µs, and {card.micros_a_row:g} µs a row",
+             _default(kind), card.paper)
+            for kind, card in VECTOR_CARDS.items()
+        ),
+    )  # fmt: skip
     lines += ["", *_ON_CONCEPT, ""]
     lines += _table(
         ("kind", "sees", "misses, and beware", "false alarms in 100,000 rows", "rows to find .2 → .3", "→ .5", "paper"),
@@ -150,6 +160,11 @@ _ABOUT: Final = (
     "drawn beside it, and rules of your own may use them. A window with too few rows is `insufficient`, never 0.", "",
     "| evidence | |", "|---|---|", *(f"| {what} | {told} |" for what, told in _EVIDENCE.items()),
 )  # fmt: skip
+_ON_VECTORS: Final = (
+    "## Statistics of a vector", "",
+    "A vector's cluster, residual, error and main axes are columns like others, for evidence and the statistics above:",
+    "see [embeddings](../how-to/embeddings.md). What follows compares vectors whole, under the vector's own name.",
+)  # fmt: skip
 _ON_CONCEPT: Final = (
     "## Detectors of concept drift", "",
     "They read errors or losses one by one as labels come, after River. None runs unless `detectors` names it. None of",
@@ -171,7 +186,7 @@ _PAPERS: Final = {
 def _default(kind: str) -> str:
     told = [
         f"{', '.join(one.on)}{f' in {one.window}' if one.window else ''}: warn {one.warn:g}, drift {one.alert:g}"
-        for one in DETECTORS
+        for one in (*DETECTORS, VECTORS)
         if one.kind == kind and one.warn is not None and one.alert is not None
     ]
     return "; ".join(told) or "off"

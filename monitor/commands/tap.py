@@ -24,6 +24,7 @@ from monitor.decoding.text import load as load_json
 from monitor.events import Batch, Chunk, Column, Records, Reject
 from monitor.sources.build import MissingExtraError, build_source
 from monitor.sources.port import SourceUnavailableError
+from monitor.vectors import is_vector
 
 UNAVAILABLE: Final = 69
 _LONGEST: Final = 1500
@@ -123,6 +124,8 @@ def _row(batch: Batch, row: int) -> Iterator[str]:
     yield f"id       {_printable(batch.ids[row])}"
     yield f"time     {_moment(int(batch.times[row]))}"
     for name, column in batch.columns.items():
+        if is_vector(column):
+            continue  # a hundred features of a vector that nobody can read
         bad = row in batch.bad.get(name, ())
         yield f"{_printable(name)} = {'BAD (not usable, counted as such)' if bad else _cell(column, row)}"
 

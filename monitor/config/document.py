@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from monitor.config.fields import fields_of, section_of
 from monitor.config.model import Section
-from monitor.config.resolve import DETECTORS, WINDOWS
+from monitor.config.resolve import DETECTORS, VECTORS, WINDOWS
 from monitor.config.root import Config
 from monitor.config.schema import VARIABLE, json_schema
 from monitor.config.types import format_duration
@@ -137,8 +137,8 @@ def _built_in() -> str:
     ]
     detectors = [
         f"- `{found.kind}` on {', '.join(found.on)}, {'window ' + found.window if found.window else 'every window'}, "
-        f"warn {found.warn}, alert {found.alert}"
-        for found in DETECTORS
+        f"warn {found.warn}, alert {found.alert}{' (with a vector)' if found is VECTORS else ''}"
+        for found in (*DETECTORS, VECTORS)
     ]
     return "\n".join(["Without `windows` a model has", "", *windows, "", "and without `detectors`", "", *detectors, ""])
 

@@ -188,7 +188,8 @@ class FeatureConfig(Section):
     importance: Annotated[float, Field(ge=0)] = 1.0
     """Weight beside the other features."""
     protected: bool = False
-    """Whether it names a group that must be treated alike."""
+    """Whether it names a group that must be treated alike. With labels, and ``slices`` by this column alone, findings
+    say how far apart the groups are."""
 
 
 class ReferenceConfig(Section):
@@ -287,9 +288,10 @@ class DetectorConfig(RiverConfig):
 
     kind: Literal[
         "psi", "ks", "jensen_shannon", "hellinger", "wasserstein", "chi2", "g_test", "total_variation", "l_infinity",
-        "cramer_von_mises", "rate", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm",
+        "cramer_von_mises", "rate", "mmd", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin", "fhddm",
     ]  # fmt: skip
-    """The statistic of a window; or, from ``adwin`` on, what watches the model's errors one by one as labels come."""
+    """The statistic of a window; or, from ``adwin`` on, what watches the model's errors one by one as labels come.
+    ``mmd`` compares vectors whole, and looks at nothing else."""
     on: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["features", "score", "prediction"])
     """Columns, or ``features``, ``numeric``, ``categorical``, ``score``, ``prediction``, ``quality``, ``flagged``,
     ``volume``. Of ``volume``, whatever the kind, the statistic is how far the logarithm of rows over expected rows is
@@ -382,8 +384,9 @@ class PerformanceConfig(Section):
     """Share of the labels that intervals of ``map.lower`` and ``map.upper`` claim to hold."""
     labelled_when: Annotated[list[str | int | bool], Field(min_length=1)] | None = None
     """Actions of ``map.action`` that lead to labels. Only rows with such an action count; figures are of these alone,
-    and say so. With ``map.propensity`` those of a binary model's decisions are told for all rows as well, weighted by
-    1 over it, such as ``recall_weighted``."""
+    and say so. With ``map.propensity`` some are told for all rows as well, weighted by 1 over it: of a binary model
+    such as ``recall_weighted``, of several classes such as ``recall_macro_by_propensity``, of a regression such as
+    ``mae_by_propensity``."""
     thresholds: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=8)] = Field(default_factory=list)
     """Scores of a binary model from which on to flag, beside ``decision``: the figures of each are told as well, such
     as ``recall[score>=0.3]``."""
@@ -556,8 +559,13 @@ class ModelConfig(Section):
 
     @property
     def statistics(self) -> list[DetectorConfig]:
-        """The detectors that compare windows."""
-        return [detector for detector in self.detectors or () if not detector.is_concept]
+        """The detectors that compare counts of windows."""
+        return [one for one in self.detectors or () if not one.is_concept and one.kind != "mmd"]
+
+    @property
+    def discrepancies(self) -> list[DetectorConfig]:
+        """The detectors that compare the vectors of windows whole."""
+        return [one for one in self.detectors or () if one.kind == "mmd"]
 
     @property
     def concept(self) -> list[DetectorConfig]:

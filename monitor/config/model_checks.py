@@ -265,6 +265,9 @@ def _check_detector(detector: DetectorConfig, model: ModelConfig, where: Steps) 
     yield from _check_thresholds(detector, where)
     for place, name in enumerate(detector.on):
         yield from _check_column(name, model, (*where, "on", place))
+    vectors = {name for name, feature in model.features.items() if feature.type == "vector"}
+    if detector.kind == "mmd" and not (vectors and {"features", *vectors} & set(detector.on)):
+        yield Complaint((*where, "on"), "mmd looks at vectors only, and there is none here", "", WARNING)
 
 
 def _check_thresholds(detector: DetectorConfig, where: Steps) -> Iterator[Complaint]:

@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 
 from detectors.performance import BinaryTable, Costs, MulticlassTable, RankingTable, RegressionTable
+from detectors.performance.propensity import BY
 from monitor.config.checks import Complaint
 from monitor.config.model import ModelConfig, OutcomeCosts
 from monitor.config.problem import NOT_FOUND, WARNING, WRONG_VALUE, Steps, did_you_mean
-from monitor.config.score_checks import distribution_of
+from monitor.config.score_checks import MOST_WEIGHTED, distribution_of
 from monitor.decoding.cells import category
 from monitor.decoding.schema import MOST_LISTED
 from monitor.events import HOUR
@@ -22,6 +23,11 @@ MOST_SLICINGS: Final = 56
 _RANKS: Final = (3, 5)
 WEIGHTED_FIGURES: Final = ("accuracy", "precision", "recall", "specificity", "flagged_share")
 """Figures that explored rows tell of all rows."""
+WEIGHTED_AVERAGES: Final = (
+    *("accuracy", "precision_macro", "recall_macro", "f1_macro"),
+    *("precision_weighted", "recall_weighted", "f1_weighted"),
+)
+WEIGHTED_ERRORS: Final = ("mae", "mse", "rmse", "bias")
 _LISTED: Final = (5, 10)
 SHARES: Final = (0.01, 0.05, 0.1)
 _PLACE: Final = ("performance",)
@@ -57,11 +63,9 @@ def figures_of(model: ModelConfig) -> frozenset[str]:
     settings = model.performance
     table = distribution_of(model)
     claimed = () if table is None else tuple(table.figures(np.zeros((1, table.size), np.int64)))
-    selected = settings.labelled_when is not None and model.predictions.map.propensity is not None
-    weighted = {f"{name}_weighted" for name in WEIGHTED_FIGURES if selected and model.task == "binary_classification"}
     return (
         frozenset(claimed)
-        | frozenset(weighted)
+        | frozenset(weighted_figures(model))
         | _at_thresholds(model)
         | figure_names(
             model.task,
@@ -70,6 +74,28 @@ def figures_of(model: ModelConfig) -> frozenset[str]:
             tops=ranks_of(model) if model.task in {"multiclass", "ranking"} else tuple(settings.tops or ()),
         )
     )
+
+
+def is_weighted(model: ModelConfig) -> bool:
+    """Whether explored rows are weighted, so that figures of all rows can be told."""
+    given = model.performance.labelled_when is not None and model.predictions.map.propensity is not None
+    return given and model.task != "ranking" and len(model.classes or ()) <= MOST_WEIGHTED
+
+
+def weighted_figures(model: ModelConfig) -> tuple[str, ...]:
+    """Return the figures of all rows that explored ones tell; those of several classes are weighted by labels, too.
+
+    >>> from monitor.config.model import ModelConfig
+    >>> predictions = {"topic": "t", "map": {"action": "value.a", "propensity": "value.p"}}
+    >>> given = {"name": "m", "predictions": predictions, "performance": {"labelled_when": ["yes"]}}
+    >>> weighted_figures(ModelConfig(**given, task="regression"))
+    ('mae_by_propensity', 'mse_by_propensity', 'rmse_by_propensity', 'bias_by_propensity')
+    """
+    if not is_weighted(model):
+        return ()
+    if model.task == "binary_classification":
+        return tuple(f"{name}_weighted" for name in WEIGHTED_FIGURES)
+    return tuple(f"{name}{BY}" for name in (WEIGHTED_ERRORS if model.task == "regression" else WEIGHTED_AVERAGES))
 
 
 def ranks_of(config: ModelConfig) -> tuple[int, ...]:

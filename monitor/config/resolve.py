@@ -23,6 +23,9 @@ DETECTORS: Final = (
 )
 """The thresholds that people know, on effects: none of them cries because a window is large."""
 
+VECTORS: Final = DetectorConfig(kind="mmd", on=["features"], warn=0.01, alert=0.05)
+"""About where a tenth, or more than a fifth, of the vectors is of a new kind. For models that have a vector."""
+
 VOLUME: Final = DetectorConfig(kind="rate", on=["volume"], warn=0.4, alert=0.7)
 """Half as many rows again, or a third fewer, warn; twice as many, or half, are drift. Of references from files nobody
 knows whether they hold all rows or a sample, so this is a default only where the reference is learnt."""
@@ -45,6 +48,8 @@ def resolve_model(model: ModelConfig, defaults: DefaultsConfig) -> ModelConfig:
     reference = merge_reference(model.reference, defaults.reference)
     if detectors is None:
         chosen = DETECTORS if reference.source is not None else (*DETECTORS, VOLUME)
+        if any(feature.type == "vector" for feature in model.features.values()):
+            chosen = (*chosen, VECTORS)
         detectors = [
             found if found.window is None or found.window in windows else found.model_copy(update={"window": None})
             for found in chosen

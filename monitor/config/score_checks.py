@@ -12,6 +12,8 @@ from monitor.config.problem import WARNING, WRONG_VALUE, Steps
 from monitor.decoding.cells import category
 
 MOST_SCORED: Final = 100
+MOST_WEIGHTED: Final = 50
+"""Classes up to which explored rows are weighted: each pair of classes needs six cells."""
 """Classes that may have scores of their own: a prediction carries them until its label comes."""
 _MAPPED: Final[Steps] = ("predictions", "map", "scores")
 _NAMES: Final[Steps] = ("predictions", "score_names")
@@ -100,8 +102,9 @@ def check_selection(model: ModelConfig) -> Iterator[Complaint]:
     if mapped.action is not None and when is None:
         hint = "set performance.labelled_when"
         yield Complaint(("predictions", "map", "action"), "is not used", hint, WARNING)
-    if mapped.propensity is not None and (when is None or model.task != "binary_classification"):
-        hint = "decisions of a binary model with performance.labelled_when are weighted"
+    many = model.task == "multiclass" and len(model.classes or ()) > MOST_WEIGHTED
+    if mapped.propensity is not None and (when is None or model.task == "ranking" or many):
+        hint = "figures are weighted with performance.labelled_when, of a ranking or of more than 50 classes never"
         yield Complaint(("predictions", "map", "propensity"), "is not used", hint, WARNING)
 
 

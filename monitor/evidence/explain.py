@@ -9,7 +9,9 @@ from typing import Final
 from detectors.evidence.dictionary import Kind as Bettor
 from detectors.evidence.dictionary import Shape
 from monitor.config.types import format_duration
+from monitor.evidence.budget import DETECTORS
 from monitor.evidence.sight import Sight, sights
+from monitor.evidence.stream import Stream
 from monitor.evidence.watch import Watch
 from monitor.findings import Finding, WindowResult
 
@@ -18,8 +20,10 @@ _HOURS: Final = 24
 _MOST_NAMED: Final = 5
 
 
-def explained(watch: Watch, column: str, latest: Iterable[WindowResult]) -> Iterator[str]:
+def explained(watch: Watch, column: str, latest: Iterable[WindowResult], piece: str | None = None) -> Iterator[str]:
     """Yield what there is to say about the monitors of a column; nothing when it has none.
+
+    Of slices those are told that drift, and the names of the others.
 
     Parameters
     ----------
@@ -29,28 +33,38 @@ def explained(watch: Watch, column: str, latest: Iterable[WindowResult]) -> Iter
         A column, or one of its rates, such as ``age.missing``.
     latest
         The last evidence windows of the model.
+    piece
+        A slice, such as ``country=fr``: nothing else is told.
     """
     now = {
         (result.version, result.slice, finding.column, finding.detector): (result, finding)
         for result in latest
         for finding in result.findings
     }
-    for sight in sights(watch):
+    quiet: dict[str, None] = {}
+    for sight in sights(watch, lambda stream: _is_asked(stream, column, piece)):
         stream = sight.stream
-        if column in {stream.column, stream.name}:
-            detector = "evidence" if sight.severity == "warn" else "evidence_page"
-            told = now.get((stream.version, stream.slice, stream.name, detector))
+        told = now.get((stream.version, stream.slice, stream.name, DETECTORS[sight.severity]))
+        if stream.slice and piece is None and (told is None or told[1].status not in {"drift", "warn"}):
+            quiet[stream.slice] = None
+        else:
             yield from _of(sight, watch, told)
+    if quiet:
+        yield f"{column} is judged in {len(quiet)} slices more (--slice): {_listed(list(quiet))}"
     for copy in watch.copies.values():
         for stream in copy.unstable:
             seat = copy.roster.seats.get(stream.key)
-            if column in {stream.column, stream.name} and seat is not None:
+            if _is_asked(stream, column, piece) and seat is not None:
                 why = (
                     "its reference differs too much from itself"
                     if not seat.terms.is_stable
                     else (f"its reference has {seat.terms.days} whole days; pages need 7")
                 )
                 yield f"{stream.label}, {copy.severity.name}: shown, not judged: {why}"
+
+
+def _is_asked(stream: Stream, column: str, piece: str | None) -> bool:
+    return column in {stream.column, stream.name} and piece in {None, stream.slice}
 
 
 def blind_below(watch: Watch) -> Iterator[str]:

@@ -17,11 +17,28 @@ ENOUGH: Final = 500
 """Judged rows; with fewer, learning goes on for as long again."""
 LONGEST: Final = 92 * DAY
 """Learning ends then, however few rows there are."""
-_KEPT: Final = 28
-"""Days of which hours are kept apart."""
+KEPT: Final = 28
+"""Days that are kept apart."""
 _THURSDAY: Final = 3
 """The weekday of 1 January 1970, Monday being 0."""
 _FORMAT: Final = 1
+
+
+def is_enough(reached: int, period: int, rows: int) -> bool:
+    """Return whether so many rows of so long a time make a reference; it is asked at the end of whole periods."""
+    if reached >= LONGEST:
+        return rows > 0
+    return reached % period == 0 and rows >= ENOUGH
+
+
+def weekdays_of(first: int, days: int) -> IntArray:
+    """Return the weekday of each of some days, 0 for Monday; ``first`` is the first's number since 1970.
+
+    >>> weekdays_of(0, 5).tolist()
+    [3, 4, 5, 6, 0]
+    """
+    weekdays: IntArray = (first + _THURSDAY + np.arange(days)) % 7
+    return weekdays
 
 
 @dataclass(slots=True)
@@ -45,7 +62,7 @@ class Learnt:
         self.hours.append(counts)
         reached = len(self.hours) * HOUR
         rows = sum(int(hour[0]) for hour in self.hours) if reached % period == 0 or reached >= LONGEST else 0
-        if rows >= ENOUGH or (rows and reached >= LONGEST):
+        if is_enough(reached, period, rows):
             self.end = self.at
 
     @property
@@ -67,8 +84,8 @@ class Learnt:
         filled = np.zeros((days * 24, cells.shape[1]), np.int64)
         filled[before : before + len(cells)] = cells
         hours = filled.reshape(days, 24, cells.shape[1])
-        weekdays = ((self.begin or 0) // DAY + _THURSDAY + np.arange(days)) % 7
-        return cells.sum(axis=0), Past(hours.sum(axis=1), hours[-_KEPT:], weekdays)
+        weekdays = weekdays_of((self.begin or 0) // DAY, days)
+        return cells.sum(axis=0), Past(hours.sum(axis=1), hours[-KEPT:], weekdays)
 
     def to_bytes(self) -> bytes:
         """Return bytes with a checksum."""

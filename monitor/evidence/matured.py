@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from monitor.events import DAY, HOUR, IntArray
@@ -12,6 +14,7 @@ from monitor.evidence.learning import Learning
 from monitor.evidence.learnt import Learnt
 from monitor.evidence.outcome_streams import outcome_streams
 from monitor.evidence.readout import ROWS, Readout
+from monitor.evidence.slicings import Declared, Slicings
 from monitor.evidence.stream import FleetKind, Stream
 from monitor.findings import Finding
 from monitor.join.clock import NEVER
@@ -21,6 +24,9 @@ from monitor.outcomes.outcomes import HOURLY, ModelOutcomes
 from monitor.outcomes.parts import MATURED
 from monitor.outcomes.timely import final_before
 from monitor.panes import PaneKey
+from monitor.sealed import seal, unseal
+
+_FORMAT: Final = 1
 
 
 @dataclass(slots=True)
@@ -38,6 +44,25 @@ class Matured(Learning):
     rows: int = ROWS
     grain: int = HOUR
     _readout: Readout | None = None
+    slicings: Slicings = field(init=False)
+    """Those that somebody declared."""
+    _judged: int = NEVER
+    """Where the last window ended that was read."""
+
+    def __post_init__(self) -> None:
+        self.slicings = Slicings(self.outcomes)
+
+    def basis(self, model: Model) -> str | None:
+        """Return the identity of what was learnt; slicings that come or go are another."""
+        whole = Learning.basis(self, model)
+        return None if whole is None else whole + self.slicings.basis()
+
+    @property
+    def read(self) -> int | None:
+        """Where the first hour begins that must be kept for learning."""
+        if self._learnt is None or self._learnt.end is None:
+            return self._final if self._learnt is None or self._learnt.at is None else self._learnt.at
+        return self.slicings.unread(self._final)
 
     def _learnt_counts(self, learnt: Learnt) -> IntArray:
         return learnt.table
@@ -46,10 +71,20 @@ class Matured(Learning):
         """Return all streams of one version; none while the reference is being learnt."""
         if self._learnt is None or self._learnt.end is None or self._readout is None:
             return []
-        return list(outcome_streams(self._readout, self._learnt, version))
+        whole = list(outcome_streams(self._readout, self._learnt, version))
+        return [*whole, *self.slicings.streams(self._readout, self._learnt, whole)] if version else whole
 
-    def counts(self, model: Model, first: int, last: int) -> dict[str, IntArray]:  # noqa: ARG002
-        """Return what was judged of a window's predictions, by version."""
+    def counts(self, model: Model, first: int, last: int) -> dict[str, IntArray]:
+        """Return what was judged of a window's predictions, by version: all rows, then each declared slicing."""
+        self._judged = last
+        found = self._whole(model, first, last)
+        self.slicings.settle(max(last, self._final))
+        return {
+            version: np.concatenate([vector, *self.slicings.counts(version, first, last)])
+            for version, vector in found.items()
+        }
+
+    def _whole(self, model: Model, first: int, last: int) -> dict[str, IntArray]:  # noqa: ARG002
         readout, whole = self._readout, self.outcomes.whole
         if readout is None or whole is None:
             return {}
@@ -78,11 +113,15 @@ class Matured(Learning):
                 self._learnt, self._changed = Learnt(whole.identity, self._readout.size), True
         self._final = max(self._final, final_before(model, watermark) // HOUR * HOUR)
         self._learn(model, self._learnt)
+        self.slicings.refresh()
+        self.slicings.learn(self._final, _period(model))
+        if self._learnt.end is not None:
+            self.slicings.admit(self._learnt.end)
         return self._final
 
     def stepped(self, model: Model, counts: Mapping[str, IntArray], window: int) -> bool:  # noqa: ARG002
-        """Do nothing: its streams stay."""
-        return False
+        """Judge slicings from now on whose reference lies behind all windows that come."""
+        return self.slicings.admit(self._judged)
 
     def beside(self, version: str, piece: str) -> tuple[Finding, ...]:  # noqa: ARG002
         """Return nothing."""
@@ -94,6 +133,7 @@ class Matured(Learning):
             return False
         start = self._final if begin is None else -(-begin // HOUR) * HOUR
         self._learnt, self._changed = Learnt(self._learnt.identity, self._learnt.size, start), True
+        self.slicings.relearn(start)
         return True
 
     def last(self, model: Model, newest: int, length: int) -> int | None:  # noqa: ARG002
@@ -101,19 +141,31 @@ class Matured(Learning):
         return self.reach(model, newest)
 
     def changes(self) -> bytes | None:
-        """Return the learnt hours, if there are new ones."""
-        return self._learnt.to_bytes() if self._changed and self._learnt is not None else None
+        """Return the learnt hours and the slicings' references, if there is something new."""
+        if self._learnt is None or not (self._changed or self.slicings.changed):
+            return None
+        slicings = [one.state() for one in self.slicings.learnt.values()]
+        if not slicings:
+            return self._learnt.to_bytes()
+        body = {"format": _FORMAT, "learnt": self._learnt.to_bytes(), "slicings": slicings}
+        return seal(msgspec.msgpack.encode(body))
 
     def written(self) -> None:
         """Note that they are in the store."""
-        self._changed = False
+        self._changed = self.slicings.changed = False
 
     def restore(self, data: bytes) -> None:
         """Take over the learnt hours, unless they are of other cells."""
+        body = msgspec.msgpack.decode(unseal(data, "what evidence learnt of outcomes is damaged"))
+        slicings: list[list[Any]] = []
+        if isinstance(body, dict):
+            data, slicings = body["learnt"], body["slicings"]
         learnt, whole = Learnt.from_bytes(data), self.outcomes.whole
         if whole is not None and learnt.identity == whole.identity:
             self._readout = Readout(whole.judge)
             self._learnt = learnt.widened(self._readout.size)
+            self.slicings.learnt = {one.identity: one for one in map(Declared.restore, slicings)}
+            self.slicings.refresh()
 
     def _learn(self, model: Model, learnt: Learnt) -> None:
         if learnt.end is not None:
@@ -122,7 +174,7 @@ class Matured(Learning):
             fresh = self.starts(model, HOUR, self._scanned, self._final)
             learnt.begin = next((start for start in fresh if self._sum(model, start)[ROWS]), None)
             self._scanned = self._final
-        period = max(-(-learning_period(model.config) // HOUR) * HOUR, DAY)
+        period = _period(model)
         while learnt.at is not None and learnt.at < self._final and learnt.end is None:
             learnt.take(self._sum(model, learnt.at), period)
             self._changed = True
@@ -130,7 +182,7 @@ class Matured(Learning):
     def _sum(self, model: Model, hour: int) -> IntArray:
         size = 0 if self._readout is None else self._readout.size
         total = np.zeros(size, np.int64)
-        for vector in self.counts(model, hour, hour + HOUR).values():
+        for vector in self._whole(model, hour, hour + HOUR).values():
             total += vector
         return total
 
@@ -140,3 +192,8 @@ class Matured(Learning):
             return
         for version in sorted(shelf.versions(whole.name) - {""}):
             yield from shelf.keys(whole.name, version, HOURLY, first, last)
+
+
+def _period(model: Model) -> int:
+    """Return what learning takes, or a multiple of: whole hours, a day at least."""
+    return max(-(-learning_period(model.config) // HOUR) * HOUR, DAY)

@@ -27,7 +27,8 @@ CUTS: Final = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.
 """Shares of the reference's rows below the edges of the bins that scores and errors are judged in."""
 COMMON: Final = 0.01
 """Classes of a smaller share have no rates of their own."""
-_MERIT, _ERROR = -1, 1
+MERIT, ERROR = -1, 1
+"""Of a rate: which way is worse, see ``Stream.worse``."""
 
 
 def outcome_streams(readout: Readout, learnt: Learnt, version: str) -> Iterator[Stream]:
@@ -77,23 +78,23 @@ class _Outcomes:
     def decisions(self) -> Iterator[Stream]:
         """Yield the rates of a decision; labels by flags."""
         ((_, flagged_negative), (missed, found)) = negative, positive = self.readout.block("confusion", 2, 2).tolist()
-        yield from self._rate("recall", [missed], [found], _MERIT, ("missed", "found"))
-        yield from self._rate("false_positive_rate", [negative[0]], [flagged_negative], _ERROR, ("passed", "flagged"))
-        yield from self._rate("precision", [flagged_negative], [positive[1]], _MERIT, ("wrong", "right"))
+        yield from self._rate("recall", [missed], [found], MERIT, ("missed", "found"))
+        yield from self._rate("false_positive_rate", [negative[0]], [flagged_negative], ERROR, ("passed", "flagged"))
+        yield from self._rate("precision", [flagged_negative], [positive[1]], MERIT, ("wrong", "right"))
 
     def classes(self, names: Sequence[str]) -> Iterator[Stream]:
         """Yield the overall error, and for each common class how many were found and how many of those named right."""
         table = self.readout.block("confusion", len(names), len(names) + 1)
         right = np.diag(table[:, :-1])
         wrong = np.setdiff1d(table, right)
-        yield from self._rate("accuracy", wrong, right, _MERIT, ("wrong", "right"))
+        yield from self._rate("accuracy", wrong, right, MERIT, ("wrong", "right"))
         for place, name in enumerate(names):
             row, column = table[place], table[:, place]
             if self.total[row].sum() >= COMMON * self.total[ROWS]:
                 others = np.delete(row, place)
-                yield from self._rate(f"recall[{name}]", others, row[[place]], _MERIT, ("missed", "found"))
+                yield from self._rate(f"recall[{name}]", others, row[[place]], MERIT, ("missed", "found"))
                 others = np.delete(column, place)
-                yield from self._rate(f"precision[{name}]", others, column[[place]], _MERIT, ("wrong", "right"))
+                yield from self._rate(f"precision[{name}]", others, column[[place]], MERIT, ("wrong", "right"))
 
     def errors(self, edges: FloatArray) -> Iterator[Stream]:
         """Yield the shape of the error, predicted less true."""
@@ -101,7 +102,7 @@ class _Outcomes:
         groups = groups_of(self.total[places])
         if groups.max(initial=0) < 1:
             return
-        whole = self._stream("error", "", "performance", places, groups, _names(edges, groups))
+        whole = self._stream("error", "", "performance", places, groups, names_of(edges, groups))
         yield from Table(whole, whole.names).streams()
 
     def claims(self) -> Iterator[Stream]:
@@ -118,7 +119,7 @@ class _Outcomes:
         """Yield the rate of positives in each bin of the score."""
         negative, positive = self.readout.block("bins", 2, len(edges) + 1)
         groups = groups_of(self.total[negative] + self.total[positive])
-        for group, name in enumerate(_names(edges, groups)):
+        for group, name in enumerate(names_of(edges, groups)):
             some = groups == group
             names = ("negative", "positive")
             yield from self._rate("calibration", negative[some], positive[some], 0, names, name, kind="calibration")
@@ -172,7 +173,7 @@ class _Outcomes:
         )
 
 
-def _names(edges: FloatArray, groups: IntArray) -> tuple[str, ...]:
+def names_of(edges: FloatArray, groups: IntArray) -> tuple[str, ...]:
     """Return the range of each group of fine bins; an edge belongs to the bin above it."""
     inside = edges[np.flatnonzero(np.diff(groups))].tolist()
     if not inside:

@@ -122,7 +122,8 @@ def fingerprint(stream: Stream, asked: Asked) -> bytes:
     digest = hashlib.blake2b(digest_size=_DIGEST)
     words = (stream.meaning, stream.is_rate, stream.ordered, asked)
     digest.update(repr(words).encode())
-    for array in (stream.reference, stream.past.days, stream.past.hours):
+    days = () if stream.own is None else (stream.own.days,)
+    for array in (stream.reference, stream.past.days, stream.past.hours, *days):
         digest.update(b"-" if array is None else np.ascontiguousarray(array, "<i8").tobytes())
     return digest.digest()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from detectors.evidence.engine import Engine
 from detectors.evidence.interval import Interval
 from detectors.evidence.sensitivity import blind_rates, dead_zone, delays, smallest_found
 from monitor.events import DAY
+from monitor.evidence.budget import SeverityName
 from monitor.evidence.copy import Copy
 from monitor.evidence.stream import Stream
 from monitor.evidence.terms import Terms
@@ -42,7 +43,7 @@ class Sight:
 
     stream: Stream
     terms: Terms
-    severity: str
+    severity: SeverityName
     rows: float
     """Rows of a window, as the reference has them."""
     log_threshold: float
@@ -60,14 +61,20 @@ class Sight:
     where the order of the cells means nothing."""
 
 
-def sights(watch: Watch) -> Iterator[Sight]:
-    """Yield what every monitor of a model sees, in the order of the severities."""
+def _every(stream: Stream) -> bool:  # noqa: ARG001
+    return True
+
+
+def sights(watch: Watch, chosen: Callable[[Stream], bool] = _every) -> Iterator[Sight]:
+    """Yield what the chosen monitors of a model see, in the order of the severities."""
     for copy in watch.copies.values():
         patience = watch.patience(copy.severity)
         weights = copy.weights
         for group in copy.fleet.groups:
             for row, place in enumerate(group.places.tolist()):
                 stream = copy.streams[place]
+                if not chosen(stream):
+                    continue
                 rows = rows_of(stream, watch.length)
                 engine = group.engine.take(np.array([row]))
                 yield _sight(copy, stream, engine, rows, float(weights[place]), patience, watch.length)
@@ -75,7 +82,7 @@ def sights(watch: Watch) -> Iterator[Sight]:
 
 def rows_of(stream: Stream, length: int) -> float:
     """Return the rows of an evidence window, if there are as many as in the reference; 0 if it knows no days."""
-    days = stream.past.days.sum(axis=1)
+    days = (stream.past if stream.own is None else stream.own).days.sum(axis=1)
     return float(np.median(days[days > 0])) * length / DAY if (days > 0).any() else 0.0
 
 

@@ -71,6 +71,8 @@ class Stream:
         Of a rate that is an error, 1; of one that is a merit, -1: a change the other way is told, but is no drift.
     among
         How many streams its part of alpha is for; 0 for those of the fleet.
+    own
+        Its own rows by day, where ``past`` is that of more rows than these and the days of these are known.
     """
 
     column: str
@@ -89,6 +91,7 @@ class Stream:
     importance: float = 1.0
     worse: int = 0
     among: int = 0
+    own: Past | None = None
 
     @cached_property
     def key(self) -> str:

@@ -64,5 +64,6 @@ class Table:
             places=base.places[used],
             groups=cells[used],
             past=base.past.merged(groups),
+            own=None if base.own is None else base.own.merged(groups),
             names=names,
         )

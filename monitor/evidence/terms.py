@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -14,15 +16,17 @@ from detectors.evidence.limits import SCORES
 from detectors.evidence.tolerance import FEWEST_DAYS, auto_ratio, auto_tolerance
 from detectors.evidence.wander import Wander
 from detectors.fleet.monitor import Monitor
-from monitor.events import FloatArray, IntArray
-from monitor.evidence.season import Season, by_slot, cycle_of, windows_of
-from monitor.evidence.stream import Stream
+from monitor.events import DAY, FloatArray, IntArray
+from monitor.evidence.season import Cycle, Season, by_slot, cycle_of, windows_of
+from monitor.evidence.stream import Past, Stream
 
 UNKNOWN_DAYS: Final = 0.01
 """Tolerance ``auto`` where the reference does not know how much its windows differ: anyone's guess."""
 _STEPS: Final = 60
 _FEWEST_HITS: Final = 5.0
 _THIRDS: Final = 3
+_PASTS: Final = 64
+"""Looked at lately; slices share the hours of all rows."""
 _CLEARLY: Final = 0.8
 """Slots must see so much more; of two tolerances that differ by chance, the smaller is not the better one."""
 _FLOOR_OF_INDEX: Final = 0.1
@@ -134,19 +138,21 @@ def rate_ratio(rate: float, index: float) -> float:
 def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | None) -> Terms:
     past = stream.past
     windows, least = windows_of(past, asked.length), 0.0
-    days, spent = past.whole_days, 0
+    days = (past if stream.own is None else stream.own).whole_days
     if windows is None or days < 2:
         windows, least = past.days[:, np.newaxis], UNKNOWN_DAYS
     known = None if cycle is None else cycle_of(past, asked)
     if known is not None:
-        windows, slots, spent = known.windows, known.slots, known.spent
-        table = _by_day(windows, slots)
-        days -= spent
+        wanders, days = [_of_cycle(past, asked)], days - known.spent
     else:
-        slots = np.zeros(windows.shape[1], np.int64)
-        table = windows.sum(axis=1, keepdims=True)[:, :, np.newaxis].astype(np.float64)
+        wanders = _of_windows(stream, windows)
+    own = _own_days(stream, asked, known)
+    if own is not None:
+        wanders += _of_days(stream, own)
+    basis = own or known or _alike(windows.sum(axis=1, keepdims=True))
+    table = _by_day(basis.windows, basis.slots)
     spread = Dispersion.of(table)
-    figure = _strayed(stream, windows, slots, day_alpha, spent) if days >= 2 else 0.0
+    figure = _widest(stream, wanders, day_alpha) if days >= 2 else 0.0
     unstable = bool(np.isnan(figure))
     tolerance = least if stream.is_rate else max(figure, least)
     ratio = max(figure, RATIO) if stream.is_rate else RATIO
@@ -164,30 +170,73 @@ def _judged(stream: Stream, asked: Asked, day_alpha: float, cycle: FloatArray | 
     )
 
 
-def _strayed(stream: Stream, windows: IntArray, slots: IntArray, day_alpha: float, spent: int = 0) -> float:
-    """Return the tolerance of a shape, or the ratio of a rate, that the reference's windows need; NaN if too wide.
+def _widest(stream: Stream, wanders: Sequence[Wander], day_alpha: float) -> float:
+    """Return the tolerance of a shape, or the ratio of a rate, that the reference needs; NaN if too wide."""
+    level, rate = np.array([day_alpha]), stream.reference[-1:] / max(int(stream.reference.sum()), 1)
+    figures = [auto_ratio(one, rate, level) if stream.is_rate else auto_tolerance(one, level) for one in wanders]
+    return float(np.max(figures))
+
+
+def _of_windows(stream: Stream, windows: IntArray) -> list[Wander]:
+    """Return how windows ``[D, W, K]`` wander whose hours are not told apart, in every way that they are looked at.
 
     Windows show what changes within a day. Whole days have less chance in them, and thirds of the rows still less: they
-    show days that differ by what windows of few rows could hide. The widest holds.
+    show days that differ by what windows of few rows could hide.
     """
-    level, rate = np.array([day_alpha]), stream.reference[-1:] / max(int(stream.reference.sum()), 1)
-    views = [(windows, slots)]
-    if not slots.any():
-        days = windows.sum(axis=1, keepdims=True)
-        one = np.zeros(1, np.int64)
-        if stream.is_rate:
-            hits = with_hits(windows, float(rate[0]))
-            views = [(hits, np.zeros(hits.shape[1], np.int64))]
-        elif stream.ordered and len(stream.reference) > _THIRDS:
-            views.append((days @ thirds(stream.reference), one))
-        if windows.shape[1] > 1:
-            views.append((days, one))
-    figures = []
-    for view, places in views:
-        wander = Wander.of(view[:, :, np.newaxis].astype(np.float64), places)
-        wander = replace(wander, freedom=wander.freedom - spent)
-        figures.append(float((auto_ratio(wander, rate, level) if stream.is_rate else auto_tolerance(wander, level))[0]))
-    return float(np.max(figures))
+    past, number = stream.past, windows.shape[1]
+    if stream.is_rate:
+        rate = float(stream.reference[-1] / max(int(stream.reference.sum()), 1))
+        wanders = [_shared(past, number, with_hits(windows, rate).shape[1])]
+    else:
+        wanders = [_shared(past, number, number)]
+        if stream.ordered and len(stream.reference) > _THIRDS:
+            wanders.append(_wander(windows.sum(axis=1, keepdims=True) @ thirds(stream.reference)))
+    if number > 1:
+        wanders.append(_shared(past, number, 1))
+    return wanders
+
+
+def _own_days(stream: Stream, asked: Asked, known: Cycle | None) -> Cycle | None:
+    """Return the days of a stream whose hours are those of more rows; days of the week apart where the hours are."""
+    if stream.own is None or not len(stream.own.days):
+        return None
+    weekly = cycle_of(stream.own, replace(asked, length=DAY)) if known is not None and known.weekly else None
+    return weekly or _alike(stream.own.days[:, np.newaxis])
+
+
+def _alike(windows: IntArray) -> Cycle:
+    """Return windows, one a day, of which all are compared with all."""
+    return Cycle(windows, np.zeros(1, np.int64), 1, weekly=False)
+
+
+def _of_days(stream: Stream, own: Cycle) -> list[Wander]:
+    wanders = [_wander(own.windows, own.slots, own.spent)]
+    if not own.weekly and not stream.is_rate and stream.ordered and len(stream.reference) > _THIRDS:
+        wanders.append(_wander(own.windows @ thirds(stream.reference)))
+    return wanders
+
+
+@lru_cache(maxsize=_PASTS)
+def _shared(past: Past, number: int, wanted: int) -> Wander:
+    """Return how ``wanted`` windows a day wander, put together from ``number`` of a past that many streams have."""
+    windows = past.days[:, np.newaxis] if past.hours is None or number == 1 else past.hours
+    days, known, cells = windows.shape
+    return _wander(windows.reshape(days, wanted, known // wanted, cells).sum(axis=2))
+
+
+@lru_cache(maxsize=_PASTS)
+def _of_cycle(past: Past, asked: Asked) -> Wander:
+    cycle = cycle_of(past, asked)
+    if cycle is None:
+        raise ValueError("this past has no cycle")
+    return _wander(cycle.windows, cycle.slots, cycle.spent)
+
+
+def _wander(windows: IntArray, slots: IntArray | None = None, spent: int = 0) -> Wander:
+    """Return how windows ``[D, W, K]`` wander; ``spent`` days are used up because slots have laws of their own."""
+    places = np.zeros(windows.shape[1], np.int64) if slots is None else slots
+    found = Wander.of(windows[:, :, np.newaxis].astype(np.float64), places)
+    return replace(found, freedom=found.freedom - spent)
 
 
 def thirds(reference: IntArray) -> IntArray:

@@ -77,7 +77,7 @@ class Watch:
         """Where the first window begins that was not stepped, or learnt from."""
         learning = self.source.read
         if learning is not None:
-            return learning
+            return learning if self.next is None else min(learning, self.next)
         after = self.source.begin(self.model)
         return max(-(1 << 62) if self.next is None else self.next, -(1 << 62) if after is None else after)
 
@@ -269,6 +269,7 @@ class Watch:
 
     def _refit(self) -> None:
         """Judge the streams that there are now."""
+        self._known = self.source.basis(self.model)
         streams = self._streams()
         for copy in self.copies.values():
             self._fit(copy, streams)

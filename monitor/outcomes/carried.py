@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detectors.performance.multiclass import faults
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig
-from monitor.config.performance_checks import MOST_SLICINGS
+from monitor.config.performance_checks import MOST_SLICINGS, is_weighted
 from monitor.config.score_checks import levels_of
 from monitor.decoding.cells import category
 from monitor.decoding.schema import (
@@ -241,12 +241,6 @@ class Carried:
     @cached_property
     def _decision(self) -> Decision | None:
         return None if self.config.decision is None else Decision.parse(self.config.decision)
-
-
-def is_weighted(config: ModelConfig) -> bool:
-    """Whether explored rows are weighted, so that figures of all rows can be told."""
-    mapped, when = config.predictions.map, config.performance.labelled_when
-    return when is not None and mapped.propensity is not None and config.task == "binary_classification"
 
 
 def field_of(columns: tuple[str, ...]) -> str:

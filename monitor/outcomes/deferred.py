@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.events import FloatArray, IntArray
 from monitor.join.output import Joined
@@ -22,6 +23,8 @@ from monitor.panes import Reader
 from monitor.sealed import seal, unseal
 
 JOURNAL: Final = b"Z"
+LATE: Final = 4
+"""Added to the kind of rows that reached the log long after their time."""
 ENOUGH: Final = 400_000
 """Rows that are counted at the next checkpoint, however short they waited."""
 
@@ -32,21 +35,25 @@ class Pairs:
 
     signs: IntArray
     kinds: IntArray
-    """``RUNNING`` or ``MATURED``."""
+    """``RUNNING`` or ``MATURED``, of late rows with ``LATE`` added."""
     payloads: Rows
     labels: FloatArray
 
     def __len__(self) -> int:
         return len(self.signs)
 
+    def take(self, rows: NDArray[np.bool_]) -> Pairs:
+        """Return some of the rows."""
+        return Pairs(self.signs[rows], self.kinds[rows], self.payloads[rows], self.labels[rows])
+
     @classmethod
-    def of(cls, joined: Joined, payload: Payload) -> Pairs:
+    def of(cls, joined: Joined, payload: Payload, late: NDArray[np.bool_]) -> Pairs:
         """Return what of joined rows is needed to count them."""
         same = joined.payloads.dtype == payload.dtype
         rows = joined.payloads.copy() if same else np.zeros(len(joined), payload.dtype)
         for name in () if same else payload.fields:
             rows[name] = joined.payloads[name]
-        return cls(joined.signs, joined.kinds, rows, joined.labels)
+        return cls(joined.signs, joined.kinds + LATE * late, rows, joined.labels)
 
     @classmethod
     def together(cls, parts: Sequence[Pairs], payload: Payload) -> Pairs:
@@ -109,9 +116,9 @@ class Deferred:
             last = self._stored[-1]
             self._sequence = int.from_bytes(last[-8:], "big") - (1 << 63) + 1
 
-    def add(self, joined: Joined) -> None:
+    def add(self, joined: Joined, late: NDArray[np.bool_]) -> None:
         """Have rows wait."""
-        pairs = Pairs.of(joined, self.payload)
+        pairs = Pairs.of(joined, self.payload, late)
         self._waiting.append(pairs)
         self._fresh.append(pairs)
         self.rows += len(pairs)

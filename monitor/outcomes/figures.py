@@ -58,11 +58,15 @@ def figures(judge: Judge, tables: IntArray) -> dict[str, Estimate]:
             found |= {f"{name}_weighted": whole[f"{name}_by_amount"] for name in WEIGHTED_FIGURES}
         return found
     if isinstance(judge, MulticlassJudge):
-        return judge.table.metrics(tables[:, : judge.table.size])
+        found = judge.table.metrics(tables[:, : judge.table.size])
+        weights = judge.by_propensity
+        return found if weights is None else found | weights.metrics(tables[:, judge.weights_known])
     if isinstance(judge, RegressionJudge):
         found = judge.table.metrics(tables[:, : judge.table.size])
-        claims = {} if judge.claims is None else judge.claims.figures(tables[:, judge.table.size :])
-        return found | claims
+        if judge.claims is not None:
+            found |= judge.claims.figures(tables[:, judge.claims_known])
+        errors = judge.by_propensity
+        return found if errors is None else found | errors.metrics(tables[:, judge.weights_known])
     if isinstance(judge, RankingJudge):
         return judge.table.metrics(tables)
     raise TypeError(f"no figures of a {type(judge).__name__}")

@@ -6,7 +6,7 @@ that were made before and are labelled after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,13 +15,21 @@ from scipy.special import expit
 
 from detectors.bins import NumericBins
 from detectors.estimate.class_table import ClassTable
-from detectors.performance import BinaryTable, Costs, MulticlassTable, RankingTable, RegressionTable
+from detectors.performance import (
+    BinaryTable,
+    Costs,
+    MulticlassTable,
+    RankingTable,
+    RegressionTable,
+    WeightedClasses,
+    WeightedErrors,
+)
+from detectors.performance.predicted_sums import PredictedSums
 from monitor.config.decision import Decision
 from monitor.config.model import ModelConfig, OutcomeCosts
-from monitor.config.performance_checks import SHARES, ranks_of
+from monitor.config.performance_checks import SHARES, is_weighted, ranks_of
 from monitor.config.score_checks import distribution_of
 from monitor.events import FloatArray
-from monitor.outcomes.carried import is_weighted
 from monitor.outcomes.judges import BinaryJudge, Judge, MulticlassJudge, RankingJudge, RegressionJudge
 from monitor.truth import Truth
 
@@ -60,7 +68,8 @@ def _multiclass(config: ModelConfig, coders: Mapping[str, Any]) -> MulticlassJud
         confidence = BinaryJudge(table, f"{mapped.score}|{mapped.prediction}", top=True)
     if config.has_scores:
         scores = ClassTable((_class_edges(len(classes)),) * len(classes))
-    return MulticlassJudge(MulticlassTable(classes, ranks_of(config)), confidence, scores)
+    weights = WeightedClasses(len(classes)) if is_weighted(config) else None
+    return MulticlassJudge(MulticlassTable(classes, ranks_of(config)), confidence, scores, weights)
 
 
 def _class_edges(classes: int) -> FloatArray:
@@ -78,7 +87,20 @@ def slice_judge_for(config: ModelConfig, whole: Judge, coders: Mapping[str, Any]
         return whole
     if isinstance(whole, MulticlassJudge):
         return _slice_multiclass(config, whole, coders)
-    return _regression(config, coders, _STEPS_OF_SLICE)
+    judge = _regression(config, coders, _STEPS_OF_SLICE)
+    if judge is None or not has_groups(config):
+        return judge
+    return replace(judge, summed=PredictedSums(judge.table.centre, judge.table.scale))
+
+
+def has_groups(config: ModelConfig) -> bool:
+    """Whether a slicing is by the groups of a protected column."""
+    return any(is_protected(config, slicing.by) for slicing in config.slices if slicing.by)
+
+
+def is_protected(config: ModelConfig, columns: Sequence[str]) -> bool:
+    """Whether slices of these columns are the groups of one protected column."""
+    return len(columns) == 1 and columns[0] in config.features and config.features[columns[0]].protected
 
 
 def _slice_multiclass(config: ModelConfig, whole: MulticlassJudge, coders: Mapping[str, Any]) -> Judge:
@@ -86,10 +108,10 @@ def _slice_multiclass(config: ModelConfig, whole: MulticlassJudge, coders: Mappi
         edges = few_edges(_grid() if whole.confidence is None else whole.confidence.table.edges, config, coders)
         return BinaryJudge(BinaryTable(edges, None, tops=()), whole.identity, top=True)
     if whole.confidence is None:
-        return MulticlassJudge(whole.table)
+        return replace(whole, scores=None)
     table = whole.confidence.table
     few = replace(table, edges=few_edges(table.edges, config, coders))
-    return MulticlassJudge(whole.table, replace(whole.confidence, table=few))
+    return replace(whole, confidence=replace(whole.confidence, table=few), scores=None)
 
 
 def fine_edges(config: ModelConfig, coders: Mapping[str, Any]) -> FloatArray:
@@ -162,6 +184,8 @@ def as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
 
     ``None`` where the scores are not cut at a threshold, so that they must be counted anew.
     """
+    if isinstance(judge, (MulticlassJudge, RegressionJudge)):
+        return judge if (judge.by_propensity is not None) == is_weighted(config) else None
     if not isinstance(judge, BinaryJudge) or judge.top:
         return judge
     thresholds = tuple(config.performance.thresholds)
@@ -184,7 +208,10 @@ def slices_as_configured(judge: Judge, config: ModelConfig) -> Judge | None:
         known = (None if claims is None else claims.identity) == (
             None if judge.claims is None else judge.claims.identity
         )
-        return judge if known else None
+        known = known and (judge.summed is not None) == has_groups(config)
+        return judge if known and (judge.by_propensity is not None) == is_weighted(config) else None
+    if isinstance(judge, MulticlassJudge):
+        return judge if (judge.by_propensity is not None) == is_weighted(config) else None
     return judge
 
 
@@ -216,7 +243,8 @@ def _regression(config: ModelConfig, coders: Mapping[str, Any], steps: FloatArra
     spread = float(np.ptp(bins.edges)) or abs(centre) or 1.0
     scale = float(2.0 ** np.round(np.log2(spread / 4)))
     edges = np.concatenate([-scale * steps[::-1], [0.0], scale * steps])
-    return RegressionJudge(RegressionTable(centre, scale, scale, edges), distribution_of(config, scale))
+    weights = WeightedErrors(scale) if is_weighted(config) else None
+    return RegressionJudge(RegressionTable(centre, scale, scale, edges), distribution_of(config, scale), weights)
 
 
 def _grid() -> FloatArray:

@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 from detectors.calibration.distribution import DistributionTable, Said
 from detectors.calibration.fixed import narrow
 from detectors.estimate.class_table import ClassTable
-from detectors.performance import BinaryTable, MulticlassTable, RankingTable, RegressionTable
+from detectors.performance import (
+    BinaryTable,
+    MulticlassTable,
+    RankingTable,
+    RegressionTable,
+    WeightedClasses,
+    WeightedErrors,
+)
 from detectors.performance.multiclass import faults
+from detectors.performance.predicted_sums import PredictedSums
 from monitor.events import FloatArray, IntArray
 from monitor.join.payload import Rows
 from monitor.truth import relevance_of
@@ -23,6 +31,9 @@ from monitor.truth import relevance_of
 BoolArray = NDArray[np.bool_]
 WEIGHTED: Final = BinaryTable(np.array([0.5]), None, 2.0**-16, tops=())
 """Sums of 1 over the propensity of labelled rows, to 2⁻¹⁶."""
+SAID_NUMBERS: Final = 2
+"""Cells of what a regression predicted: rows with a number, rows without."""
+_WEIGHTS: Final = "by_propensity"
 MOST_ESTIMATED: Final = 20
 """Classes up to which all scores are counted by the class that was named, for estimates before labels."""
 
@@ -161,12 +172,14 @@ class MulticlassJudge:
 
     What was predicted: rows by class, those of none last, then as ``confidence`` has it, then, of few classes, rows by
     class that was named, class and bin of that class's score. What came of it: the confusion matrix, then the cells of
-    ``confidence``, then the calibration sums of every class.
+    ``confidence``, then the calibration sums of every class, then those of ``by_propensity``.
     """
 
     table: MulticlassTable
     confidence: BinaryJudge | None = None
     scores: ClassTable | None = None
+    by_propensity: WeightedClasses | None = None
+    """Where labelled rows stand for all rows, each for 1 over its propensity."""
 
     @property
     def estimates(self) -> bool:
@@ -181,7 +194,8 @@ class MulticlassJudge:
     @property
     def size(self) -> int:
         """Cells of all tables."""
-        return self._first_known + (0 if self.scores is None else self.scores.known)
+        first: int = self.weights_known.start
+        return first + (0 if self.by_propensity is None else self.by_propensity.size)
 
     @property
     def scores_said(self) -> slice:
@@ -190,8 +204,13 @@ class MulticlassJudge:
 
     @property
     def scores_known(self) -> slice:
-        """Where the cells of all scores begin among those of what came of it."""
-        return slice(self._first_known, None)
+        """Where the cells of all scores are among those of what came of it."""
+        return slice(self._first_known, self._first_known + (0 if self.scores is None else self.scores.known))
+
+    @property
+    def weights_known(self) -> slice:
+        """Where the cells of ``by_propensity`` begin among those of what came of it."""
+        return slice(self.scores_known.stop, None)
 
     @property
     def _first_said(self) -> int:
@@ -205,7 +224,8 @@ class MulticlassJudge:
     def identity(self) -> str:
         """Hash of all tables."""
         parts = (self.confidence and self.confidence.identity, self.scores and self.scores.identity)
-        return _hash("multiclass", self.table.identity, *(parts if self.scores else parts[:1]))
+        more = () if self.by_propensity is None else (self.by_propensity.identity,)
+        return _hash("multiclass", self.table.identity, *(parts if self.scores else parts[:1]), *more)
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions by class."""
@@ -238,45 +258,70 @@ class MulticlassJudge:
             usable = np.where((faults(scores) < 0)[:, np.newaxis], scores, np.nan)
             known = [self.scores.tally_labelled(usable, label, weight, one, groups) for one in np.atleast_2d(group)]
             found += [np.sum(known, axis=0)]
+        if self.by_propensity is not None:
+            share = rows["propensity"].astype(np.float64)
+            found += [self.by_propensity.tally(label, named, share, weight=weight, group=group, groups=groups)]
         return np.concatenate(found, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         confidence = None if self.confidence is None else self.confidence.to_dict()
         scores = None if self.scores is None else self.scores.to_dict()
-        return {"kind": "multiclass", "table": self.table.to_dict(), "confidence": confidence, "scores": scores}
+        plain = {"kind": "multiclass", "table": self.table.to_dict(), "confidence": confidence, "scores": scores}
+        return plain | _weights_in(self.by_propensity)
 
 
 @dataclass(frozen=True, eq=False)
 class RegressionJudge:
     """Numbers that were predicted, and what predictions claim of their own error.
 
-    What was predicted: rows with a number, rows without. What came of it: the cells of the table, then those of
-    ``claims``.
+    What was predicted: rows with a number, rows without, then the cells of ``summed``. What came of it: the cells of
+    the table, then those of ``claims``, then those of ``by_propensity``.
     """
 
     table: RegressionTable
     claims: DistributionTable | None = None
+    by_propensity: WeightedErrors | None = None
+    """Where labelled rows stand for all rows, each for 1 over its propensity."""
+    summed: PredictedSums | None = None
+    """Where the means of what was predicted are compared between groups."""
 
     @property
     def said(self) -> int:
-        """Two."""
-        return 2
+        """Two, and the cells of ``summed``."""
+        return SAID_NUMBERS + (0 if self.summed is None else self.summed.size)
 
     @property
     def size(self) -> int:
-        """Cells of both tables."""
-        return self.table.size + (0 if self.claims is None else self.claims.size)
+        """Cells of all tables."""
+        first: int = self.weights_known.start
+        return first + (0 if self.by_propensity is None else self.by_propensity.size)
+
+    @property
+    def claims_known(self) -> slice:
+        """Where the cells of ``claims`` are among those of what came of it."""
+        return slice(self.table.size, self.table.size + (0 if self.claims is None else self.claims.size))
+
+    @property
+    def weights_known(self) -> slice:
+        """Where the cells of ``by_propensity`` begin among those of what came of it."""
+        return slice(self.claims_known.stop, None)
 
     @property
     def identity(self) -> str:
-        """Hash of both tables."""
-        return self.table.identity if self.claims is None else _hash(self.table.identity, self.claims.identity)
+        """Hash of all tables."""
+        parts = [part.identity for part in (self.claims, self.by_propensity) if part is not None]
+        parts += [] if self.summed is None else [repr(self.summed)]
+        return _hash(self.table.identity, *parts) if parts else self.table.identity
 
     def say(self, rows: Rows, group: IntArray, groups: int) -> IntArray:
         """Count predictions."""
-        missing = np.isnan(rows["predicted"]).astype(np.int64)
-        return np.bincount((group * 2 + missing).ravel(), minlength=groups * 2).reshape(groups, 2)
+        predicted = rows["predicted"].astype(np.float64)
+        missing = np.isnan(predicted).astype(np.int64)
+        found = np.bincount((group * 2 + missing).ravel(), minlength=groups * 2).reshape(groups, SAID_NUMBERS)
+        if self.summed is None:
+            return found
+        return np.concatenate([found, self.summed.tally(predicted, group, groups)], axis=1)
 
     def usable(self, labels: FloatArray) -> BoolArray:
         """Return which labels are finite."""
@@ -286,17 +331,21 @@ class RegressionJudge:
     def tally(self, rows: Rows, labels: FloatArray, weight: IntArray, group: IntArray, groups: int) -> IntArray:
         """Count labelled rows."""
         predicted = rows["predicted"].astype(np.float64)
-        cells = self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)
-        if self.claims is None:
-            return cells
-        said = claims_of(rows)
-        claims = [self.claims.tally(labels, said, weight, one, groups) for one in np.atleast_2d(group)]
-        return np.concatenate([cells, np.sum(claims, axis=0)], axis=1)
+        found = [self.table.tally(labels, predicted, weight=weight, group=group, groups=groups)]
+        if self.claims is not None:
+            said = claims_of(rows)
+            claims = [self.claims.tally(labels, said, weight, one, groups) for one in np.atleast_2d(group)]
+            found += [np.sum(claims, axis=0)]
+        if self.by_propensity is not None:
+            share = rows["propensity"].astype(np.float64)
+            found += [self.by_propensity.tally(labels, predicted, share, weight=weight, group=group, groups=groups)]
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         claims = None if self.claims is None else self.claims.to_dict()
-        return {"kind": "regression", "table": self.table.to_dict(), "claims": claims}
+        plain = {"kind": "regression", "table": self.table.to_dict(), "claims": claims}
+        return plain | _weights_in(self.by_propensity) | ({} if self.summed is None else {"summed": True})
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,10 +413,14 @@ def judge_of(data: Mapping[str, Any]) -> Judge:
     if kind == "multiclass":
         confidence = None if data["confidence"] is None else _binary(data["confidence"])
         scores = None if data.get("scores") is None else ClassTable.from_dict(data["scores"])
-        return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence, scores)
+        weights = WeightedClasses.from_dict(data[_WEIGHTS]) if _WEIGHTS in data else None
+        return MulticlassJudge(MulticlassTable.from_dict(data["table"]), confidence, scores, weights)
     if kind == "regression":
         claims = None if data.get("claims") is None else DistributionTable.from_dict(data["claims"])
-        return RegressionJudge(RegressionTable.from_dict(data["table"]), claims)
+        errors = WeightedErrors.from_dict(data[_WEIGHTS]) if _WEIGHTS in data else None
+        table = RegressionTable.from_dict(data["table"])
+        summed = PredictedSums(table.centre, table.scale) if data.get("summed") else None
+        return RegressionJudge(table, claims, errors, summed)
     if kind == "ranking":
         return RankingJudge(RankingTable.from_dict(data["table"]), data["by_item"])
     raise ValueError(f"no judge of kind {kind!r}")
@@ -381,6 +434,10 @@ def claims_of(rows: Rows) -> Said:
     if quantiles is not None and "lower" not in parts:
         parts |= {"lower": quantiles[:, 0], "upper": quantiles[:, -1]}
     return Said(**parts, quantiles=quantiles, mean=rows["predicted"].astype(np.float64))
+
+
+def _weights_in(part: WeightedClasses | WeightedErrors | None) -> dict[str, Any]:
+    return {} if part is None else {_WEIGHTS: part.to_dict()}
 
 
 def _binary(data: Mapping[str, Any]) -> BinaryJudge:

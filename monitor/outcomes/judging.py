@@ -15,11 +15,10 @@ from detectors.estimate.calibrator import Calibrator
 from detectors.estimate.estimated import Light
 from detectors.performance import Change, Estimate, compare
 from monitor.config.model import ModelConfig
-from monitor.config.performance_checks import WEIGHTED_FIGURES, at_threshold, ranks_of
+from monitor.config.performance_checks import at_threshold, is_weighted, ranks_of, weighted_figures
 from monitor.config.score_checks import distribution_of
 from monitor.events import DAY, IntArray
 from monitor.findings import Finding, WindowResult
-from monitor.outcomes.carried import is_weighted
 from monitor.outcomes.coverage import coverage_by_score, coverage_of
 from monitor.outcomes.figures import (
     USUAL,
@@ -36,7 +35,7 @@ from monitor.outcomes.figures import (
     said_of_scores,
     scores_of,
 )
-from monitor.outcomes.judges import Judge, MulticlassJudge, RegressionJudge
+from monitor.outcomes.judges import SAID_NUMBERS, Judge, MulticlassJudge, RegressionJudge
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, WholePart
 from monitor.outcomes.sums import baseline_of, previous, total
@@ -119,7 +118,7 @@ def _asked_for(config: ModelConfig) -> Iterator[str]:
     if config.task == "ranking":
         yield from (f"{name}_at_{top}" for top in ranks_of(config) for name in ("precision", "recall", "ndcg"))
     if is_weighted(config):
-        yield from (f"{name}_weighted" for name in WEIGHTED_FIGURES)
+        yield from weighted_figures(config)
     claims = distribution_of(config)
     if claims is not None:
         yield from (name for name in claims.figures(np.zeros((1, claims.size), np.int64)) if name != "interval_excess")
@@ -324,7 +323,7 @@ def transforms(
     if not isinstance(judge, RegressionJudge) or judge.claims is None:
         return
     before = None if base is None else base[:, judge.table.size :]
-    scores = judge.claims.uniformity(tables[:, judge.table.size :], before, SURE)
+    scores = judge.claims.uniformity(tables[:, judge.claims_known], before, SURE)
     if scores is None:
         return
     for place in range(len(tables)):
@@ -366,7 +365,11 @@ def _estimated(
 
 
 def predicted(judge: Judge, said: IntArray) -> IntArray:
-    """Return how many predictions there are; classes of several are counted once, their scores beside."""
-    named = len(judge.table.classes) + 1 if isinstance(judge, MulticlassJudge) else said.shape[1]
+    """Return how many predictions there are; classes of several are counted once, their scores and sums beside."""
+    named = said.shape[1]
+    if isinstance(judge, MulticlassJudge):
+        named = len(judge.table.classes) + 1
+    elif isinstance(judge, RegressionJudge):
+        named = SAID_NUMBERS
     counted: IntArray = said[:, :named].sum(axis=1)
     return counted

@@ -27,7 +27,7 @@ from monitor.model import OTHER, Model
 from monitor.outcomes.blocks import CELLS_AT_ONCE, Chosen, Count, Placed, tally_blocks
 from monitor.outcomes.carried import FLAWS, Carried, field_of
 from monitor.outcomes.cells import FIELD, is_searched
-from monitor.outcomes.deferred import ENOUGH, Deferred, Pairs
+from monitor.outcomes.deferred import ENOUGH, LATE, Deferred, Pairs
 from monitor.outcomes.due import Due
 from monitor.outcomes.fitting import as_configured, basis_of, judge_for, slice_judge_for, slices_as_configured
 from monitor.outcomes.judges import Judge, judge_of
@@ -164,7 +164,7 @@ class ModelOutcomes:
             if self.searching is not None:
                 self._take_cells(self.searching, joined.take(judged & (joined.kinds == MATURED) & ~late))
             if self.sliced:
-                self.deferred.add(joined if judged.all() else joined.take(judged))
+                self.deferred.add(joined if judged.all() else joined.take(judged), late[judged])
                 if self.deferred.rows >= ENOUGH:
                     self.settle()
 
@@ -196,8 +196,10 @@ class ModelOutcomes:
         if not self.deferred.rows:
             return
         pairs = self.deferred.empty()
-        if self.sliced:
-            self._take_slices(pairs)
+        late = pairs.kinds >= LATE
+        for is_late in (False, True) if self.sliced else ():
+            if (late == is_late).any():
+                self._take_slices(pairs if not late.any() else pairs.take(late == is_late), late=is_late)
         self.due.touch(self._hours(np.unique(self._groups(pairs.payloads))))
 
     def changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -278,7 +280,7 @@ class ModelOutcomes:
             joined = joined.take(coded)
             searching.take(joined, self._groups(joined.payloads))
 
-    def _take_slices(self, pairs: Pairs) -> None:
+    def _take_slices(self, pairs: Pairs, *, late: bool) -> None:
         judge = next(iter(self.sliced.values())).judge
         slicings = []
         for name, part in self.sliced.items():
@@ -288,12 +290,13 @@ class ModelOutcomes:
 
         def count(rows: Chosen, group: IntArray, groups: int) -> IntArray:
             labels, signs = pairs.labels[rows], pairs.signs[rows]
-            tables = judge.tally(pairs.payloads[rows], labels, signs, group * 2 + pairs.kinds[rows], 2 * groups)
+            kinds = pairs.kinds[rows] % LATE
+            tables = judge.tally(pairs.payloads[rows], labels, signs, group * 2 + kinds, 2 * groups)
             vectors = np.zeros((groups, judge.said + 2 * judge.size), np.int64)
             vectors[:, judge.said :] = tables.reshape(groups, -1)
             return vectors
 
-        self._add_blocks(slicings, self._groups(pairs.payloads), count)
+        self._add_blocks(slicings, self._groups(pairs.payloads), count, late=late)
 
     def _say(self, rows: Rows) -> None:
         part = self.whole
@@ -322,12 +325,12 @@ class ModelOutcomes:
         for (version, hour), vector in zip(self._hours(keys), vectors, strict=True):
             self.shelf.add(self.place(name, version, hour), vector, late=late)
 
-    def _add_blocks(self, slicings: Sequence[Placed], groups: IntArray, count: Count) -> None:
+    def _add_blocks(self, slicings: Sequence[Placed], groups: IntArray, count: Count, *, late: bool = False) -> None:
         for part, keys, vectors in tally_blocks(slicings, groups, count):
             hours = self._hours(keys // part.blocks)
             blocks = zip(hours, (keys % part.blocks).tolist(), vectors.reshape(len(keys), part.size), strict=True)
             for (version, hour), block, vector in blocks:
-                self.shelf.add(self.place(part.name(block), version, hour), vector, late=False)
+                self.shelf.add(self.place(part.name(block), version, hour), vector, late=late)
 
     def place(self, name: str, version: str, hour: int) -> PaneKey:
         """Return the pane that counts an hour: its own, or the day that it was rolled up into."""
@@ -447,6 +450,8 @@ class ModelOutcomes:
             return
         self.unsettled.clear()
         if same:
-            self.model.changes.append("judges the whole anew, since a new threshold cuts the scores elsewhere")
+            binary = config.task == "binary_classification"
+            why = "a new threshold cuts the scores elsewhere" if binary else "it is counted by other cells now"
+            self.model.changes.append(f"judges the whole anew, since {why}")
         else:
             self.model.changes.append("judges predictions anew, since what decides over right and wrong changed")

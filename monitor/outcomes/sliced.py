@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from detectors.fairness import Disparity, demographic_parity, equalised_odds
 from detectors.performance import compare
 from monitor.config.model import ModelConfig
 from monitor.events import IntArray
 from monitor.findings import Finding, WindowResult
-from monitor.outcomes.figures import calibration, figures, said_by_bin, scores_of
-from monitor.outcomes.judges import BinaryJudge
+from monitor.outcomes.figures import calibration, figures, scores_of
+from monitor.outcomes.groups import fairness_findings
 from monitor.outcomes.judging import Judged, metrics_of, predicted, transforms
 from monitor.outcomes.outcomes import ModelOutcomes
 from monitor.outcomes.parts import MATURED, RUNNING, SlicedPart
@@ -22,10 +21,6 @@ from monitor.outcomes.sums import baseline_of_versions, of_slices
 from monitor.outcomes.told import change_view, figure_view, told, told_change
 from monitor.views import PerformanceView
 from monitor.windows import Window
-
-_FOUR_FIFTHS: Final = 0.8
-_APART: Final = 0.1
-_NO_GROUP: Final = "(missing)"
 
 
 def judge_slices(
@@ -42,7 +37,7 @@ def judge_slices(
     for one in judged:
         result = one.view.result
         vectors = of_slices(outcomes, part, version, result.start, result.end)
-        one.findings += _fairness(part, vectors, outcomes.model.config)
+        one.findings += fairness_findings(part, vectors, outcomes.model.config)
         enough = np.flatnonzero(part.table(vectors, RUNNING)[:, 0] >= part.slicing.min_samples)
         chosen += [(result, place) for place in enough.tolist()]
         tables.append(vectors[enough])
@@ -103,33 +98,3 @@ def _slices(
             found.append(finding)
         figures_of = {"running": known, "final": done, "changes": changes, "calibration": shown}
         yield _Slice((int(running[place, 0]), int(matured[place, 0])), figures_of, found)
-
-
-def _fairness(part: SlicedPart, vectors: IntArray, config: ModelConfig) -> Iterator[Finding]:
-    """Yield how far apart the groups of a protected column are: shares flagged, and rates of errors among labelled."""
-    columns = part.slicing.columns
-    protected = len(columns) == 1 and columns[0] in config.features and config.features[columns[0]].protected
-    judge = part.judge
-    if not protected or not isinstance(judge, BinaryJudge) or judge.top:
-        return
-    groups = len(part.slicing.labels)
-    labels = part.slicing.labels
-    kept = np.array([label for label in range(groups) if not labels[label].endswith(_NO_GROUP)])
-    said = part.said(vectors)[kept]
-    both = said_by_bin(judge, said).sum(axis=2) + said[:, -3:-1]
-    shares = demographic_parity(both[np.newaxis, :, 1], both.sum(axis=1)[np.newaxis])
-    tables = part.table(vectors, RUNNING)[kept][:, : judge.table.size]
-    confusion = judge.table.cells(tables)["confusion"].reshape(1, len(kept), 4)
-    names = [labels[place] for place in kept]
-    for name, found in (("demographic_parity", shares), ("equalised_odds", equalised_odds(confusion))):
-        yield from _told(columns[0], name, found, names)
-
-
-def _told(column: str, name: str, found: Disparity, groups: list[str]) -> Iterator[Finding]:
-    low, high = (int(place) for place in found.worst[0])
-    note = "" if low < 0 else f"between {groups[low]} and {groups[high]}"
-    difference, ratio = figure_view(found.difference), figure_view(found.ratio)
-    unequal = "warn" if difference.low > _APART else "ok"
-    yield told(column, name, difference, 1, note, unequal, threshold=_APART)
-    unequal = "warn" if ratio.high < _FOUR_FIFTHS else "ok"
-    yield told(column, f"{name}_ratio", ratio, 1, note, unequal, threshold=_FOUR_FIFTHS)

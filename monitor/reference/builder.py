@@ -162,6 +162,7 @@ class ReferenceBuilder:
             fitted=frozenset(fitted) if split else frozenset(),
             slices=self.settings.slices,
             halved=self._vectors.halved,
+            sums=self._vectors.sums(),
         )
         return self._bins
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 import numpy as np
 
+from detectors.embeddings.projection import Projection
 from detectors.packing import pack, unpack
 from monitor.config.types import parse_moment
 from monitor.events import HOUR, IntArray
@@ -36,6 +37,7 @@ from monitor.reference.wire import (
     moment_text,
 )
 from monitor.slices import Key
+from monitor.vectors import sum_column
 
 
 def pack_column(column: ReferenceColumn) -> WireColumn:
@@ -108,7 +110,16 @@ def pack_version(
         counts={name: cells.tolist() for name, cells in tally.cells.items()},
         apart={name: _pack_apart(columns[name].bins, apart) for name, apart in tally.apart.items()} or None,
         slices=[tally.crosses[key].tolist() for key in crosses] or None,
+        sums={name: sums.tolist() for name, sums in tally.sums.items()} or None,
     )
+
+
+def unpack_sums(wires: Mapping[str, list[int]], projections: Mapping[str, Projection]) -> dict[str, IntArray]:
+    """Return what was added up of vectors, or raise ``ValueError``."""
+    sizes = {sum_column(name): one.fourier.cells for name, one in projections.items() if one.fourier is not None}
+    if strangers := wires.keys() - sizes.keys():
+        raise ValueError(f"sums of what is not there: {', '.join(sorted(strangers))}")
+    return {name: _unpack_counts(sums, sizes[name]) for name, sums in wires.items()}
 
 
 def unpack_version(
@@ -116,10 +127,11 @@ def unpack_version(
     columns: Mapping[str, ReferenceColumn],
     flags: Mapping[str, ReferenceFlag],
     crosses: Mapping[Key, ReferenceCross],
+    sums: Mapping[str, IntArray],
 ) -> Tally:
     """Return the counts of a version, or raise ``ValueError``."""
     if wire.counts is None:
-        return sole_tally(wire.rows, columns, flags, crosses)
+        return sole_tally(wire.rows, columns, flags, crosses, sums)
     sizes = {name: column.bins.cells for name, column in columns.items()} | dict.fromkeys(flags, FLAG_CELLS)
     if strangers := set(wire.counts) - set(sizes) | set(wire.apart or {}) - set(columns):
         raise ValueError(f"a version counts columns that are not there: {', '.join(sorted(strangers))}")
@@ -131,6 +143,7 @@ def unpack_version(
             key: _unpack_counts(counts, len(cross.counts))
             for (key, cross), counts in zip(crosses.items(), wire.slices or [], strict=True)
         },
+        sums={name: _unpack_counts(own, len(sums[name])) for name, own in (wire.sums or {}).items()},
     )
 
 
@@ -139,6 +152,7 @@ def sole_tally(
     columns: Mapping[str, ReferenceColumn],
     flags: Mapping[str, ReferenceFlag],
     crosses: Mapping[Key, ReferenceCross],
+    sums: Mapping[str, IntArray],
 ) -> Tally:
     """Return the counts of the only version: those of all rows."""
     cells = {name: column.counts for name, column in columns.items()}
@@ -147,6 +161,7 @@ def sole_tally(
         cells=cells | {name: flag.counts for name, flag in flags.items()},
         apart={name: column.apart for name, column in columns.items() if column.apart is not None},
         crosses={key: cross.counts for key, cross in crosses.items()},
+        sums=sums,
     )
 
 

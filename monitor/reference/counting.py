@@ -9,8 +9,8 @@ import numpy as np
 from detectors.counts import tally
 from monitor.coders import Flags
 from monitor.config.model import SliceConfig
-from monitor.events import DAY, HOUR, Batch, IntArray
-from monitor.layout import Coder, Layout
+from monitor.events import DAY, HOUR, Batch, Column, IntArray
+from monitor.layout import Coder, Layout, Summed
 from monitor.parts import parts_of_slices
 from monitor.reference.fitting import Bins
 from monitor.reference.parts import FLAG_CELLS, HOURS, Tally, coarse_size, hour_days
@@ -34,6 +34,8 @@ class Counting:
         Parts of the rows that are counted apart.
     halved
         Columns in which only the rows apart are counted.
+    sums
+        What is added up of the rows.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class Counting:
         fitted: frozenset[str],
         slices: Sequence[SliceConfig] = (),
         halved: frozenset[str] = frozenset(),
+        sums: Mapping[str, Summed] | None = None,
     ) -> None:
         parts = {name: Flags(f"where {where.text}") for name, where in parts_of_slices(slices).items()}
         coders: dict[str, Coder] = {**bins, **flags, **parts}
-        self.layout = Layout(coders, crosses_of(slices, coders))
+        self.layout = Layout(coders, crosses_of(slices, coders), sums=sums or {})
+        self._halved_sums = halved & self.layout.sums.keys()
         self._bins = bins
         self._fitted = fitted
         self._places = {name: place for place, name in enumerate(versions)}
@@ -81,10 +85,21 @@ class Counting:
         codes = self.layout.code(batch.columns, batch.bad, len(batch))
         codes[np.ix_(self._halved, np.flatnonzero(apart == 0))] = self.layout.size
         found, group = np.unique(version * 2 + apart, return_inverse=True)
-        self._cells[found // 2, found % 2] += tally(codes, self.layout.size + 1, group, len(found))[:, :-1]
+        counts = tally(codes, self.layout.size + 1, group, len(found))[:, :-1]
+        self.layout.add_up(counts, self._summed(batch, apart), group)
+        self._cells[found // 2, found % 2] += counts
         self._rows[found // 2, found % 2] += np.bincount(group, minlength=len(found))
         if len(self._days):
             self._add_days(batch, codes)
+
+    def _summed(self, batch: Batch, apart: IntArray) -> dict[str, Column]:
+        """Return what is added up; of halves, nothing of rows that are not apart."""
+        found: dict[str, Column] = {}
+        for name in self.layout.sums:
+            rows = batch.columns.get(name)
+            if rows is not None and not isinstance(rows, list):
+                found[name] = rows * apart[:, np.newaxis] if name in self._halved_sums else rows
+        return found
 
     def _add_days(self, batch: Batch, codes: IntArray) -> None:
         day = batch.times // DAY * DAY
@@ -137,4 +152,5 @@ class Counting:
                 apart[name] = np.append(rows[1], cells[1, last - (bins.cells - bins.size) : last])
         crosses = {key: total[first:last] for key, (first, last) in self.layout.cross_spans.items()}
         counts = {name: total[first:last] for name, (first, last) in spans.items()}
-        return Tally(int(rows.sum()), counts, apart, crosses)
+        sums = {name: total[first:last] for name, (first, last) in self.layout.sum_spans.items()}
+        return Tally(int(rows.sum()), counts, apart, crosses, sums)

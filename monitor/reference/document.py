@@ -65,6 +65,8 @@ class Reference:
     """Slicing and target → rows by slice and compact cell."""
     projections: Mapping[str, Projection] = field(default_factory=dict)
     """Vector → what its columns are made by."""
+    sums: Mapping[str, IntArray] = field(default_factory=dict)
+    """What is added up of the rows, such as the features of vectors → the sums."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Reference):
@@ -168,6 +170,13 @@ class Reference:
             return None
         tally = self._tally(SCORE, version)
         return known.counts if tally is None else tally.crosses.get(cross.key, known.counts)
+
+    def summed(self, name: str, version: str) -> IntArray | None:
+        """Return the sums of one version, ``None`` when there are none; a new version inherits as in ``cells``."""
+        if name not in self.sums:
+            return None
+        tally = self._tally(name, version)
+        return self.sums[name] if tally is None else tally.sums.get(name, self.sums[name])
 
     def to_json(self) -> bytes:
         """Return the reference as its file holds it."""
@@ -281,6 +290,7 @@ def _pack(reference: Reference) -> wire.WireReference:
         },
         slices=codec.pack_slices(reference.crosses) or msgspec.UNSET,
         projections={name: one.to_dict() for name, one in reference.projections.items()} or msgspec.UNSET,
+        sums={name: sums.tolist() for name, sums in reference.sums.items()} or msgspec.UNSET,
     )
 
 
@@ -288,6 +298,8 @@ def _unpack(fields: wire.WireReference) -> Reference:
     columns = {name: codec.unpack_column(column, fields.days) for name, column in fields.columns.items()}
     flags = {name: codec.unpack_flag(flag, fields.days) for name, flag in fields.flags.items()}
     crosses = codec.unpack_slices(fields.slices or ())
+    projections = {name: Projection.from_dict(one) for name, one in (fields.projections or {}).items()}
+    sums = codec.unpack_sums(fields.sums or {}, projections)
     return Reference(
         model=fields.model,
         source=fields.source,
@@ -295,7 +307,8 @@ def _unpack(fields: wire.WireReference) -> Reference:
         columns=columns,
         flag_columns=flags,
         versions={
-            name: codec.unpack_version(version, columns, flags, crosses) for name, version in fields.versions.items()
+            name: codec.unpack_version(version, columns, flags, crosses, sums)
+            for name, version in fields.versions.items()
         },
         created=None if fields.created is None else parse_moment(fields.created),
         first=None if fields.first is None else parse_moment(fields.first),
@@ -305,5 +318,6 @@ def _unpack(fields: wire.WireReference) -> Reference:
         volume=None if fields.volume is None else codec.unpack_volume(fields.volume),
         notes=tuple(fields.notes),
         crosses=crosses,
-        projections={name: Projection.from_dict(one) for name, one in (fields.projections or {}).items()},
+        projections=projections,
+        sums=sums,
     )

@@ -73,6 +73,8 @@ class Tally:
     """Column → as ``ReferenceColumn.apart``; empty where no row had a part in the bins."""
     crosses: Mapping[Key, IntArray] = field(default_factory=dict)
     """Slicing and target → rows by slice and compact cell."""
+    sums: Mapping[str, IntArray] = field(default_factory=dict)
+    """What is added up, such as the features of vectors → the sums."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,6 +75,8 @@ def reference_of_counts(
     created: int | None = None,
     notes: tuple[str, ...] = (),
     projections: Mapping[str, Projection] | None = None,
+    sums: Cells | None = None,
+    sums_by_version: Mapping[str, Cells] | None = None,
 ) -> Reference:
     """Return the reference that these counts make up.
 
@@ -110,9 +112,16 @@ def reference_of_counts(
         What a reader should know.
     projections
         Vector → what its columns are made by.
+    sums, sums_by_version
+        What is added up of the rows, in all and by version.
     """
     tallies = {
-        version: Tally(rows_of(cells), cells, crosses=(slices_by_version or {}).get(version, {}))
+        version: Tally(
+            rows_of(cells),
+            cells,
+            crosses=(slices_by_version or {}).get(version, {}),
+            sums=(sums_by_version or {}).get(version, {}),
+        )
         for version, cells in (by_version or {}).items()
     }
     return assemble(
@@ -126,7 +135,7 @@ def reference_of_counts(
             projections=projections or {},
         ),
         bins,
-        Tally(rows_of(total), total, crosses=slices or {}),
+        Tally(rows_of(total), total, crosses=slices or {}, sums=sums or {}),
         by_version={name: tallies[name] for name in sorted(tallies, key=natural)},
         by_day={
             day: {name: merged(bins[name], counts) if name in bins else counts for name, counts in cells.items()}
@@ -196,6 +205,7 @@ def assemble(
         crosses={key: ReferenceCross((crosses or {})[key].identity, counts) for key, counts in total.crosses.items()},
         notes=facts.notes,
         projections=facts.projections,
+        sums=total.sums,
     )
 
 

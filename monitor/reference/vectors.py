@@ -8,10 +8,11 @@ from typing import Final
 
 import numpy as np
 
+from detectors.embeddings.fourier import FourierFeatures
 from detectors.embeddings.projection import Projection
 from monitor.events import Column
 from monitor.reference.sample import Hashes, Sample
-from monitor.vectors import columns_of, present, projected
+from monitor.vectors import columns_of, is_vector, present, projected, sum_column
 
 _MOST_ROWS: Final = 20_000
 _MOST_CELLS: Final = 8_000_000
@@ -71,12 +72,17 @@ class Vectors:
                 self.notes.append(f"{name}: left out; the earlier reference was built on vectors of {size} numbers")
                 continue
             self.projections[name] = self.given[name] if known else Projection.fit(cells)
-            made |= projected(columns, {}, self.projections)[0]
+            columns = projected(columns, {}, self.projections)[0]
+            made |= {column: cells for column, cells in columns.items() if not is_vector(cells)}
             if not known:
-                halved |= set(columns_of(name, self.projections[name]))
+                halved |= {*columns_of(name, self.projections[name]), sum_column(name)}
                 self.notes.append(
                     f"{name}: clusters and axes were fitted on {len(sample):,} rows (even hash of the id); its columns "
                     "are counted on the rows with an odd hash"
                 )
         self.halved = frozenset(halved)
         return made
+
+    def sums(self) -> dict[str, FourierFeatures]:
+        """Return what is added up of vectors."""
+        return {sum_column(name): one.fourier for name, one in self.projections.items() if one.fourier is not None}

@@ -75,6 +75,7 @@ class WireVersion(msgspec.Struct, omit_defaults=True):
     apart: dict[str, dict[str, Count]] | None = None
     slices: list[Counts] | None = None
     """In the order of the file's ``slices``."""
+    sums: dict[str, Counts] | None = None
 
 
 class WireSlices(msgspec.Struct):
@@ -118,6 +119,8 @@ class WireReference(msgspec.Struct):
     slices: list[WireSlices] | msgspec.UnsetType = msgspec.UNSET
     projections: dict[str, dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     """As ``to_dict`` of a projection gives them."""
+    sums: dict[str, Counts] | msgspec.UnsetType = msgspec.UNSET
+    """What is added up of the rows."""
 
 
 def checksum(document: Mapping[str, Any]) -> str:

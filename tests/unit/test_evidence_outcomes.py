@@ -95,14 +95,14 @@ def test_windows_hold_what_was_known_at_that_age(tmp_path: Path, monkeypatch: py
     ]
     found = [replace(case, labels=tuple((age + case.logged, label) for age, label in case.labels)) for case in found]
     seen: dict[int, IntArray] = {}
-    counts = matured.Matured.counts
+    counts = matured.Matured._whole
 
     def watched(self: matured.Matured, model: Model, first: int, last: int) -> dict[str, IntArray]:
         read = counts(self, model, first, last)
         seen.update((first, vector) for vector in read.values() if last - first == HOUR)
         return read
 
-    monkeypatch.setattr(matured.Matured, "counts", watched)
+    monkeypatch.setattr(matured.Matured, "_whole", watched)
     pipeline = run(configured(tmp_path, learn="1d"), tmp_path, logs(found, pause_every=170))
     whole = pipeline.evaluations["m"].outcomes.whole
     assert whole is not None
@@ -265,6 +265,8 @@ def test_explain_tells_of_outcomes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "recall (version 1), page: shown, not judged: its reference has 2 whole days; pages need 7" in said
     assert "blind      from " in said
     assert "  finds      odds ×1.5 " in said
+    assert explain(tmp_path / "driftline.yaml", {}, "m.recall", "country=fr") == 1
+    assert capsys.readouterr().err == "m.recall is not judged in slice country=fr\n"
 
 
 def test_streams_are_none_while_learning() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from detectors.bins import NumericBins
 from monitor.config.model import ModelConfig
 from monitor.decoding.schema import selection_column
 from monitor.events import HOUR, MINUTE
@@ -18,6 +19,8 @@ from tests.config_files import examined, minimal
 from tests.outcomes_ground import BEGIN, Life, Row, config_of
 
 ACTION, PROPENSITY = selection_column("action"), selection_column("propensity")
+NAMES = ("ant", "bee", "cat")
+CODERS = {"prediction": NumericBins.of_edges(np.linspace(-30, 30, 41), low=-50.0, high=50.0)}
 
 
 def config(**mapped: Any) -> ModelConfig:
@@ -100,6 +103,89 @@ def test_weighted_figures_equal_scikit_learn_and_lie_nearer_to_those_of_all_rows
     weighted, plain = view.running["recall_weighted"], view.running["recall"]
     assert weighted.low < everything < weighted.high
     assert plain.high < everything
+
+
+def explored(task: str, rows: int = 1500) -> Life:
+    """Return a life of a model whose class, or number, is the worse the higher the score, and seldom explored there."""
+    rng = np.random.default_rng(7)
+    predictions, labels = [], []
+    for number in range(rows):
+        hard = float(rng.random())
+        share = 1.0 if hard < 0.5 else 0.2
+        done = bool(rng.random() < share)
+        extra: dict[str, float | str | None] = {ACTION: "approve" if done else "decline", PROPENSITY: share}
+        if task == "multiclass":
+            truth = str(rng.choice(NAMES))
+            said: Any = truth if rng.random() > 0.8 * hard else str(rng.choice(NAMES))
+        else:
+            said = float(rng.normal(0, 5))
+            truth = repr(said - 3 * hard - float(rng.normal()))
+        predictions.append(Row(f"i{number}", BEGIN + number, country="de", predicted=said, extra=extra))
+        labels += [Row(f"i{number}", BEGIN + MINUTE + number, truth=truth)] if done else []
+    end = BEGIN + 40 * HOUR
+    predictions.append(Row("end", end, predicted=predictions[0].predicted, extra=predictions[0].extra))
+    labels.append(Row("end", end, truth=labels[0].truth))
+    mapped = {"prediction": "value.y", "action": "value.did", "propensity": "value.p"}
+    found = Life(
+        config_of(
+            task=task, positive_class=None, decision=None, predictions={"topic": "p", "map": mapped},
+            classes=list(NAMES) if task == "multiclass" else None,
+            performance={"labelled_when": ["approve"], "min_labels": 20},
+        ),
+        {"p": predictions, "l": labels},
+        coders=CODERS if task == "regression" else {},
+    )  # fmt: skip
+    found.run()
+    found.outcomes.settle()
+    return found
+
+
+def explored_rows(life: Life) -> tuple[list[Row], list[str], np.ndarray]:
+    truth = {row.id: str(row.truth) for row in life.logs["l"]}
+    rows = [row for row in life.logs["p"][:-1] if row.id in truth]
+    return rows, [truth[row.id] for row in rows], np.array([1 / float(row.extra[PROPENSITY] or 0) for row in rows])
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_weighted_figures_of_several_classes_equal_scikit_learn(again: bool) -> None:
+    life = explored("multiclass")
+    if again:
+        life.start()
+    view, (rows, truth, weight) = view_of(life), explored_rows(life)
+    said = [row.predicted for row in rows]
+    for found in (view.running, view.final):
+        for name in ("precision", "recall", "f1"):
+            score = getattr(oracle, f"{name}_score")
+            for average in ("macro", "weighted"):
+                figure = found[f"{name}_{average}_by_propensity"]
+                assert figure.value == pytest.approx(
+                    score(truth, said, average=average, sample_weight=weight), abs=1e-9
+                )
+                assert figure.low < figure.value < figure.high
+    plain, weighted = view.running["accuracy"], view.running["accuracy_by_propensity"]
+    everything = np.mean([1 - 0.8 * hard * (1 - 1 / len(NAMES)) for hard in np.linspace(0, 1, 1001)])
+    assert weighted.low < everything < weighted.high
+    assert plain.value > weighted.value
+    told = {one.column for one in view.result.findings if one.detector == "performance"}
+    assert {"accuracy_by_propensity", "f1_macro_by_propensity", "recall_weighted_by_propensity"} <= told
+
+
+def test_weighted_figures_of_a_regression_equal_scikit_learn() -> None:
+    life = explored("regression")
+    view, (rows, texts, weight) = view_of(life), explored_rows(life)
+    said, truth = np.array([row.predicted for row in rows]), np.array([float(text) for text in texts])
+    found = view.running
+    mse = oracle.mean_squared_error(truth, said, sample_weight=weight)
+    assert found["mse_by_propensity"].value == pytest.approx(mse, rel=1e-9)
+    assert found["rmse_by_propensity"].value == pytest.approx(mse**0.5, rel=1e-9)
+    mae = oracle.mean_absolute_error(truth, said, sample_weight=weight)
+    assert found["mae_by_propensity"].value == pytest.approx(mae, rel=1e-9)
+    bias = found["bias_by_propensity"]
+    assert bias.value == pytest.approx(float(np.average(said - truth, weights=weight)), rel=1e-9)
+    assert bias.low < 1.5 < bias.high
+    assert found["bias"].high < 1.5
+    told = {one.column for one in view.result.findings if one.detector == "performance"}
+    assert {"mae_by_propensity", "rmse_by_propensity", "bias_by_propensity"} <= told
 
 
 def test_what_does_not_say_enough_is_counted(life: Life) -> None:

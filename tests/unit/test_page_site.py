@@ -17,6 +17,7 @@ import pytest
 
 from dashboards.page import scene as scene_module
 from dashboards.page.ask import Ask, BadQueryError
+from dashboards.page.gathered_outcomes import WINDOW
 from dashboards.page.grid import grid_of
 from dashboards.page.pages import PAGES
 from dashboards.page.past import NoPast
@@ -85,6 +86,32 @@ def test_the_map_says_what_the_findings_say(crowd: tuple[Any, History]) -> None:
             findings = [one for one in result.findings if one.column == row["column"]]
             assert ratio == pytest.approx(max(one.statistic / one.threshold for one in findings), abs=6e-4)
             assert drift == any(one.status == "drift" for one in findings)
+
+
+def test_a_vector_without_bins_has_a_column_page_and_moves(tmp_path: Path) -> None:
+    view, past = scenes.crowd(1, 3, 4)
+    moved = finding("text", "mmd", "drift", statistic=0.07, threshold=0.05, explanation="")
+    first = view.models[0].windows[0]
+    results = [replace(one, findings=(*one.findings, moved)) for one in past if not one.slice]
+    shown = tuple(
+        replace(one, result=replace(one.result, findings=(*one.result.findings, moved)))
+        if not one.result.slice
+        else one
+        for one in view.models[0].windows
+    )
+    view = replace(view, models=(replace(view.models[0], windows=shown),))
+    history = History(tmp_path / "history.sqlite")
+    history.upsert(results)
+    model = ("model", first.result.model)
+    drift = render("/model", [model], view, KnownPast.of(history)).body.decode()
+    assert "MMD²" in drift
+    page = render("/feature", [model, ("column", "text")], view, KnownPast.of(history))
+    assert page.status == 200
+    assert "MMD²" in page.body.decode()
+    course = data(render(f"{API}feature", [model, ("column", "text")], view, KnownPast.of(history)))["course"]
+    line = next(one for one in course["statistics"] if one["detector"] == "mmd")
+    assert {point["value"] for point in line["points"]} == {0.07}
+    history.close()
 
 
 def test_a_grid_that_is_pooled_keeps_the_worst(crowd: tuple[Any, History]) -> None:
@@ -319,3 +346,27 @@ def test_slices_are_ranked_by_drift_or_by_lift(crowd: tuple[Any, History]) -> No
     assert lifts["lift"] == sorted(lifts[None], reverse=True)
     assert lifts[None] != lifts["lift"]
     assert render("/slices", [*MODEL, ("by", "luck")], view, past).status == 400
+
+
+def test_evidence_in_slices_is_told_with_the_slice_the_worst_first() -> None:
+    calm, _ = scenes.crowd(1, 1, 1, seed=2)
+    first = calm.models[0]
+    told = [
+        window(
+            finding("recall", "evidence", status, statistic=held, threshold=6.0),
+            finding("recall", "psi"),
+            model=first.name, version="8", name=WINDOW, slice=slice_,
+        )
+        for slice_, status, held in (
+            ("", "drift", 9.0), ("c=de", "ok", -2.0), ("c=fr", "drift", 7.0), ("c=it", "ok", 3.0)
+        )
+    ]  # fmt: skip
+    older = replace(told[1], result=replace(told[1].result, slice="c=old", start=0, end=told[1].result.start))
+    shown = replace(calm, models=(replace(first, windows=(*first.windows, *told, older)),))
+    found = data(render(f"{API}slices", MODEL, shown, NoPast()))["judged_in_slices"]
+    rows = [(row["slice"], row["monitor"], row["status"]) for row in found["monitors"]]
+    assert rows == [("c=fr", "recall", "drift"), ("c=it", "recall", "ok"), ("c=de", "recall", "ok")]
+    page = render("/slices", MODEL, shown, NoPast()).body.decode()
+    assert "Evidence of outcomes in slices" in page
+    assert "7.00 / 6.00" in page or "7 / 6" in page
+    assert data(render(f"{API}slices", [*MODEL, ("version", "7")], shown, NoPast()))["judged_in_slices"] is None
