@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from detectors.counts import CorruptCountsError
+from detectors.fleet.state import Mode
 from monitor.config.root import Config
 from monitor.events import DAY, HOUR, MINUTE, IntArray
 from monitor.evidence import declared as declared_module
 from monitor.evidence.copy import Copy
 from monitor.evidence.declared import Cells
 from monitor.evidence.explain import explained
+from monitor.evidence.findings import Told
 from monitor.evidence.matured import Matured
+from monitor.evidence.orders import Order
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
 from monitor.outcomes.outcomes import LENGTHS
@@ -108,6 +111,24 @@ def test_explain_tells_of_slices_that_drift_and_names_the_others(drifting: Drift
     assert [line for line in alone if not line.startswith(" ")] == ["recall (version 1, place=de), warn"]
     assert any(line.startswith("  reference  ") for line in alone)
     assert not list(explained(watch, "recall", latest, "place=nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("named", "held"), [("recall in place=fr", "ok"), ("recall", "ok"), ("recall in place=de", "warn")]
+)
+def test_a_drift_is_accepted_in_one_slice_or_in_all(drifting: Drifting, named: str, held: str) -> None:
+    watch = watch_of(drifting.pipeline)
+    copy = watch.copies["warn"]
+    order = Order(1, 0, "kim", "accept", "m", named, LEARNT + 90 * DAY, "a campaign")
+    place = next(n for n, one in enumerate(copy.streams) if (one.slice, one.name) == ("place=fr", "recall"))
+    rows = np.full(int(copy.fleet.offsets[-1]), 5)
+    _, report = copy.fleet.step(copy.state, rows, copy.weights, 1e9, LEARNT // HOUR, 0)
+    story = Told.nothing()
+    story.add(copy, report, rows, watch.length, "1", {named: order})
+    (recall,) = [one for one in story.findings["1", "place=fr"] if one.column == "recall"]
+    assert report.mode[place] != Mode.WATCHING
+    assert recall.status == held
+    assert ("accepted until" in recall.explanation) == (held == "ok")
 
 
 def test_batches_pauses_and_restarts_change_nothing(drifting: Drifting, tmp_path: Path) -> None:
