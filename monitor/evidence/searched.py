@@ -57,6 +57,8 @@ class Searched(Learning):
     _full: int = 0
     """Columns with too many values in the window that was counted last, a bit each."""
     _warned: int = 0
+    _labels: dict[int, str] = field(default_factory=dict)
+    """Names of cells that were asked for."""
 
     @property
     def cells(self) -> Cells | None:
@@ -148,6 +150,12 @@ class Searched(Learning):
 
     def label(self, cells: Cells, cell: int) -> str:
         """Return the name of a cell or of a value, such as ``merchant=acme``."""
+        known = self._labels.get(cell)
+        if known is None:
+            known = self._labels[cell] = self._label(cells, cell)
+        return known
+
+    def _label(self, cells: Cells, cell: int) -> str:
         if cell < cells.lattice.size:
             return cells.label(cell)
         column, text = self._followed.text(cell - cells.lattice.size)
@@ -180,9 +188,11 @@ class Searched(Learning):
         self._changed = False
 
     def restore(self, data: bytes) -> None:
-        """Take over what was learnt and chosen, unless it is of other cells."""
+        """Take over what was learnt and chosen, unless it is of other cells or of an older form."""
         body = unseal(data, "what was learnt of slices is damaged")
         state: dict[str, Any] = msgspec.msgpack.decode(body)
+        if state["format"] != _FORMAT:
+            return
         learnt, cells = Learnt.from_bytes(state["learnt"]), self.cells
         if cells is None or learnt.identity != self.searching.identity_at(state["limit"][0]):
             return
@@ -201,6 +211,7 @@ class Searched(Learning):
         self._fresh_picks(cells)
 
     def _fresh_picks(self, cells: Cells) -> Picks:
+        self._labels = {}
         settings = self.searching.model.config.find_slices
         others = [int(cells.lattice.starts[place]) + cells.others(place) for place in cells.keyed]
         inside = np.array(others, np.int64)[self._followed.columns]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows: TypeAlias = NDArray[np.void]
-MOST_BYTES: Final = 1024
+MOST_BYTES: Final = 1280
 _KINDS: Final = "iufbS"
 
 
@@ -25,7 +25,7 @@ class Payload:
     Raises
     ------
     ValueError
-        When a type is of another kind, or a row is wider than 1024 bytes.
+        When a type is of another kind, or a row is wider than 1280 bytes.
 
     Examples
     --------

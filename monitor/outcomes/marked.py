@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 import numpy as np
@@ -14,6 +14,8 @@ from detectors.slices.lattice import MOST_COLUMNS
 from monitor.events import IntArray
 from monitor.outcomes.values import TYPE, Texts
 from monitor.sealed import seal, unseal
+
+_FIELDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class Marked:
     """1 for a wrong row, else 0; of a regression, the step that the size of the error falls in."""
     texts: Texts
     """Values that have no cell, by column, ``[n, K]``."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no rows."""
+        nothing = np.zeros(0, np.int64)
+        return cls(nothing, np.zeros((0, MOST_COLUMNS), np.uint8), nothing, np.zeros((0, 0), TYPE))
 
     @classmethod
     def joined(cls, parts: Sequence[Marked]) -> Marked:
@@ -52,7 +60,7 @@ class Marked:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> tuple[str, Self]:
-        """Return what ``to_bytes`` took apart.
+        """Return what ``to_bytes`` took apart; of rows in an older form nothing, of no identity.
 
         Raises
         ------
@@ -60,7 +68,10 @@ class Marked:
             When the bytes are damaged.
         """
         body = unseal(data, "rows that wait to be counted by cell are damaged")
-        identity, keys, parts, errors, width, texts = msgspec.msgpack.decode(body)
+        fields = msgspec.msgpack.decode(body)
+        if len(fields) != _FIELDS:
+            return "", cls.none()
+        identity, keys, parts, errors, width, texts = fields
         rows = np.frombuffer(keys, "<i8").astype(np.int64)
         known = np.frombuffer(parts, np.uint8).reshape(-1, MOST_COLUMNS)
         values = np.frombuffer(texts, TYPE).reshape(-1, width) if width else np.zeros((len(rows), 0), TYPE)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -27,6 +28,7 @@ from monitor.outcomes.cells import Cells
 from monitor.outcomes.marked import Marked
 from monitor.outcomes.searching import Searching
 from monitor.outcomes.values import TYPE
+from monitor.sealed import seal
 from monitor.snapshot import Snapshots
 from monitor.store.memory import MemoryStore
 from tests.evidence_labels import run
@@ -192,6 +194,10 @@ def test_what_is_damaged_is_noticed(tmp_path: Path) -> None:
     identity, again = Marked.from_bytes(marked.to_bytes("x"))
     assert (identity, again.keys.tolist(), again.errors.tolist()) == ("x", [1, 2], [0, 1])
     assert again.texts.tolist() == texts.tolist()
+    older = seal(msgspec.msgpack.encode(["x", b"", b"", b""]))
+    assert (Marked.from_bytes(older)[0], len(Marked.from_bytes(older)[1].keys)) == ("", 0)
+    source.restore(seal(msgspec.msgpack.encode({"format": 1})))
+    assert repr(source.picks) == repr(before[0]), "what an older form learnt is learnt anew"
     with pytest.raises(CorruptCountsError, match="damaged"):
         Marked.from_bytes(marked.to_bytes("x")[:-1])
 
