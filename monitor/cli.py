@@ -132,11 +132,12 @@ def accept(
     until: Annotated[str, typer.Option(help="Event time up to which it is expected, RFC 3339.")],
     because: Annotated[str, typer.Option(help="Why, for whoever is on call next.")],
     config: ConfigPath = Path("driftline.yaml"),
+    piece: Annotated[str, typer.Option("--slice", help="In one slice alone, such as country=fr.")] = "",
 ) -> None:
     """Accept a drift: it is shown, and alarms again only if it gets worse."""
     from monitor.commands.accept import accept as command
 
-    raise typer.Exit(command(config, os.environ, target, until, because))
+    raise typer.Exit(command(config, os.environ, target, until, because, piece))
 
 
 @alerts.command("list")

@@ -19,7 +19,7 @@ from monitor.config.root import Config
 from monitor.config.types import parse_moment
 from monitor.evidence.incidents import Incident, find
 from monitor.evidence.known import known_incidents
-from monitor.evidence.orders import MARKS, OrderKind, Orders
+from monitor.evidence.orders import MARKS, OrderKind, Orders, in_slice
 from monitor.labels import label
 from monitor.promotion import NO_STATE, REFUSED, Promotion, RefusedError, order_switch, promote_rows, undo_switch
 from monitor.status import rfc3339
@@ -99,8 +99,9 @@ class EvidenceApi:
         return 201, {"number": number, "start": rfc3339(found.start)}
 
     def _accept(self, call: Call) -> tuple[int, Any]:
-        call.only("model", "column", "until", "because")
+        call.only("model", "column", "slice", "until", "because")
         model, column = call.text("model"), call.text("column")
+        column = in_slice(column, call.text("slice") if "slice" in call.body else "")
         holder = self._allow(call, model)
         until = _moment(call, "until")
         return 201, {"number": self._say(holder, "accept", model, column, until, call.text("because"))}

@@ -13,13 +13,15 @@ from monitor.commands.explain import split
 from monitor.config.load import load
 from monitor.config.problem import did_you_mean
 from monitor.config.types import parse_moment
-from monitor.evidence.orders import Orders
+from monitor.evidence.orders import Orders, in_slice
 
 REFUSED: Final = 1
 _WRONG_WAY: Final = 2
 
 
-def accept(config_path: Path, environ: Mapping[str, str], target: str, until: str, because: str) -> int:
+def accept(
+    config_path: Path, environ: Mapping[str, str], target: str, until: str, because: str, piece: str = ""
+) -> int:
     """Write the order down; the running service takes it up with its next evidence window."""
     config = load(config_path, environ)
     models = [model.name for model in config.models]
@@ -36,6 +38,7 @@ def accept(config_path: Path, environ: Mapping[str, str], target: str, until: st
     if not because.strip():
         sys.stderr.write("--because: say why, for whoever is on call next\n")
         return _WRONG_WAY
+    column = in_slice(column, piece)
     number = Orders(Path(config.state.path)).add(
         at=time.time_ns() // 1000, who=getpass.getuser(), model=name, column=column, until=moment, because=because
     )

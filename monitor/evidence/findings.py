@@ -16,7 +16,7 @@ from detectors.fleet.alarm import Alarm, Change, Report
 from detectors.fleet.state import Mode
 from monitor.events import IntArray
 from monitor.evidence.copy import Copy
-from monitor.evidence.orders import Order
+from monitor.evidence.orders import Order, in_slice
 from monitor.evidence.stream import Stream
 from monitor.findings import Finding
 
@@ -43,7 +43,7 @@ class Told:
     ) -> None:
         """Add what one severity says; ``first`` is the version in whose findings a diffuse drift is told.
 
-        What is ``accepted``, by column or by rate, is in order unless it gets worse.
+        What is ``accepted``, by column or by rate, everywhere or in one slice, is in order unless it gets worse.
         """
         alarms = {alarm.monitor: alarm for alarm in report.alarms}
         starts, since, modes = copy.fleet.offsets[:-1], copy.since().tolist(), report.mode.tolist()
@@ -56,7 +56,7 @@ class Told:
             if alarm is not None:
                 copy.told[stream.key] = (alarm.window, describe(alarm, stream, length))
             status, words = _status(copy, report, place, alarm, rows, since[place], length)
-            order = accepted.get(stream.name) or accepted.get(stream.column)
+            order = _accepted(accepted, stream)
             if order is not None and status != "insufficient":
                 status, words = _expected(status, words, alarm, order)
             if modes[place] == Mode.WATCHING:
@@ -132,6 +132,12 @@ def _status(
     if not rows:
         return "insufficient", "no rows"
     return "ok", "recovered" if report.recovered[place] else ""
+
+
+def _accepted(orders: Mapping[str, Order], stream: Stream) -> Order | None:
+    """Return the order that a stream's drift is expected by: of its slice, or of its column everywhere."""
+    names = [in_slice(name, piece) for piece in (stream.slice, "") for name in (stream.name, stream.column)]
+    return next((orders[name] for name in names if name in orders), None)
 
 
 def _expected(status: str, words: str, alarm: Alarm | None, order: Order) -> tuple[str, str]:

@@ -77,12 +77,22 @@ class Order:
     model: str
     """Empty for an event that concerns all."""
     column: str
-    """A column, or one of its rates, such as ``age.missing``; of an event, what kind it is; of a switch of the
-    reference, the event time of its first row (RFC 3339); of a switch back, the number of the order that it undoes."""
+    """A column, or one of its rates, such as ``age.missing``, of one slice as ``in_slice`` has it; of an event, what
+    kind it is; of a switch of the reference, the event time of its first row (RFC 3339); of a switch back, the number
+    of the order that it undoes."""
     until: int
     """Event time, microseconds: the end of what is accepted, the start of the window of the alarm that is marked, the
     time of the event, the end of the rows that were made a reference or are to become one."""
     because: str
+
+
+def in_slice(column: str, piece: str) -> str:
+    """Return what an order calls a column of one slice; of no slice, the column.
+
+    >>> in_slice("recall", "country=fr"), in_slice("recall", "")
+    ('recall in country=fr', 'recall')
+    """
+    return f"{column} in {piece}" if piece else column
 
 
 class Orders:

@@ -122,16 +122,18 @@ def test_drifts_are_accepted_and_events_told(api: Api) -> None:
     until = "2026-12-01T00:00:00Z"
     accepted = {"model": "fraud", "column": "age", "until": until, "because": "a campaign"}
     assert api.post("/api/v1/drifts/accept", PAY, **accepted) == 201
+    assert api.post("/api/v1/drifts/accept", PAY, **accepted, slice="country=fr") == 201
     assert api.post("/api/v1/drifts/accept", PAY, **{**accepted, "because": " "}) == 400
     assert api.post("/api/v1/events", PAY, what="v7") == 403, "an event of all models is not for one owner to tell"
     assert api.post("/api/v1/events", PAY, what="v7", model="fraud", at="1970-01-01T05:30:00Z") == 201
     assert api.post("/api/v1/events", ALL, what="new prices", kind="campaign") == 201
     assert [(one.kind, one.model, one.column) for one in api.orders.after(0)] == [
-        ("accept", "fraud", "age"), ("event", "fraud", "deploy"), ("event", "", "campaign"),
+        ("accept", "fraud", "age"), ("accept", "fraud", "age in country=fr"), ("event", "fraud", "deploy"),
+        ("event", "", "campaign"),
     ]  # fmt: skip
     told = api.client.get("/api/v1/incidents?model=fraud").json()["incidents"][0]
     assert told["events"] == [{"kind": "deploy", "what": "v7", "at": "1970-01-01T05:30:00Z", "by": "pay"}]
-    assert [line[1] for line in api.audit()] == ["evidence accept", "evidence event", "evidence event"]
+    assert [line[1] for line in api.audit()] == [*["evidence accept"] * 2, *["evidence event"] * 2]
 
 
 def test_before_the_service_is_open_it_says_so(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,18 +11,23 @@ import numpy as np
 import pytest
 
 from detectors.counts import CorruptCountsError
+from detectors.fleet.state import Mode
 from monitor.config.root import Config
 from monitor.events import DAY, HOUR, MINUTE, IntArray
 from monitor.evidence import declared as declared_module
 from monitor.evidence.copy import Copy
 from monitor.evidence.declared import Cells
 from monitor.evidence.explain import explained
+from monitor.evidence.findings import Told
 from monitor.evidence.matured import Matured
+from monitor.evidence.orders import Order
 from monitor.findings import WindowResult
 from monitor.opening import open_pipeline
-from monitor.outcomes.parts import RUNNING
-from monitor.panes import Shelf
+from monitor.outcomes.outcomes import LENGTHS
+from monitor.outcomes.parts import BLOCK, MATURED, RUNNING
+from monitor.panes import PaneKey, PaneLayout, Shelf
 from monitor.pipeline import Pipeline
+from monitor.slices import Cut, Slicing
 from monitor.sources.memory import Item, MemorySource
 from monitor.sources.port import TopicPartition
 from monitor.store.memory import MemoryStore
@@ -105,6 +111,24 @@ def test_explain_tells_of_slices_that_drift_and_names_the_others(drifting: Drift
     assert [line for line in alone if not line.startswith(" ")] == ["recall (version 1, place=de), warn"]
     assert any(line.startswith("  reference  ") for line in alone)
     assert not list(explained(watch, "recall", latest, "place=nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("named", "held"), [("recall in place=fr", "ok"), ("recall", "ok"), ("recall in place=de", "warn")]
+)
+def test_a_drift_is_accepted_in_one_slice_or_in_all(drifting: Drifting, named: str, held: str) -> None:
+    watch = watch_of(drifting.pipeline)
+    copy = watch.copies["warn"]
+    order = Order(1, 0, "kim", "accept", "m", named, LEARNT + 90 * DAY, "a campaign")
+    place = next(n for n, one in enumerate(copy.streams) if (one.slice, one.name) == ("place=fr", "recall"))
+    rows = np.full(int(copy.fleet.offsets[-1]), 5)
+    _, report = copy.fleet.step(copy.state, rows, copy.weights, 1e9, LEARNT // HOUR, 0)
+    story = Told.nothing()
+    story.add(copy, report, rows, watch.length, "1", {named: order})
+    (recall,) = [one for one in story.findings["1", "place=fr"] if one.column == "recall"]
+    assert report.mode[place] != Mode.WATCHING
+    assert recall.status == held
+    assert ("accepted until" in recall.explanation) == (held == "ok")
 
 
 def test_batches_pauses_and_restarts_change_nothing(drifting: Drifting, tmp_path: Path) -> None:
@@ -232,6 +256,33 @@ def test_what_is_damaged_is_noticed_and_what_is_whole_comes_back(drifting: Drift
     assert (source.basis(model), [one.state() for one in source.slicings.learnt.values()]) == before
     with pytest.raises(CorruptCountsError, match="damaged"):
         source.restore(data[:-1])
+    assert source._learnt is not None
+    whole = source._learnt.to_bytes()
+    source.restore(whole)  # as it was written before slices were judged
+    assert source._learnt.to_bytes() == whole
+    assert {one.begin for one in source.slicings.learnt.values()} == {None}
+    source.restore(data)
     assert source.relearn(LEARNT + 36 * HOUR)
     assert source.read is not None
     assert not any(one.is_judged for one in source.slicings.learnt.values())
+
+
+def test_a_hundred_thousand_slices_are_read_in_little_memory(drifting: Drifting) -> None:
+    known = source_of(drifting.pipeline).slicings.cells[0].part
+    cuts = tuple(Cut(name, np.arange(320), tuple(map(str, range(320)))) for name in ("a", "b"))
+    cells = Cells(replace(known, slicing=Slicing(cuts, 50)))
+    layouts: dict[str, PaneLayout] = dict.fromkeys(cells.part.names(), cells.part)
+    shelf = Shelf(0, MemoryStore(), layouts, dict.fromkeys(layouts, LENGTHS))
+    pane = np.zeros(cells.part.size, np.int64)
+    for place in (5, 77_777):
+        vector = cells.part.slices(pane.copy())
+        cells.part.table(vector, MATURED)[place % BLOCK] = 1
+        shelf.add(PaneKey(cells.part.name(place // BLOCK), "1", 0, BEGIN), vector.ravel(), late=False)
+    tracemalloc.start()
+    try:
+        counts = cells.read(shelf, "1", BEGIN, BEGIN + HOUR)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.flatnonzero(cells.rows(counts)).tolist() == [5, 77_777]
+    assert peak < 5 * counts.nbytes
