@@ -52,7 +52,7 @@ models:
       topic: fraud
       time_format: epoch_us
       map: {{id: value.id, time: value.at, version: value.v, features: value.f, score: value.s,
-            latency: value.ms, error: value.e}}
+            latency: value.ms, error: value.e, action: value.a, propensity: value.q}}
     labels:
       topic: chargebacks
       time_format: epoch_us
@@ -64,7 +64,8 @@ models:
     windows:
       fast: {{size: 6h, lateness: 1m, min_samples: 20}}
       daily: {{size: 1d, lateness: 1m}}
-    performance: {{window: daily, learn: 1d, min_labels: 50, cost: {{false_positive: 1, false_negative: 5}}}}
+    performance: {{window: daily, learn: 1d, min_labels: 50, cost: {{false_positive: 1, false_negative: 5}},
+                  labelled_when: [tried]}}
     slices: [{{by: [country], min_samples: 20}}]
     detectors:
       - {{kind: psi, on: [features, score], warn: 0.1, alert: 0.25}}
@@ -79,7 +80,8 @@ models:
     predictions:
       topic: eta
       time_format: epoch_us
-      map: {{id: value.id, time: value.at, version: value.v, features: value.f, prediction: value.p}}
+      map: {{id: value.id, time: value.at, version: value.v, features: value.f, prediction: value.p,
+            action: value.a, propensity: value.q}}
     labels:
       topic: arrivals
       time_format: epoch_us
@@ -89,7 +91,7 @@ models:
     reference: {{source: eta.json}}
     evidence: {{window: 6h}}
     windows: {{fast: {{size: 6h, lateness: 1m, min_samples: 20}}}}
-    performance: {{window: fast, learn: 1d, min_labels: 20}}
+    performance: {{window: fast, learn: 1d, min_labels: 20, labelled_when: [tried]}}
   - name: fraud-next
     owner: payments
     task: binary_classification
@@ -148,6 +150,7 @@ def rows(model: str, first: int, last: int, seed: int) -> Iterator[tuple[int, st
         broken = at >= BREAKS
         amount = None if broken and rng.random() < 0.1 else round(float(sizes[n]) * (3 if broken else 1), 2)
         value: dict[str, Any] = {"id": f"{model}{seed}-{n}", "at": at, "v": "2" if broken else "1"}
+        value |= {"a": "tried", "q": 0.5 if n % 3 else 1.0}
         value["f"] = {"amount": amount, "country": countries[n], "age": int(18 + 60 * risk[n])}
         noise = rng.random()
         if model == "fraud":

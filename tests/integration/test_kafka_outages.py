@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 import time
@@ -18,7 +19,18 @@ from monitor.sources.port import CorruptRecordsError, Source, SourceUnavailableE
 from tests.contract.arenas import drain, values_of
 from tests.kafka.broker import Broker
 
-pytestmark = pytest.mark.kafka
+pytestmark = [
+    pytest.mark.kafka,
+    # kafka-python leaves the socket of a connection that it gave up half way to the garbage collector
+    pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Leave no such socket to the tests of other modules."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ OTHER_TASK = {
     "driftline_concept": "fraud", "driftline_volume": "fraud", "slice!=": "fraud",
     "driftline_challenger": "fraud-next", "driftline_retraining": "fraud-next",
     "driftline_feature_jensen_shannon": "fraud", "driftline_feature_wasserstein": "fraud",
-    "driftline_pair_rows": "iris",
+    "driftline_pair_rows": "iris", "driftline_reweighted": "fraud",
 }  # fmt: skip
 """Only one of the two models has such figures."""
 NOTHING_TO_SAY = {
@@ -42,6 +42,7 @@ NOTHING_TO_SAY = {
     "driftline_records_skipped_total": "no record was left out",
     "driftline_decode_remarks_total": "no row needed a remark",
     "driftline_new_column_ratio": "no record has a field beside the known ones",
+    "driftline_accuracy_by_propensity": "no model tells several classes apart",
     "driftline_feature_hellinger_distance": "not among the exported statistics",
     "driftline_feature_total_variation_distance": "not among the exported statistics",
     "driftline_feature_l_infinity_distance": "not among the exported statistics",
