@@ -53,6 +53,8 @@ class Searched(Learning):
     grain: int = HOUR
     picks: Picks | None = None
     _reference: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    _packed_reference: tuple[IntArray, bytes] | None = None
+    """What was written last, which hardly ever changes, and as what."""
     _followed: Followed = field(default_factory=lambda: Followed.of(0))
     _full: int = 0
     """Columns with too many values in the window that was counted last, a bit each."""
@@ -171,11 +173,13 @@ class Searched(Learning):
         if not self._changed or self._learnt is None or self.picks is None:
             return None
         picks = self.picks
+        if self._packed_reference is None or self._packed_reference[0] is not self._reference:
+            self._packed_reference = self._reference, _packed(self._reference, "<i8")
         body = {
             "format": _FORMAT,
             "learnt": self._learnt.to_bytes(),
             "limit": [self.searching.limit, self.searching.since],
-            "reference": _packed(self._reference, "<i8"),
+            "reference": self._packed_reference[1],
             "followed": self._followed.state(),
             "sums": [_packed(picks.rows, "<f4"), _packed(picks.errors, "<f4"), picks.total, picks.wrong],
             "members": [[*_fields(member), *astuple(member.recent)] for member in picks.members],
