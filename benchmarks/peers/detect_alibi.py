@@ -67,8 +67,17 @@ def of_errors(reference: FloatArray) -> FETDriftOnline:
 
 
 METHODS = [
-    Method("Alibi Detect Fisher online", ("rate",), 1.0, streaming(of_errors), quiet=6, runs=8, most_rows=100),
-    Method("Alibi Detect CvM online", ("number",), 1.0, streaming(of_values), quiet=4, runs=4, most_rows=100),
+    Method("Alibi Detect Fisher online", ("rate",), 1.0, streaming(of_errors), quiet=3, runs=4, most_rows=100),
+    Method(
+        "Alibi Detect CvM online",
+        ("number",),
+        1.0,
+        streaming(of_values),
+        quiet=3,
+        runs=3,
+        most_rows=100,
+        most_reference=500,
+    ),
 ]
 
 if __name__ == "__main__":
