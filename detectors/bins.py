@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -156,10 +156,8 @@ class NumericBins:
 
     def tally(self, *parts: FloatArray) -> IntArray:
         """Return how many values each cell gets, ``[cells]``: what ``code`` counts to, sooner for a long column."""
-        counts = np.zeros(self.cells, np.int64)
-        inside = self._histogram.tally(self._inside(parts, counts))
-        counts[: self.size] += inside
-        return counts
+        cut = range(0, max(map(len, parts), default=0), AT_ONCE)
+        return self._histogram.tally(values[start : start + AT_ONCE] for values in parts for start in cut)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; floats keep every digit."""
@@ -183,18 +181,7 @@ class NumericBins:
 
     @cached_property
     def _histogram(self) -> Histogram:
-        return Histogram(self.edges, self._lookup)
-
-    def _inside(self, parts: Sequence[FloatArray], counts: IntArray) -> Iterator[FloatArray]:
-        """Yield the values within the range, some at a time; count the others."""
-        for values in parts:
-            for start in range(0, len(values), AT_ONCE):
-                part = values[start : start + AT_ONCE]
-                if not (part.min() >= self.low and part.max() <= self.high):
-                    inside = (part >= self.low) & (part <= self.high)
-                    counts += np.bincount(self._quality_of(part[~inside]), minlength=self.cells)
-                    part = part[inside]
-                yield part
+        return Histogram(self.edges, self.low, self.high, self.code, self.cells)
 
     def _quality_of(self, values: FloatArray) -> IntArray:
         codes = np.where(values < self.low, self.quality["low"], self.quality["high"])

@@ -68,7 +68,7 @@ def test_edges_that_no_table_suits_are_counted_as_well(edges: list[float]) -> No
     known = np.array(edges, np.float64)
     values = np.random.default_rng(3).choice([*edges, 0.15, 3.0, -7.0, 1e300, 2.0**52 + 2], 20_000)
     expected = np.bincount(np.searchsorted(known, values, side="left"), minlength=len(known) + 1)
-    found = Histogram(known, Lookup(known)).tally([values])
+    found = Histogram(known, -np.inf, np.inf, Lookup(known).bins, len(known) + 1).tally([values])
     assert found.tolist() == expected.tolist()
 
 
