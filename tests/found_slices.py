@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from monitor.config.load import load
 from monitor.config.root import Config
-from monitor.events import HOUR
+from monitor.events import HOUR, IntArray
 from monitor.evidence.searched import Searched
 from monitor.evidence.watch import Watch
 from monitor.evidence.windows import OF_SLICES
@@ -188,3 +190,23 @@ def judged(found: Sequence[Case], first: int, last: int) -> tuple[Counter[str], 
                 rows[name] += 1
                 errors[name] += case.wrong
     return rows, errors
+
+
+def forget(patch: pytest.MonkeyPatch, learn: Callable[..., object]) -> None:
+    """Have slices be chosen by one window alone, from a reference that ``learn`` makes."""
+    patch.setattr("detectors.slices.picks.DECAY", 0.0)
+    patch.setattr("detectors.slices.picks.PATIENCE", 1)
+    patch.setattr(Searched, "_learn", learn)
+
+
+def count_what_chose(patch: pytest.MonkeyPatch) -> None:
+    """Have the window that chose a slice count for it, which must break every guarantee."""
+    admit, stepped = Watch._admit, Searched.stepped
+
+    def hasty(self: Watch, counts: Mapping[str, IntArray], start: int) -> None:
+        admit(self, counts, start)
+        if isinstance(self.source, Searched) and stepped(self.source, self.model, counts, start // self.length):
+            self._refit()
+
+    patch.setattr(Searched, "stepped", lambda *_: False)
+    patch.setattr(Watch, "_admit", hasty)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from monitor.events import DAY, HOUR, FloatArray, IntArray
 from monitor.evidence.learnt import Learnt
 from monitor.evidence.orders import Orders
 from monitor.evidence.searched import Searched
-from monitor.evidence.watch import Watch
 from monitor.model import Model
 from monitor.outcomes.cells import Cells
 from monitor.outcomes.marked import Marked
@@ -32,7 +30,7 @@ from monitor.sealed import seal
 from monitor.snapshot import Snapshots
 from monitor.store.memory import MemoryStore
 from tests.evidence_labels import run
-from tests.found_slices import BEGIN, alarms, cases, configured, judged, logs, source_of, told
+from tests.found_slices import BEGIN, alarms, cases, configured, count_what_chose, forget, judged, logs, source_of, told
 
 LEARNT = BEGIN + 8 * DAY
 
@@ -151,9 +149,7 @@ def first_bets(folder: Path, seed: int) -> FloatArray:
 
 @pytest.fixture
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detectors.slices.picks.DECAY", 0.0)
-    monkeypatch.setattr("detectors.slices.picks.PATIENCE", 1)
-    monkeypatch.setattr(Searched, "_learn", known)
+    forget(monkeypatch, known)
 
 
 @pytest.mark.usefixtures("_forgetful")
@@ -165,15 +161,7 @@ def test_a_found_slice_wins_nothing_on_average_however_it_was_chosen(tmp_path: P
 
 @pytest.mark.usefixtures("_forgetful")
 def test_counting_the_window_that_chose_a_slice_breaks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    admit, stepped = Watch._admit, Searched.stepped
-
-    def hasty(self: Watch, counts: Mapping[str, IntArray], start: int) -> None:
-        admit(self, counts, start)
-        if isinstance(self.source, Searched) and stepped(self.source, self.model, counts, start // self.length):
-            self._refit()
-
-    monkeypatch.setattr(Searched, "stepped", lambda *_: False)
-    monkeypatch.setattr(Watch, "_admit", hasty)
+    count_what_chose(monkeypatch)
     won = first_bets(tmp_path, 1)
     assert won.mean() > 1
 

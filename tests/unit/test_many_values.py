@@ -19,18 +19,17 @@ from detectors.counts import CorruptCountsError
 from detectors.slices.heavy import Heavy, SpaceSaving
 from detectors.slices.lift import Sums
 from monitor.commands.replay import ReplayOptions, replay
-from monitor.events import DAY, HOUR, FloatArray, IntArray
+from monitor.events import DAY, HOUR, FloatArray
 from monitor.evidence.followed import Followed
 from monitor.evidence.learnt import Learnt
 from monitor.evidence.searched import Searched
-from monitor.evidence.watch import Watch
 from monitor.model import Model
 from monitor.outcomes.cells import Cells
 from monitor.outcomes.values import TYPE, WIDTH, Bag, named, packed, readable
 from monitor.pipeline import Pipeline
 from monitor.sources.memory import Item
 from tests.evidence_labels import run
-from tests.found_slices import BEGIN, Case, alarms, cases, configured, logs, source_of, told
+from tests.found_slices import BEGIN, Case, alarms, cases, configured, count_what_chose, forget, logs, source_of, told
 
 TEXTS = st.sampled_from(["", "a", "b", "aa", "a\0", "~", "é" * 12, "é" * 13, "x" * 24, "x" * 25]) | st.text(max_size=40)
 
@@ -321,9 +320,7 @@ def first_bets(folder: Path, seed: int) -> FloatArray:
 
 @pytest.fixture
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detectors.slices.picks.DECAY", 0.0)
-    monkeypatch.setattr("detectors.slices.picks.PATIENCE", 1)
-    monkeypatch.setattr(Searched, "_learn", known)
+    forget(monkeypatch, known)
 
 
 @pytest.mark.usefixtures("_forgetful")
@@ -335,13 +332,5 @@ def test_a_value_wins_nothing_on_average_however_it_was_chosen(tmp_path: Path) -
 
 @pytest.mark.usefixtures("_forgetful")
 def test_counting_the_window_that_chose_a_value_breaks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    admit, stepped = Watch._admit, Searched.stepped
-
-    def hasty(self: Watch, counts: Mapping[str, IntArray], start: int) -> None:
-        admit(self, counts, start)
-        if isinstance(self.source, Searched) and stepped(self.source, self.model, counts, start // self.length):
-            self._refit()
-
-    monkeypatch.setattr(Searched, "stepped", lambda *_: False)
-    monkeypatch.setattr(Watch, "_admit", hasty)
+    count_what_chose(monkeypatch)
     assert first_bets(tmp_path, 1).mean() > 1
