@@ -28,7 +28,8 @@ NannyML comes closest because it too fits fixed edges to the reference beforehan
 with numpy's vectorised sort; most of its time goes into sorting text. Ours takes the Arrow table that Parquet is read
 into, NannyML and Evidently the pandas frame of the same file, with texts as objects, as they ask for. NannyML computes
 no PSI, p-value, noise band or interval, and keeps no counts that a late row could be added to. Evidently keeps nothing
-of the reference and starts from its raw rows every time."""
+of the reference and starts from its raw rows every time. Ours is bound by memory, so its time scatters more than
+theirs: single runs gave 13 to 23 × NannyML."""
 _FIGURES: Final = {
     "psi": "PSI",
     "ks": "KS",
