@@ -1,8 +1,10 @@
 """A record that ends the process, again and again, is found and set aside.
 
 When the service died three times without getting on, it reads the inputs that stood still record by record, and notes
-each before it is touched. The record that is noted when the next process starts is refused unread (``crashed``). The
-note stands beside the state, in a file that is written without a sync: it must outlive the process, not the machine.
+each before it is touched. The record over which two processes in a row died is refused unread (``crashed``); one death
+proves nothing, as somebody else may have killed the process. Little is read at a time and then written, so that such a
+service gets on all the same. The note stands beside the state, in a file that is written without a sync: it must
+outlive the process, not the machine.
 """
 
 from __future__ import annotations
@@ -28,7 +30,12 @@ NAME: Final = "reading"
 DEATHS: Final = 3
 """After so many at the same offset, an input is read record by record."""
 CAREFUL: Final = 100_000
-"""For so many records, which is more than is read between two writes."""
+"""For so many offsets, which is more than is read between two writes."""
+BLAMED: Final = 2
+"""After so many deaths in a row over the same record it is refused."""
+AT_ONCE: Final = 200
+"""Records that are read between two writes, while they are read one by one."""
+_PARTS: Final = 4
 _RECORD: Final = 512
 """Bytes at the beginning of the file for the record that is being read; what was known at the start follows."""
 
@@ -43,7 +50,11 @@ class CrashGuard:
     refused: dict[TopicPartition, list[int]] = field(default_factory=dict)
     """Input → offsets of records that end the process, in order."""
     careful: dict[TopicPartition, int] = field(default_factory=dict)
-    """Input → how many more records are read one by one."""
+    """Input → offset up to which records are read one by one."""
+    suspect: tuple[TopicPartition, int, int] | None = None
+    """The record that the last process died over, and how many did in a row."""
+    slowly: bool = False
+    """Whether what was read last was read one by one."""
     busy: bool = False
     """Whether the service is at work, so that it would be to blame for ending now."""
 
@@ -64,10 +75,13 @@ class CrashGuard:
             before, times = known.starts.get(name, (offset, 0))
             guard.starts[name] = (offset, times + 1 if before == offset else 1)
             if times >= DEATHS and before == offset:
-                guard.careful[name] = CAREFUL
+                guard.careful[name] = offset + CAREFUL
+            elif known.careful.get(name, offset) > offset:
+                guard.careful[name] = known.careful[name]
             guard._refuse(name, [at for at in known.refused.get(name, []) if at >= offset])
         if last is not None and last[0] in guard.careful and last[1] >= positions[last[0]]:
-            guard._refuse(last[0], [last[1]])
+            guard._blame(*last, known.suspect)
+        guard.slowly = bool(guard.careful)
         guard._tell()
         guard._write(None)
         return guard
@@ -79,11 +93,12 @@ class CrashGuard:
         if name not in self.careful:
             yield from _around(records, refused)
             return
+        self.slowly = self.slowly or bool(len(records))
         for place, offset in enumerate(records.offsets):
             yield records.part(place, place + 1), offset in refused
-        self.careful[name] -= len(records)
-        if self.careful[name] <= 0:
+        if records.next_offset >= self.careful[name]:
             del self.careful[name]
+            self._write(None)
             log.info("records are read in bulk again", topic=name.topic, partition=name.partition)
         if not len(records):
             yield records, False
@@ -104,10 +119,23 @@ class CrashGuard:
         if self.descriptor is None:
             return
         if not self.busy:
-            self.starts = {}
+            self.starts, self.careful, self.suspect = {}, {}, None
             self._write(None)
         os.close(self.descriptor)
         self.descriptor = None
+
+    def at_once(self, usual: int) -> int:
+        """Return how many records to read next; few while they are read one by one."""
+        few, self.slowly = self.slowly, False
+        return min(usual, AT_ONCE) if few else usual
+
+    def _blame(self, name: TopicPartition, offset: int, before: tuple[TopicPartition, int, int] | None) -> None:
+        """Note one more death over a record; refuse it where there were enough."""
+        deaths = before[2] + 1 if before is not None and before[:2] == (name, offset) else 1
+        if deaths >= BLAMED:
+            self._refuse(name, [offset])
+        else:
+            self.suspect = (name, offset, deaths)
 
     def _refuse(self, name: TopicPartition, offsets: list[int]) -> None:
         if offsets:
@@ -133,6 +161,8 @@ class CrashGuard:
         known = [
             [[name.topic, name.partition, *start] for name, start in self.starts.items()],
             [[name.topic, name.partition, offsets] for name, offsets in self.refused.items()],
+            [[name.topic, name.partition, until] for name, until in self.careful.items()],
+            None if self.suspect is None else [self.suspect[0].topic, self.suspect[0].partition, *self.suspect[1:]],
         ]
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, _sealed(known), _RECORD)
@@ -144,10 +174,12 @@ class CrashGuard:
         data = os.pread(self.descriptor or 0, size, 0)
         record, known = _unsealed(data[:_RECORD]), _unsealed(data[_RECORD:])
         last = None if record is None else (TopicPartition(record[0], record[1]), record[2])
-        if known is None:
+        if known is None or len(known) != _PARTS:
             return last, CrashGuard()
         starts = {TopicPartition(topic, number): (offset, times) for topic, number, offset, times in known[0]}
-        return last, CrashGuard(None, starts, {TopicPartition(t, number): offsets for t, number, offsets in known[1]})
+        refused, careful = ({TopicPartition(t, number): value for t, number, value in part} for part in known[1:3])
+        suspect = None if known[3] is None else (TopicPartition(*known[3][:2]), *known[3][2:])
+        return last, CrashGuard(None, starts, refused, careful, suspect)
 
 
 def refused_chunk(records: Records) -> Chunk:

@@ -130,7 +130,7 @@ class Pipeline:
         """Read once and count what came; return the number of records."""
         total = 0
         self.guard.busy = True
-        for records in self.source.consume(_BATCH, timeout):
+        for records in self.source.consume(self.guard.at_once(_BATCH), timeout):
             self.fault("before_apply")
             for part, again in self.hold.split(records):
                 for piece, refused in self.guard.pieces(part):
@@ -171,7 +171,7 @@ class Pipeline:
     def due(self) -> bool:
         """Return whether it is time for a checkpoint."""
         state = self.assembly.config.state
-        if self.rows_since >= state.checkpoint_records:
+        if self.rows_since >= state.checkpoint_records or (self.guard.slowly and self.rows_since):
             return True
         return self.monotonic() - self._written_at >= state.checkpoint / 1e6
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,17 @@ class Deadly(Decoder):
 
     def decode(self, records: Records) -> Chunk:
         if any(value is not None and FATAL in value for value in records.values):
+            raise DeadError
+        return super().decode(records)
+
+
+class Mortal(Decoder):
+    """Dies after so many calls, whatever it is given."""
+
+    left: Iterator[int]
+
+    def decode(self, records: Records) -> Chunk:
+        if next(self.left, None) is None:
             raise DeadError
         return super().decode(records)
 
@@ -77,7 +90,7 @@ def test_a_fault_in_native_code_is_survived(tmp_path: Path, undisturbed: Outcome
             break
         assert process.exitcode == DIED
         deaths += 1
-    assert deaths == 4
+    assert deaths == 5
     logs = {TopicPartition(TOPIC, number): log for number, log in mixed.dirty.items()}
     pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
     assert harm(outcome_of(pipeline), undisturbed, mixed) == []
@@ -108,6 +121,48 @@ def test_deaths_that_no_record_is_to_blame_for_set_none_aside(tmp_path: Path, un
     outcome = outcome_of(pipeline)
     pipeline.close()
     assert harm(outcome, undisturbed, mixed) == []
+
+
+def killed_at_random(path: Path, deaths: int) -> tuple[list[dict[TopicPartition, list[int]]], list[int]]:
+    """Kill the service over another record each time; return what it refused, and how far it was, at each start."""
+    logs = {TopicPartition(TOPIC, number): log for number, log in stream({0: (), 1: ()}).dirty.items()}
+    rng = random.Random(4)
+    refused, reached = [], []
+    for _ in range(deaths):
+        pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
+        refused.append(pipeline.guard.refused)
+        reached.append(sum(pipeline.positions().values()))
+        left = iter(range(rng.randrange(10, 70) if pipeline.guard.careful else 0))
+        for decoder in pipeline.decoders.values():
+            decoder.__class__ = Mortal
+            decoder.__dict__["left"] = left
+        with suppress(DeadError):
+            drain(pipeline)
+        pipeline.close()
+    return refused, reached
+
+
+def test_records_over_which_somebody_else_killed_the_process_are_not_set_aside(
+    tmp_path: Path, undisturbed: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.crashes.AT_ONCE", 20)
+    path = configure(tmp_path)
+    refused, reached = killed_at_random(path, 12)
+    assert not any(refused)
+    assert reached[:4] == [0, 0, 0, 0]
+    assert 0 < reached[-1] < 600, "it gets on between its deaths"
+    logs = {TopicPartition(TOPIC, number): log for number, log in stream({0: (), 1: ()}).dirty.items()}
+    pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
+    drain(pipeline)
+    assert harm(outcome_of(pipeline), undisturbed, stream({0: (), 1: ()})) == []
+    pipeline.close()
+
+
+def test_one_death_is_not_enough_to_blame_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.crashes.AT_ONCE", 20)
+    monkeypatch.setattr("monitor.crashes.BLAMED", 1)
+    refused, _ = killed_at_random(configure(tmp_path), 12)
+    assert any(refused)
 
 
 def test_an_orderly_end_counts_against_nothing(tmp_path: Path) -> None:
