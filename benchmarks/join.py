@@ -51,7 +51,7 @@ class Course:
     delay: float
     """Median delay of a label as a share of ``wait``."""
     rocks: bool = True
-    budget: int = 100_000
+    budget: int | None = None
     completed: bool = False
     """Whether pairs are given out once more, when they are complete, as detectors of concept drift need them."""
     by_entity: bool = False

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,11 +23,12 @@ from benchmarks.consumer import read, row_type
 from benchmarks.end_to_end import values
 from benchmarks.report import Section, table
 
-PREDICTIONS: Final = 400_000
+PREDICTIONS: Final = 1_200_000
 LABELLED: Final = 0.8
-DELAY: Final = 100_000
+DELAY: Final = 1_000_000
 """A label comes up to so many predictions after its own."""
 ROUNDS: Final = 3
+_FLUSH: Final = 100_000
 TOPICS: Final = ("predictions", "labels")
 CLIENTS: Final = ("kafka-python", "librdkafka")
 PAIRS: Final = 60_000
@@ -56,15 +57,25 @@ state: {{path: "{folder}/state"}}
 """
 
 
-def labels() -> Iterator[bytes]:
-    """Yield labels of four predictions in five, in another order than theirs."""
+def preload(address: str) -> int:
+    """Fill both topics; return how many predictions have a label. Labels come in another order than predictions."""
+    from confluent_kafka import Producer  # noqa: PLC0415 - consumers need no producer
+
     rng = random.Random(2)
-    found = []
+    found: list[tuple[float, bytes]] = []
+    producer: Any = Producer({"bootstrap.servers": address, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
     for place, value in enumerate(values(PREDICTIONS)):
+        producer.produce(TOPICS[0], value, partition=0)
+        producer.poll(0)
+        if place % _FLUSH == 0:
+            producer.flush()
         if rng.random() < LABELLED:
             row = {"id": json.loads(value)["prediction_id"], "at": 1_793_500_000_000 + place * 100}
             found.append((place + rng.random() * DELAY, json.dumps(row | {"label": int(rng.random() < 0.1)}).encode()))
-    yield from (value for _, value in sorted(found))
+    for _, value in sorted(found):
+        producer.produce(TOPICS[1], value, partition=0)
+    producer.flush()
+    return len(found)
 
 
 def run() -> Section:
@@ -72,10 +83,9 @@ def run() -> Section:
     from tests.kafka.broker import Broker  # noqa: PLC0415 - a consumer needs no broker of its own
 
     with tempfile.TemporaryDirectory() as folder, Broker() as broker:
-        for topic, made in zip(TOPICS, (values(PREDICTIONS), labels()), strict=True):
+        for topic in TOPICS:
             broker.create_topic(topic, 1)
-            broker.produce(topic, made)
-        pairs = sum(1 for _ in labels())
+        pairs = preload(broker.address)
         found: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
         for _ in range(ROUNDS):
             for client in CLIENTS:

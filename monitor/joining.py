@@ -18,8 +18,9 @@ from monitor.duel import CHALLENGER, Duel
 from monitor.events import MINUTE, Batch, IntArray, Records
 from monitor.halves import Paired
 from monitor.join.clock import NEVER, InputClock, InputClocks
+from monitor.join.entries import rows_within
 from monitor.join.identity import identify
-from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
+from monitor.join.join import MEMORY, RETRACT, UPSERT, Join, JoinChangedError, drop
 from monitor.join.last_before import LastBefore, drop_entities
 from monitor.join.output import COMPLETED, Joined
 from monitor.join.payload import Payload, Rows
@@ -129,6 +130,7 @@ class Joining:
         shards: int = 1,
         *,
         compared: bool = False,
+        memory: int = MEMORY,
     ) -> tuple[Joining, list[str]]:
         """Return the join as it was last written, or an empty one, and in sentences what the configuration changed.
 
@@ -144,6 +146,8 @@ class Joining:
             Processes that share the partitions.
         compared
             Whether another model challenges this one.
+        memory
+            Bytes of joined rows that may stay in memory between checkpoints.
 
         Raises
         ------
@@ -157,13 +161,14 @@ class Joining:
         matching = matching_of(config, truth, own, completed=completed)
         rules, sides = matching.rules, matching.sides
         changes = []
+        budget = rows_within(memory, outcomes.payload)
         try:
-            join = Join.load(store, number, name, rules, outcomes.payload)
+            join = Join.load(store, number, name, rules, outcomes.payload, budget=budget)
         except JoinChangedError:
             drop(store, number, name)
             drop_entities(store, number, name)
             changes.append("joins labels anew, since the join's settings or its topics changed; what waited is lost")
-            join = Join.load(store, number, name, rules, outcomes.payload)
+            join = Join.load(store, number, name, rules, outcomes.payload, budget=budget)
         mine = {topic: [n for n in range(inputs[topic]) if n % shards == number % shards] for topic in sides}
         known = {(topic, n): InputClock() for topic in sides for n in mine[topic]}
         if are_merged(config.predictions):

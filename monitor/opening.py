@@ -25,6 +25,7 @@ from monitor.evidence.searched import Searched
 from monitor.evidence.stream import Source as Evidence
 from monitor.history import History
 from monitor.inputs import InputWatch
+from monitor.join.join import MEMORY
 from monitor.joining import Joining
 from monitor.keys import compose
 from monitor.layout import Layout
@@ -47,6 +48,8 @@ from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
 _PANE_BUDGET: Final = 64 << 20
+_LEAST_OF_JOIN: Final = 4 << 20
+"""Bytes of joined rows that every model may keep in memory, however many models there are."""
 """Bytes of clean panes that all partitions together keep in memory."""
 
 
@@ -176,6 +179,7 @@ def _joinings(assembly: Assembly, inputs: Inputs, outcomes: Mapping[str, ModelOu
         joining, changes = Joining.load(
             assembly.store, shards.index, model.config, taker, counts, OutcomesReader(taker), shards.count,
             compared=any(_champion(other) == name for other in assembly.models.values()),
+            memory=max(_LEAST_OF_JOIN, MEMORY // len(outcomes)),
         )  # fmt: skip
         joinings[name] = joining
         model.changes += changes

@@ -37,7 +37,8 @@ Neither grows with time: after 10 M records the process held {growth} times what
 
 **Disk.** {disk} of state and history for 30 days of 200 features × 20 slices. Where there are labels, predictions wait
 on disk for `join.wait`, and take 134 MB of memory where five million wait
-([why](decisions/0026-joined-rows-are-written-once.md)). Use a local disk: every second is one small write.
+([why](decisions/0026-joined-rows-are-written-once.md)), and up to 128 MiB more for those that were last touched
+([why](decisions/0124-the-latest-joined-rows-stay-in-memory.md)). Use a local disk: every second is one small write.
 
 **Prometheus.** By default three series a column and window (ratio, drift, PSI), one more for each word in
 `metrics.export`, times versions. `limits.max_series` is 20,000; those in drift are left out last.

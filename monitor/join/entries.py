@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from monitor.events import IntArray
-from monitor.join.codec import Codec, leaving
+from monitor.join.codec import Codec, leaving, row_dtype
 from monitor.join.entry import Entry
 from monitor.join.identity import Ids
 from monitor.join.index import MISSING, Index, Keys
 from monitor.join.page_codec import PAGE
 from monitor.join.pages import Pages
-from monitor.join.payload import Rows, together
+from monitor.join.payload import Payload, Rows, together
 from monitor.join.rules import Rules
 from monitor.keys import compose, parse, prefix
 from monitor.store.port import StateReader
@@ -27,6 +27,8 @@ RICH: Final = -2
 ENTRIES: Final = b"X"
 LEAST: Final = 1024
 """Rows that there is always room for."""
+_BESIDE: Final = 25
+"""Bytes that a row in memory takes beside itself."""
 _STORED: Final = -3
 """A row at location n of the store is -3 - n in the index."""
 _TOKEN: Final = struct.Struct("<qq")
@@ -38,6 +40,11 @@ class Found:
 
     rows: Rows
     rich: Ids
+
+
+def rows_within(memory: int, payload: Payload) -> int:
+    """Return how many entries that carry such payloads fit into so many bytes."""
+    return memory // (row_dtype(payload).itemsize + _BESIDE)
 
 
 class Entries:
@@ -299,7 +306,11 @@ class Entries:
 
     def _grow(self) -> None:
         size, more = len(self.rows), max(LEAST, len(self.rows))
-        self.rows = together([self.rows, self.codec.empty(more)], self.codec.dtype)
+        # memory that nothing was written to is not resident, so only what is used is copied
+        rows = self.codec.empty(size + more)
+        plain = np.dtype((np.void, rows.itemsize))
+        rows.view(plain)[:size] = self.rows.view(plain)
+        self.rows = rows
         self._ages = np.concatenate([self._ages, np.full(more, -1)])
         self._dirty = np.concatenate([self._dirty, np.zeros(more, bool)])
         self._locations = np.concatenate([self._locations, np.full(more, MISSING)])

@@ -26,7 +26,7 @@ from monitor.join.agenda import AGENDA, Agenda
 from monitor.join.arrivals import Arrivals
 from monitor.join.clock import NEVER
 from monitor.join.codec import Codec
-from monitor.join.entries import ENTRIES, Entries
+from monitor.join.entries import ENTRIES, Entries, rows_within
 from monitor.join.identity import Ids, identify
 from monitor.join.last_before import Worked
 from monitor.join.output import Joined, Output
@@ -43,7 +43,8 @@ from monitor.store.port import StateReader, StateStore
 JOINS: Final = b"K"
 UPSERT: Final = 0
 RETRACT: Final = 1
-BUDGET: Final = 100_000
+MEMORY: Final = 128 << 20
+"""Bytes of rows that may stay in memory between checkpoints."""
 _FORMAT: Final = 2
 _DROP_AT_ONCE: Final = 10_000
 _GATHER: Final = 50_000
@@ -85,7 +86,7 @@ class Join:
 
     @classmethod
     def load(
-        cls, reader: StateReader, number: int, model: str, rules: Rules, payload: Payload, *, budget: int = BUDGET
+        cls, reader: StateReader, number: int, model: str, rules: Rules, payload: Payload, *, budget: int | None = None
     ) -> Join:
         """Return the join as it was last written, or an empty one.
 
@@ -96,7 +97,7 @@ class Join:
         payload
             What every prediction carries. Fields may change from one start to the next; what waits is carried over.
         budget
-            Entries that may stay in memory between checkpoints.
+            Entries that may stay in memory between checkpoints; without it as many as ``MEMORY`` holds.
 
         Raises
         ------
@@ -106,6 +107,7 @@ class Join:
             When what is stored is damaged.
         """
         data = reader.get(compose(JOINS, number, model))
+        budget = rows_within(MEMORY, payload) if budget is None else budget
         if data is None:
             return cls(reader, number, model, rules, Codec([payload]), budget)
         state: dict[str, Any] = msgspec.msgpack.decode(data)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from monitor.join.clock import NEVER
-from monitor.join.join import RETRACT, UPSERT, Join, JoinChangedError, drop
+from monitor.join.entries import LEAST, rows_within
+from monitor.join.join import MEMORY, RETRACT, UPSERT, Join, JoinChangedError, drop
 from monitor.join.output import CHANGED, MATURED, RUNNING, UNLABELLED, Joined
 from monitor.join.page_codec import PAGE
 from monitor.join.payload import Payload
@@ -206,6 +207,23 @@ def test_memory_and_disk_do_not_grow_with_time() -> None:
         )
     for early, late in zip(np.max(sizes[30:60], axis=0), np.max(sizes[60:], axis=0), strict=True):
         assert late <= 1.1 * early
+
+
+def test_rows_in_memory_are_bounded_by_their_bytes() -> None:
+    wide = Payload({**PAYLOAD.fields, "text": "S1200"})
+    narrow_rows, wide_rows = (rows_within(MEMORY, payload) for payload in (PAYLOAD, wide))
+    assert 500_000 < narrow_rows < 1_500_000
+    assert MEMORY // 1400 < wide_rows < MEMORY // 1200
+
+
+def test_rows_that_are_not_used_are_not_resident() -> None:
+    join = Join.load(MemoryStore(), 3, "m", RULES, PAYLOAD)
+    number = LEAST + 1
+    predict(join, [f"id{place}" for place in range(number)], *range(number))
+    rows = join._entries.rows
+    assert len(rows) == 2 * LEAST
+    assert sorted(rows["time"][rows["flags"] > 0].tolist()) == list(range(number))
+    assert not rows[rows["flags"] == 0].view("u1").any()
 
 
 class CountingStore(MemoryStore):
