@@ -117,6 +117,8 @@ class Batch:
     """Index of each row's record within its ``Records``; ``None`` means one row a record, in order, none left out."""
     numbers: IntArray | None = None
     """Index of each row within its exploded record, refused ones counted too; ``None`` when a record is a row."""
+    coded: dict[str, tuple[object, IntArray]] = field(default_factory=dict, repr=False, compare=False)
+    """Column of texts → a coder, and the codes that it gave: who codes one early leaves them for who comes later."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -126,18 +126,23 @@ class Layout:
         return msgspec.msgpack.encode(rows)
 
     def codes(
-        self, columns: Mapping[str, Column], bad: Mapping[str, IntArray], rows: int
+        self,
+        columns: Mapping[str, Column],
+        bad: Mapping[str, IntArray],
+        rows: int,
+        coded: Mapping[str, IntArray] | None = None,
     ) -> Iterator[tuple[tuple[int, int], IntArray]]:
         """Yield the span of every column, then of every cross, with the cell of each row within it.
 
-        A column that is absent is missing.
+        A column that is absent is missing; one that is ``coded`` by its coder already is not coded again.
         """
         known: dict[str, IntArray] = {}
+        done = coded or {}
         for name, coder in self.coders.items():
             values = columns.get(name)
             if values is None:
                 values = np.full(rows, np.nan) if getattr(coder, "numeric", True) else [None] * rows
-            codes = coder.code(values, bad.get(name))
+            codes = done[name] if name in done else coder.code(values, bad.get(name))
             if name in self._crossed:
                 known[name] = codes
             yield self.spans[name], codes
@@ -153,12 +158,17 @@ class Layout:
         return codes
 
     def tally(
-        self, columns: Mapping[str, Column], bad: Mapping[str, IntArray], groups: IntArray, number: int
+        self,
+        columns: Mapping[str, Column],
+        bad: Mapping[str, IntArray],
+        groups: IntArray,
+        number: int,
+        coded: Mapping[str, IntArray] | None = None,
     ) -> IntArray:
         """Count rows into one vector a group; ``groups`` holds the group of every row, in ``[0, number)``."""
         counts = np.empty((number, self.size), np.int64)
         counts[:, 0] = np.bincount(groups, minlength=number)
-        for (first, last), codes in self.codes(columns, bad, len(groups)):
+        for (first, last), codes in self.codes(columns, bad, len(groups), coded):
             cells = last - first
             flat = codes if number == 1 else groups * cells + codes
             counts[:, first:last] = np.bincount(flat, minlength=number * cells).reshape(number, cells)

@@ -97,7 +97,8 @@ def count(buffer: RowBuffer, layout: Layout, tiers: Tiers, shelf: Shelf) -> None
     groups = ((times // lengths * len(names) + kinds) * len(tiers.lengths) + tier) * 2 + late
     found, group = np.unique(groups, return_inverse=True)
     seen = sightings_by_group(buffer.batches, group)
-    for first, last, cells in _tallies(columns, bad, group, len(found), layout):
+    coded = _coded(buffer.batches, layout)
+    for first, last, cells in _tallies(columns, bad, group, len(found), layout, coded):
         for index in range(first, last):
             rest, is_late = divmod(int(found[index]), 2)
             rest, level = divmod(rest, len(tiers.lengths))
@@ -107,13 +108,28 @@ def count(buffer: RowBuffer, layout: Layout, tiers: Tiers, shelf: Shelf) -> None
     buffer.clear()
 
 
+def _coded(batches: list[Batch], layout: Layout) -> dict[str, IntArray]:
+    """Return the codes of the columns that this layout's coders coded in every batch before."""
+    found = {}
+    for name, coder in layout.coders.items():
+        parts = [batch.coded[name] for batch in batches if name in batch.coded]
+        if len(parts) == len(batches) and all(own is coder for own, _ in parts):
+            found[name] = np.concatenate([codes for _, codes in parts])
+    return found
+
+
 def _tallies(
-    columns: Mapping[str, Column], bad: Mapping[str, IntArray], group: IntArray, groups: int, layout: Layout
+    columns: Mapping[str, Column],
+    bad: Mapping[str, IntArray],
+    group: IntArray,
+    groups: int,
+    layout: Layout,
+    coded: Mapping[str, IntArray],
 ) -> Iterator[tuple[int, int, IntArray]]:
     """Count rows a run of groups at a time, so that the memory for it stays bounded."""
     step = max(1, _CELLS_AT_ONCE // layout.size)
     if groups <= step:
-        yield 0, groups, layout.tally(columns, bad, group, groups)
+        yield 0, groups, layout.tally(columns, bad, group, groups, coded)
         return
     codes = layout.code(columns, bad, len(group))
     order = np.argsort(group, kind="stable")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -17,6 +16,8 @@ FloatArray = NDArray[np.float64]
 MOST_COLUMNS: Final = 24
 UNKNOWN: Final = -1
 """Code of a row that is in no bin of a column."""
+_AT_ONCE: Final = 2048
+"""Rows counted together: their places in all cells of a column fit into the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,12 @@ class Lattice:
         return (one, low), (other, high)
 
     def count(self, codes: IntArray, errors: IntArray) -> tuple[IntArray, IntArray]:
-        """Return rows and errors of every cell.
+        """Return rows and errors of every cell; see ``tally``."""
+        table = self.tally(codes, errors)
+        return table[:, 0] + table[:, 1], table[:, 1].copy()
+
+    def tally(self, codes: IntArray, errors: IntArray, out: IntArray | None = None) -> IntArray:
+        """Return how many rows of every cell are right and wrong, ``[size, 2]``.
 
         Parameters
         ----------
@@ -85,6 +91,8 @@ class Lattice:
             Bin of each row and column, ``[n, F]``; ``UNKNOWN`` is in no cell.
         errors
             1 for a row that is wrong, else 0, ``[n]``.
+        out
+            Where to write them to, ``[2 size]``.
 
         Raises
         ------
@@ -93,24 +101,48 @@ class Lattice:
         """
         if codes.ndim != 2 or codes.shape != (len(errors), len(self.bins)):
             raise ValueError(f"codes of shape {codes.shape} for {len(errors)} rows and {len(self.bins)} columns")
-        if codes.size and ((codes < UNKNOWN) | (codes >= np.array(self.bins))).any():
+        columns = np.ascontiguousarray(codes.T, np.int64)
+        least, most = columns.min(axis=1, initial=0), columns.max(axis=1, initial=UNKNOWN)
+        if (least < UNKNOWN).any() or (most >= np.array(self.bins)).any():
             raise ValueError("a code is none of its column")
-        table = np.zeros((self.size, 2), np.int64)
-        bad = (errors > 0).astype(np.int64)
-        for place, (cells, known) in enumerate(self._cells(codes, bad)):
-            first, last = int(self.starts[place]), int(self.starts[place + 1])
-            flat = cells if known is None else cells[known]
-            table[first:last] = np.bincount(flat, minlength=2 * (last - first)).reshape(-1, 2)
-        return table.sum(axis=1), table[:, 1].copy()
+        bad, found = (errors > 0).astype(np.int64), np.zeros(2 * self.size, np.int64)
+        for first in range(0, len(bad), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            self._add(found, columns[:, part], bad[part], unknown=bool((least < 0).any()))
+        return found.take(self._order, out=out, mode="clip").reshape(-1, 2)
 
-    def _cells(self, codes: IntArray, bad: IntArray) -> Iterator[tuple[IntArray, NDArray[np.bool_] | None]]:
-        """Yield 2 cell + bad of each row by column, then by pair, and which rows have a cell; ``None`` says all."""
-        columns = [np.ascontiguousarray(column, np.int64) for column in codes.T]
-        known = [None if not len(column) or column.min() >= 0 else column >= 0 for column in columns]
-        doubled = [2 * column + bad for column in columns]
-        yield from zip(doubled, known, strict=True)
-        for one, other in self.pairs:
-            yield columns[one] * (2 * self.bins[other]) + doubled[other], _both(known[one], known[other])
+    def _add(self, found: IntArray, columns: IntArray, bad: IntArray, *, unknown: bool) -> None:
+        """Add rows to the counts of all cells, in the order that ``_order`` undoes.
+
+        Of a column and all the later ones together: its bin, the place among the bins of these, right or wrong. So the
+        pairs of a column are one sum and one count, of 23 columns at most.
+        """
+        level, starts = 2 * sum(self.bins), np.cumsum([0, *self.bins])
+        places = columns + starts[:-1, np.newaxis]
+        places *= 2
+        places += bad
+        none = columns < 0 if unknown else None
+        found[:level] += _counted(places, none, level)
+        first, room = level, np.empty_like(places[1:])
+        for one, bins in enumerate(self.bins[:-1]):
+            width = level - 2 * int(starts[one + 1])
+            cells = np.add(places[one + 1 :], columns[one] * width - (level - width), out=room[one:])
+            beyond = None if none is None else none[one + 1 :] | none[one]
+            found[first : first + bins * width] += _counted(cells, beyond, bins * width)
+            first += bins * width
+
+    @cached_property
+    def _order(self) -> IntArray:
+        """Where the right and the wrong rows of each cell are in the counts that ``_add`` makes, ``[2 size]``."""
+        starts, order = np.cumsum([0, *self.bins]), [np.arange(2 * sum(self.bins))]
+        first = len(order[0])
+        for one, bins in enumerate(self.bins[:-1]):
+            width = 2 * int(starts[-1] - starts[one + 1])
+            known = first + np.arange(bins * width).reshape(bins, width)
+            cuts = 2 * (starts[one + 2 : -1] - starts[one + 1])
+            order += [part.ravel() for part in np.split(known, cuts, axis=1)]
+            first += bins * width
+        return np.concatenate(order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +170,7 @@ class Extended:
         return np.concatenate([self.lattice.parents, own])
 
 
-def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one & other
+def _counted(places: IntArray, none: NDArray[np.bool_] | None, size: int) -> IntArray:
+    """Return how often each place occurs, but where there is ``none``."""
+    known = places.ravel() if none is None else places[~none]
+    return np.bincount(known, minlength=size)

@@ -70,12 +70,14 @@ def ranked(
     least
         Rows of a cell, at least.
     """
-    score = slice_score(rows, errors, total, wrong)
-    worse = errors * total > wrong * rows
-    parents = family.parents
-    above = np.where(parents >= 0, score[np.maximum(parents, 0)], -np.inf).max(axis=1)
+    some = np.flatnonzero((rows >= least) & (errors * total > wrong * rows))
+    score = slice_score(rows[some], errors[some], total, wrong)
+    parents = family.parents[some]
+    held = np.maximum(parents, 0)
+    above = np.where(parents >= 0, slice_score(rows[held], errors[held], total, wrong), -np.inf).max(axis=1)
     known = np.where(np.isfinite(above), above, 0.0)
     beaten = np.where(np.isfinite(above), known + BEYOND * np.abs(known), -np.inf)
-    chosen = np.flatnonzero((rows >= least) & worse & (score > beaten))
-    order = np.lexsort((chosen, -score[chosen]))
+    better = score > beaten
+    chosen, score = some[better], score[better]
+    order = np.lexsort((chosen, -score))
     return chosen[order[:most]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from functools import reduce
 from typing import Any, Final
 
 import msgspec
@@ -61,6 +62,8 @@ class Searched(Learning):
     _warned: int = 0
     _labels: dict[int, str] = field(default_factory=dict)
     """Names of cells that were asked for."""
+    _by_name: dict[str, Member] = field(default_factory=dict)
+    """Slices that have had rows, by name, as they were after the last window; filled when one is asked for."""
 
     @property
     def cells(self) -> Cells | None:
@@ -136,8 +139,8 @@ class Searched(Learning):
         """Count a window for the slices watched, then choose those that the next windows count for."""
         if self.picks is None or self.cells is None:
             return False
-        self._changed = True
-        whole: IntArray = np.sum(list(counts.values()), axis=0)
+        self._changed, self._by_name = True, {}
+        whole: IntArray = reduce(np.add, counts.values())
         unknown = self.cells.lattice.size + self._followed.unknown(self._full)
         return self.picks.take(replace(self.cells.counted(whole), unknown=unknown), window)
 
@@ -145,10 +148,12 @@ class Searched(Learning):
         """Return how much worse than all rows a slice is, of the windows since it was found and before this one."""
         if self.cells is None or self.picks is None:
             return ()
-        for member in self.picks.members:
-            if self.label(self.cells, member.cell) == piece and member.rows:
-                return (lift_finding(member.recent.lift(), self.rate(member.cell), self.searching.words[1]),)
-        return ()
+        if not self._by_name:
+            self._by_name = {self.label(self.cells, one.cell): one for one in reversed(self.picks.members) if one.rows}
+        member = self._by_name.get(piece)
+        if member is None:
+            return ()
+        return (lift_finding(member.recent.lift(), self.rate(member.cell), self.searching.words[1]),)
 
     def label(self, cells: Cells, cell: int) -> str:
         """Return the name of a cell or of a value, such as ``merchant=acme``."""
@@ -181,7 +186,8 @@ class Searched(Learning):
             "limit": [self.searching.limit, self.searching.since],
             "reference": self._packed_reference[1],
             "followed": self._followed.state(),
-            "sums": [_packed(picks.rows, "<f4"), _packed(picks.errors, "<f4"), picks.total, picks.wrong],
+            # Decayed sums hardly get shorter, and are others after every window.
+            "sums": [_packed(picks.rows, "<f4", 0), _packed(picks.errors, "<f4", 0), picks.total, picks.wrong],
             "members": [[*_fields(member), *astuple(member.recent)] for member in picks.members],
         }
         data = msgspec.msgpack.encode(body)
@@ -206,7 +212,7 @@ class Searched(Learning):
         picks = self._fresh_picks(cells)
         rows, errors, picks.total, picks.wrong = state["sums"]
         picks.rows, picks.errors = _unpacked(rows, "<f4", np.float32), _unpacked(errors, "<f4", np.float32)
-        picks.members = [_member(one) for one in state["members"]]
+        picks.members, self._by_name = [_member(one) for one in state["members"]], {}
 
     def _anew(self, cells: Cells, identity: str, begin: int | None) -> None:
         self._learnt, self._changed = Learnt(identity, 2, begin), True
@@ -215,7 +221,7 @@ class Searched(Learning):
         self._fresh_picks(cells)
 
     def _fresh_picks(self, cells: Cells) -> Picks:
-        self._labels = {}
+        self._labels, self._by_name = {}, {}
         settings = self.searching.model.config.find_slices
         others = [int(cells.lattice.starts[place]) + cells.others(place) for place in cells.keyed]
         inside = np.array(others, np.int64)[self._followed.columns]
@@ -231,10 +237,11 @@ class Searched(Learning):
             learnt.begin, self._scanned = next(iter(known), None), self._final
         period = max(-(-learning_period(model.config) // HOUR) * HOUR, DAY)
         while learnt.at is not None and learnt.at < self._final and learnt.end is None:
-            hour = sum(self.searching.counts(learnt.at, learnt.at + HOUR).values(), np.zeros(cells.size, np.int64))
+            counts = self.searching.counts(learnt.at, learnt.at + HOUR)
+            hour: IntArray = reduce(np.add, counts.values()) if counts else np.zeros(cells.size, np.int64)
             self._followed.learn(sum(self.searching.values(learnt.at, learnt.at + HOUR).values(), Bag.none()))
             self._reference = self._reference + hour
-            learnt.take(hour[:2], period)
+            learnt.take(hour[:2].copy(), period)
             self._changed = True
         self._conclude(cells, learnt)
 
@@ -287,8 +294,8 @@ def _member(fields: Sequence[Any]) -> Member:
     return Member(cell, since, below, rows, errors, Sums(*recent))
 
 
-def _packed(array: Any, kind: str) -> bytes:
-    return zlib.compress(array.astype(kind).tobytes(), 1)
+def _packed(array: Any, kind: str, level: int = 1) -> bytes:
+    return zlib.compress(array.astype(kind).tobytes(), level)
 
 
 def _unpacked(data: bytes, kind: str, wanted: Any) -> Any:

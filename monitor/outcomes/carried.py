@@ -268,4 +268,7 @@ def _codes(batch: Batch, name: str, coder: Coder) -> IntArray:
     values = batch.columns.get(name)
     if values is None:
         values = np.full(len(batch), np.nan) if getattr(coder, "numeric", True) else [None] * len(batch)
-    return coder.code(values, batch.bad.get(name))
+    codes = coder.code(values, batch.bad.get(name))
+    if isinstance(values, list):
+        batch.coded[name] = coder, codes
+    return codes

@@ -133,10 +133,10 @@ class Cells:
 
     def tally(self, parts: IntArray, errors: IntArray) -> IntArray:
         """Return the vector of rows from their parts as they were packed, ``[n, F]``, and whether each is wrong."""
-        known, wrong = self.lattice.count(parts.astype(np.int64)[:, : len(self.cuts)] - 1, errors)
+        columns = np.ascontiguousarray(parts.T[: len(self.cuts)])
         vector = np.empty(self.size, np.int64)
         vector[ROWS], vector[WRONG] = len(errors), int(errors.sum())
-        vector[2::2], vector[3::2] = known - wrong, wrong
+        self.lattice.tally(columns.astype(np.int64).T - 1, errors, vector[2:])
         return vector
 
     def counted(self, vector: IntArray) -> Counted:

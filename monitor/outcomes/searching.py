@@ -191,7 +191,7 @@ class Searching:
             pane = self.shelf.find(key)
             if pane is not None and key.start >= first:
                 known = found.get(key.version)
-                found[key.version] = pane.on_time.copy() if known is None else known + pane.on_time
+                found[key.version] = pane.on_time if known is None else known + pane.on_time
             self.shelf.drop(key)
         return found
 

@@ -52,6 +52,8 @@ def test_a_segment_that_goes_wrong_is_found_and_named(tmp_path: Path) -> None:
     source = source_of(pipeline)
     assert source.cells is not None
     assert source.picks is not None
+    assert source._learnt is not None
+    assert all(hour.base is None for hour in source._learnt.hours), "an hour must not keep the counts of all cells"
     (member,) = [one for one in source.picks.members if source.cells.label(one.cell) == piece]
     assert member.since > (LEARNT + DAY) // (6 * HOUR)
     assert member.errors / member.rows == pytest.approx(0.6, abs=0.15)

@@ -40,6 +40,38 @@ def test_cells_count_what_brute_force_counts(seed: int, bins: list[int], rows: i
     assert (parts[0][1] + parts[1][1] == wrong).all()
 
 
+@pytest.mark.parametrize("least", [0, -1])
+def test_many_rows_count_as_in_small_parts(least: int) -> None:
+    rng = np.random.default_rng(4)
+    codes = np.stack([rng.integers(least, size, 5000) for size in LATTICE.bins], axis=1)
+    errors = rng.integers(0, 2, 5000)
+    whole, room = LATTICE.tally(codes, errors), np.full(2 * LATTICE.size, 7)
+    parts = [LATTICE.tally(codes[first : first + 999], errors[first : first + 999]) for first in range(0, 5000, 999)]
+    assert (whole == sum(parts)).all()
+    assert LATTICE.tally(codes, errors, room).tolist() == whole.tolist()
+    assert room.tolist() == whole.ravel().tolist()
+    assert whole[: LATTICE.bins[0]].sum() == (codes[:, 0] >= 0).sum()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 40), st.booleans())
+def test_only_cells_that_can_be_chosen_need_a_score(seed: int, least: int, flawless: bool) -> None:
+    rng = np.random.default_rng(seed)
+    codes = np.stack([rng.integers(-1, size, 300) for size in LATTICE.bins], axis=1)
+    wrong = np.zeros(300, np.int64) if flawless else rng.integers(0, 2, 300)
+    rows, errors = (counts.astype(np.float64) for counts in LATTICE.count(codes, wrong))
+    total, all_wrong = 300.0, float(wrong.sum())
+    score = slice_score(rows, errors, total, all_wrong)
+    chosen = []
+    for cell in range(LATTICE.size):
+        above = [score[one] for one in LATTICE.parents[cell].tolist() if one >= 0 and np.isfinite(score[one])]
+        beats = not above or score[cell] > max(above) + BEYOND * abs(max(above))
+        if rows[cell] >= least and errors[cell] * total > all_wrong * rows[cell] and beats:
+            chosen.append((-score[cell], cell))
+    best = ranked(LATTICE, rows, errors, total, all_wrong, 12, least).tolist()
+    assert best == [cell for _, cell in sorted(chosen)[:12]]
+
+
 def test_parents_are_the_cells_of_one_column() -> None:
     for cell in range(LATTICE.size):
         own = LATTICE.predicates(cell)
