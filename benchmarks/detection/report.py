@@ -244,7 +244,8 @@ def _quiet_demo(folder: Path) -> str:
     said = folder / "quiet_demo.txt"
     if not said.exists():
         return ""
-    return f"\n\n### The demo's quiet month\n\n`python -m benchmarks.quiet_demo` printed:\n\n```\n{said.read_text()}```"
+    words = "Each seed is another stream and another reference; hours are of the stream, from the change on."
+    return f"\n\n### The demo's quiet month\n\n{words}\n\n```console\n{said.read_text()}```"
 
 
 def plots(folder: Path) -> dict[str, str]:
