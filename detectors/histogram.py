@@ -15,8 +15,8 @@ import numpy as np
 from detectors.lookup import FloatArray, IntArray
 
 _SLOTS: Final = 1 << 15
-AT_ONCE: Final = 1 << 15
-"""Rows whose places, slots and counts stay in the processor's cache."""
+AT_ONCE: Final = 1 << 17
+"""Rows at once, as many as a chunk of Arrow holds; with fewer, calling numpy costs more than its caches save."""
 _MOST_LOOKED_UP: Final = 0.5
 """Above this share the table costs more than it saves."""
 _ENOUGH: Final = 1 << 13

@@ -26,7 +26,7 @@ class Counting:
         reference = pq.read_table(folder / "reference.parquet")
         self.window = pq.read_table(folder / "window.parquet")
         self.bins = {name: _bins(reference[name]) for name in reference.column_names}
-        self.reference = self.count(reference)
+        self.reference = self._shapes(self.count(reference))
         return int(self.window.num_rows)
 
     def count(self, frame: Any) -> dict[str, IntArray]:
@@ -35,33 +35,29 @@ class Counting:
 
     def work(self) -> Figures:
         """Count the window and compare every column."""
-        counts = self.count(self.window)
+        window = self._shapes(self.count(self.window))
         numeric = [name for name, bins in self.bins.items() if isinstance(bins, NumericBins)]
-        shapes = {
-            "psi": list(self.bins),
-            "jensen_shannon": list(self.bins),
-            "ks": numeric,
-        }
-        return {kind: self._compare(kind, names, counts) for kind, names in shapes.items()}
+        names = {"psi": list(self.bins), "jensen_shannon": list(self.bins), "ks": numeric}
+        return {kind: self._compare(kind, names[kind], window) for kind in names}
 
-    def _compare(self, kind: str, names: Sequence[str], counts: dict[str, IntArray]) -> float:
+    def _shapes(self, counts: dict[str, IntArray]) -> dict[str, dict[str, IntArray]]:
+        """Return the evidence vector and the fine counts of every column, quality left out."""
+        fine = {name: counts[name][: bins.size] for name, bins in self.bins.items()}
+        coarse = {name: merge_bins(cells[np.newaxis, :], self.bins[name].evidence)[0] for name, cells in fine.items()}
+        return {"psi": coarse, "jensen_shannon": coarse, "ks": fine}
+
+    def _compare(self, kind: str, names: Sequence[str], window: dict[str, dict[str, IntArray]]) -> float:
         """Score the columns, those of equally many bins at once; return the shown one's statistic."""
-        fine = kind == "ks"
-        pairs = {name: (self._shape(name, self.reference, fine), self._shape(name, counts, fine)) for name in names}
+        before, now = self.reference[kind], window[kind]
         shown = float("nan")
-        for bins in {len(reference) for reference, _ in pairs.values()}:
-            same = [name for name in names if len(pairs[name][0]) == bins]
+        for bins in {len(before[name]) for name in names}:
+            same = [name for name in names if len(before[name]) == bins]
             scores: Scores = statistic(kind).score(
-                np.stack([pairs[name][0] for name in same]), np.stack([pairs[name][1] for name in same])
+                np.stack([before[name] for name in same]), np.stack([now[name] for name in same])
             )
             if SHOWN in same:
                 shown = float(scores.statistic[same.index(SHOWN)])
         return shown
-
-    def _shape(self, name: str, counts: dict[str, IntArray], fine: bool) -> IntArray:
-        bins = self.bins[name]
-        cells = counts[name][: bins.size]
-        return cells if fine else merge_bins(cells[np.newaxis, :], bins.evidence)[0]
 
 
 def _bins(column: Any) -> NumericBins | CategoricalBins:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.counting import Timing, body
+from benchmarks.counting import Timing, body, middle, scatter
 from benchmarks.pace import Clock, Pace, rate, ratio
 from benchmarks.report import Section, circumstances, merge, table, write
 from benchmarks.run import SECTIONS, main
@@ -51,6 +51,12 @@ def test_goals_are_judged_by_the_measured_ratio(cpu: float, verdict: str) -> Non
     text = body([timing("driftline", 1.0), timing("nannyml", cpu)])
     line = next(line for line in text.splitlines() if line.startswith("| nannyml 1.0"))
     assert f"| {cpu:.1f} × | 20 ×, {verdict} |" in line
+
+
+def test_turns_are_shown_by_their_median_and_by_every_pair() -> None:
+    ours, theirs = ([timing("driftline", cpu) for cpu in (2.0, 1.0, 4.0)], [timing("nannyml", 40.0)] * 3)
+    assert middle(ours).cpu == 2.0
+    assert "in order: 10.0, 20.0, 40.0; median 20.0." in scatter(ours, theirs)
 
 
 def test_the_load_is_that_of_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
