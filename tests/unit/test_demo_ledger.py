@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.quiet_demo import Run, summed
-from monitor.demo.ledger import Ledger
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.quiet_demo import Run, keep, kept, summed
+from monitor.commands.demo import NOT_FOUND, verdict
+from monitor.demo.ledger import Found, Ledger
 from monitor.demo.stream import MODEL, DemoStream
 from monitor.events import DAY, HOUR
 from monitor.evidence.windows import OF_OUTCOMES
@@ -22,49 +26,49 @@ def alarm(window: str, start: int, column: str, status: str = "drift", slice_: s
 
 def ledger(*told: tuple[WindowResult, int | None]) -> Ledger:
     """Return what windows add up to, each with how far the labels had come."""
-    kept = Ledger(STREAM.injections, quiet_until=STREAM.injections[0].start)
+    told_of = Ledger(STREAM.injections, quiet_until=STREAM.injections[0].start)
     for result, now in told:
-        kept.add([result], now)
-    return kept
+        told_of.add([result], now)
+    return told_of
 
 
 def test_a_change_is_found_by_evidence_about_it_while_it_lasts() -> None:
     salaries = CHANGES["salaries rise"]
     begin = salaries.start - 3 * HOUR
-    kept = ledger(
+    told_of = ledger(
         (alarm("evidence", begin, "loan"), None),
         (alarm("evidence", begin, "salary", "ok"), None),
         (alarm("evidence", begin, "salary.missing"), None),
         (alarm("evidence", begin + 6 * HOUR, "salary"), None),
     )
-    found = kept.alarms.found
+    found = told_of.alarms.found
     assert {name: one.delay for name, one in found.items()} == {"salaries rise": 3 * HOUR}
     assert found["salaries rise"].finding.column == "salary.missing"
-    assert [finding.column for _, finding in kept.alarms.false] == ["loan"]
+    assert [finding.column for _, finding in told_of.alarms.false] == ["loan"]
 
 
 def test_a_change_that_labels_show_is_told_of_when_they_have_come() -> None:
     judged = TURN.start + 8 * DAY
-    kept = ledger((alarm(OF_OUTCOMES, TURN.start + 3 * HOUR, "miss_rate"), judged))
-    assert {name: one.delay for name, one in kept.alarms.found.items()} == {"one segment turns": 8 * DAY}
-    assert kept.alarms.false == []
+    told_of = ledger((alarm(OF_OUTCOMES, TURN.start + 3 * HOUR, "miss_rate"), judged))
+    assert {name: one.delay for name, one in told_of.alarms.found.items()} == {"one segment turns": 8 * DAY}
+    assert told_of.alarms.false == []
 
 
 def test_what_comes_between_two_changes_finds_neither_and_is_false() -> None:
-    kept = ledger((alarm(OF_OUTCOMES, SURE.end, "calibration[3]"), TURN.end))
+    told_of = ledger((alarm(OF_OUTCOMES, SURE.end, "calibration[3]"), TURN.end))
     assert SURE.end + 6 * HOUR < TURN.start
-    assert kept.alarms.found == {}
-    assert [finding.column for _, finding in kept.alarms.false] == ["calibration[3]"]
+    assert told_of.alarms.found == {}
+    assert [finding.column for _, finding in told_of.alarms.false] == ["calibration[3]"]
 
 
 def test_false_alarms_of_the_quiet_days_are_told_apart_and_break_the_promise() -> None:
     first = STREAM.injections[0]
-    kept = ledger(
+    told_of = ledger(
         (alarm("evidence", STREAM.start, "age"), None),
         (alarm("evidence", first.end, "loan"), None),
         (alarm(OF_OUTCOMES, SURE.start, "calibration[1]"), SURE.end + 7 * DAY),
     )
-    run = Run.of(1, kept, 2.0)
+    run = Run.of(1, told_of, 2.0)
     assert (run.quiet, run.after, run.by) == (("age",), ("loan",), {SURE.name: "calibration[1]"})
     assert set(run.missed) == {*CHANGES} - {SURE.name}
     assert run.broken
@@ -81,3 +85,29 @@ def test_a_run_that_keeps_its_promise() -> None:
     run = Run.of(1, ledger(*told, *late), 2.0)
     assert (run.quiet, run.missed, run.broken) == ((), (), False)
     assert list(summed([run]))[-1] == "1 seeds: 0 with a false incident in the quiet month, 0 changes missed"
+
+
+def test_a_demo_succeeds_when_evidence_and_thresholds_both_found_every_change() -> None:
+    told_of, found = ledger(), {}
+    for change in STREAM.injections:
+        result = alarm("day", change.start, change.column)
+        found[change.name] = Found(change, result, result.findings[0], result.end)
+    told_of.found.update(found)
+    assert verdict(told_of, proposed=True) == NOT_FOUND
+    told_of.alarms.found.update(found)
+    assert verdict(told_of, proposed=True) == 0
+    assert verdict(told_of, proposed=False) == NOT_FOUND
+    for missing in (told_of.found, told_of.alarms.found):
+        for name in CHANGES:
+            one = missing.pop(name)
+            assert verdict(told_of, proposed=True) == NOT_FOUND, name
+            missing[name] = one
+
+
+def test_a_seed_is_kept_in_place_of_what_was_kept_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    two, one = (Run(seed, (), ("age",), {"salaries rise": 3}, {"salaries rise": "salary"}, (), 90) for seed in (2, 1))
+    for run in (two, one, replace(two, missed=("scores shift",))):
+        keep(run, path)
+    assert [run.words for run in kept(path)] == [one.words, replace(two, missed=("scores shift",)).words]
+    assert kept(tmp_path / "nothing.json") == []
