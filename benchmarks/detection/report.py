@@ -14,6 +14,7 @@ from benchmarks.detection.matched import OURS, OURS_ALL
 from benchmarks.detection.measure import FULL, PEERS, RESULTS
 from benchmarks.detection.plots import Row, dots
 from benchmarks.detection.summary import Delay, Mark
+from benchmarks.quiet_demo import SAVED, kept, summed
 from benchmarks.report import Section, table, write
 
 WHY_NOT: Final = """\
@@ -240,11 +241,13 @@ def series(folder: Path) -> str:
 
 
 def _quiet_demo(folder: Path) -> str:
-    """Return what ``benchmarks.quiet_demo`` printed, if its words were kept."""
-    said = folder / "quiet_demo.txt"
-    if not said.exists():
+    """Return what ``benchmarks.quiet_demo`` kept."""
+    runs = kept(folder / SAVED.name)
+    if not runs:
         return ""
-    return f"\n\n### The demo's quiet month\n\n`python -m benchmarks.quiet_demo` printed:\n\n```\n{said.read_text()}```"
+    words = "Each seed is another stream and another reference; hours are of the stream, from the change on."
+    said = "\n".join([*(run.words for run in runs), *summed(runs)])
+    return f"\n\n### The demo's quiet month\n\n`python -m benchmarks.quiet_demo`. {words}\n\n```\n{said}\n```"
 
 
 def plots(folder: Path) -> dict[str, str]:

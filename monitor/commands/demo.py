@@ -106,9 +106,8 @@ def demo(*, bootstrap: str | None, seed: int, serve: bool | None = None, port: i
 
 
 def verdict(ledger: Ledger, *, proposed: bool) -> int:
-    """Return the exit status: 0 when thresholds found every change, evidence what inputs show, and it ends proposed."""
-    shown = {injection.name for injection in ledger.injections if not injection.shown_by_labels}
-    found = len(ledger.found) == len(ledger.injections) and shown <= ledger.alarms.found.keys()
+    """Return the exit status: 0 when evidence and thresholds both found every change, and it ends proposed."""
+    found = all(change.name in ledger.alarms.found and change.name in ledger.found for change in ledger.injections)
     return 0 if found and proposed else NOT_FOUND
 
 

@@ -64,7 +64,7 @@ def injections(start: int, quiet_days: int) -> tuple[Injection, ...]:
     """Return the six changes of a stream that begins at ``start``; the first comes after ``quiet_days``.
 
     >>> [change.column for change in injections(0, 30)]
-    ['salary', 'hvalue', 'car', 'score', 'accuracy', 'ece']
+    ['salary', 'hvalue', 'car', 'score', 'ece', 'accuracy']
     """
     begins = [start + (quiet_days + _EVERY * place) * DAY + _FIRST_HOUR * HOUR for place in range(6)]
     return (*_of_inputs(begins), *_of_labels(begins))
@@ -119,28 +119,33 @@ def _of_inputs(begins: Sequence[int]) -> tuple[Injection, ...]:
 
 
 def _of_labels(begins: Sequence[int]) -> tuple[Injection, ...]:
-    """Return the changes that labels show."""
+    """Return the changes that labels show.
+
+    Calibration goes first. The segment that turns moves calibration too, and a day later nothing has recovered; what
+    was just alarmed would hide a lost calibration. That one leaves every decision alone, and so all by which the turn
+    is seen.
+    """
     return (
-        Injection(
-            "one segment turns",
-            "accuracy",
-            "flipped concept",
-            begins[4],
-            begins[4] + _LASTS,
-            f"those at level_{FLIPPED_LEVEL} who would default pay, and the others default; no input or score moves",
-            frozenset({("accuracy", "performance_change")}),
-            frozenset(),
-            judged=True,
-        ),
         Injection(
             "scores too sure",
             "ece",
             "lost calibration",
-            begins[5],
-            begins[5] + _LASTS,
+            begins[4],
+            begins[4] + _LASTS,
             "a new serving image doubles the log-odds; every decision stays as it was",
             frozenset({("ece", "calibration")}),
             _OUTCOME,
+            judged=True,
+        ),
+        Injection(
+            "one segment turns",
+            "accuracy",
+            "flipped concept",
+            begins[5],
+            begins[5] + _LASTS,
+            f"those at level_{FLIPPED_LEVEL} who would default pay, and the others default; no input or score moves",
+            frozenset({("accuracy", "performance_change")}),
+            frozenset(),
             judged=True,
         ),
     )
