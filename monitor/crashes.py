@@ -1,9 +1,9 @@
 """A record that ends the process, again and again, is found and set aside.
 
-When the service died three times without getting on, it reads the inputs that stood still record by record, and notes
-each before it is touched. The record over which two processes in a row died is refused unread (``crashed``); one death
-proves nothing, as somebody else may have killed the process. Little is read at a time and then written, so that such a
-service gets on all the same. The note stands beside the state, in a file that is written without a sync: it must
+When the service died three times without getting on, it reads record by record what it had read when it died last, and
+notes each before it is touched. The record over which two processes in a row died is refused unread (``crashed``); one
+death proves nothing, as somebody else may have killed the process. Little is read at a time and then written, so that
+such a service gets on all the same. The note stands beside the state, in a file that is written without a sync: it must
 outlive the process, not the machine.
 """
 
@@ -28,14 +28,12 @@ from monitor.sources.port import TopicPartition
 log = structlog.get_logger(__name__)
 NAME: Final = "reading"
 DEATHS: Final = 3
-"""After so many at the same offset, an input is read record by record."""
-CAREFUL: Final = 100_000
-"""For so many offsets, which is more than is read between two writes."""
+"""After so many at the same offset, what an input had handed out is read record by record."""
 BLAMED: Final = 2
 """After so many deaths in a row over the same record it is refused."""
 AT_ONCE: Final = 200
 """Records that are read between two writes, while they are read one by one."""
-_PARTS: Final = 4
+_PARTS: Final = 5
 _RECORD: Final = 512
 """Bytes at the beginning of the file for the record that is being read; what was known at the start follows."""
 
@@ -51,10 +49,12 @@ class CrashGuard:
     """Input → offsets of records that end the process, in order."""
     careful: dict[TopicPartition, int] = field(default_factory=dict)
     """Input → offset up to which records are read one by one."""
+    reach: dict[TopicPartition, int] = field(default_factory=dict)
+    """Input where the last process died without getting on → offset up to which it was read since."""
     suspect: tuple[TopicPartition, int, int] | None = None
     """The record that the last process died over, and how many did in a row."""
     slowly: bool = False
-    """Whether what was read last was read one by one."""
+    """Whether anything that was read last was read one by one."""
     busy: bool = False
     """Whether the service is at work, so that it would be to blame for ending now."""
 
@@ -74,14 +74,14 @@ class CrashGuard:
         for name, offset in positions.items():
             before, times = known.starts.get(name, (offset, 0))
             guard.starts[name] = (offset, times + 1 if before == offset else 1)
-            if times >= DEATHS and before == offset:
-                guard.careful[name] = offset + CAREFUL
-            elif known.careful.get(name, offset) > offset:
-                guard.careful[name] = known.careful[name]
+            until = known.reach.get(name, offset) if times >= DEATHS and before == offset else offset
+            if (until := max(until, known.careful.get(name, offset))) > offset:
+                guard.careful[name] = until
+            elif guard.starts[name][1] > 1:
+                guard.reach[name] = offset
             guard._refuse(name, [at for at in known.refused.get(name, []) if at >= offset])
         if last is not None and last[0] in guard.careful and last[1] >= positions[last[0]]:
             guard._blame(*last, known.suspect)
-        guard.slowly = bool(guard.careful)
         guard._tell()
         guard._write(None)
         return guard
@@ -91,6 +91,9 @@ class CrashGuard:
         name = TopicPartition(records.topic, records.partition)
         refused = self.refused.get(name, ())
         if name not in self.careful:
+            if name in self.reach:
+                self.reach[name] = max(self.reach[name], records.next_offset)
+                self._write(None)
             yield from _around(records, refused)
             return
         self.slowly = self.slowly or bool(len(records))
@@ -119,15 +122,15 @@ class CrashGuard:
         if self.descriptor is None:
             return
         if not self.busy:
-            self.starts, self.careful, self.suspect = {}, {}, None
+            self.starts, self.careful, self.reach, self.suspect = {}, {}, {}, None
             self._write(None)
         os.close(self.descriptor)
         self.descriptor = None
 
     def at_once(self, usual: int) -> int:
         """Return how many records to read next; few while they are read one by one."""
-        few, self.slowly = self.slowly, False
-        return min(usual, AT_ONCE) if few else usual
+        self.slowly = False
+        return min(usual, AT_ONCE) if self.careful else usual
 
     def _blame(self, name: TopicPartition, offset: int, before: tuple[TopicPartition, int, int] | None) -> None:
         """Note one more death over a record; refuse it where there were enough."""
@@ -162,6 +165,7 @@ class CrashGuard:
             [[name.topic, name.partition, *start] for name, start in self.starts.items()],
             [[name.topic, name.partition, offsets] for name, offsets in self.refused.items()],
             [[name.topic, name.partition, until] for name, until in self.careful.items()],
+            [[name.topic, name.partition, until] for name, until in self.reach.items()],
             None if self.suspect is None else [self.suspect[0].topic, self.suspect[0].partition, *self.suspect[1:]],
         ]
         os.ftruncate(self.descriptor, 0)
@@ -177,9 +181,9 @@ class CrashGuard:
         if known is None or len(known) != _PARTS:
             return last, CrashGuard()
         starts = {TopicPartition(topic, number): (offset, times) for topic, number, offset, times in known[0]}
-        refused, careful = ({TopicPartition(t, number): value for t, number, value in part} for part in known[1:3])
-        suspect = None if known[3] is None else (TopicPartition(*known[3][:2]), *known[3][2:])
-        return last, CrashGuard(None, starts, refused, careful, suspect)
+        refused, careful, reach = ({TopicPartition(t, n): value for t, n, value in part} for part in known[1:4])
+        suspect = None if known[4] is None else (TopicPartition(*known[4][:2]), *known[4][2:])
+        return last, CrashGuard(None, starts, refused, careful, reach, suspect)
 
 
 def refused_chunk(records: Records) -> Chunk:
