@@ -37,7 +37,7 @@ NUMBERS, NAMES, VALUES = 16, 6, 12
 KEYS, MANY = 2, 5000
 """Columns of many values, and how many; a few are common, most are rare."""
 _BEGIN: Final = 1_793_577_600_000_000
-_ROUNDS: Final = 3
+_ROUNDS: Final = 9
 _GOAL: Final = 1.3
 _CHECKPOINT: Final = 20_000
 _CONFIG: Final = """\
