@@ -17,12 +17,12 @@ from benchmarks.peers.frame import write_frames
 from benchmarks.report import Section, table
 
 WINDOW: Final = 1_000_000
-NEAREST: Final = "nannyml"
-TURNS: Final = 7
-"""Times that ours and the nearest peer run by turns, so that both meet the same moods of the machine."""
 REFERENCE: Final = 1_000_000
 OURS: Final = "driftline"
 PEERS: Final = ("evidently", "nannyml", "whylogs")
+NEAREST: Final = "nannyml"
+TURNS: Final = 7
+"""Times that ours and the nearest peer run by turns, so that both meet the same moods of the machine."""
 GOALS: Final = {"evidently": 100, "nannyml": 20}
 _ROOT: Final = HERE.parent.parent
 _TIMEOUT: Final = 1800
@@ -68,7 +68,7 @@ class Timing:
 
 
 def run() -> Section:
-    """Time ourselves and every peer on the same frame, one after the other."""
+    """Time ourselves and the nearest peer by turns, then the others, on the same frame."""
     pythons = {OURS: Path(sys.executable), **{peer: python_of(peer) for peer in PEERS}}
     with tempfile.TemporaryDirectory(prefix="driftline-bench-") as folder:
         frames = Path(folder)

@@ -28,7 +28,8 @@ LABELLED: Final = 0.8
 DELAY: Final = 1_000_000
 """A label comes up to so many predictions after its own."""
 ROUNDS: Final = 3
-_FLUSH: Final = 100_000
+_FLUSH: Final = 50_000
+"""Records that wait for the broker at most."""
 TOPICS: Final = ("predictions", "labels")
 CLIENTS: Final = ("kafka-python", "librdkafka")
 PAIRS: Final = 60_000
@@ -63,17 +64,20 @@ def preload(address: str) -> int:
 
     rng = random.Random(2)
     found: list[tuple[float, bytes]] = []
-    producer: Any = Producer({"bootstrap.servers": address, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
-    for place, value in enumerate(values(PREDICTIONS)):
-        producer.produce(TOPICS[0], value, partition=0)
-        producer.poll(0)
-        if place % _FLUSH == 0:
+    producer: Any = Producer({"bootstrap.servers": address, "linger.ms": 50})
+
+    def send(topic: str, value: bytes) -> None:
+        producer.produce(topic, value, partition=0)
+        if len(producer) >= _FLUSH:
             producer.flush()
+
+    for place, value in enumerate(values(PREDICTIONS)):
+        send(TOPICS[0], value)
         if rng.random() < LABELLED:
             row = {"id": json.loads(value)["prediction_id"], "at": 1_793_500_000_000 + place * 100}
             found.append((place + rng.random() * DELAY, json.dumps(row | {"label": int(rng.random() < 0.1)}).encode()))
     for _, value in sorted(found):
-        producer.produce(TOPICS[1], value, partition=0)
+        send(TOPICS[1], value)
     producer.flush()
     return len(found)
 

@@ -507,7 +507,7 @@ def demo(
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long --produce takes over eight weeks.")] = 15.0,
 ) -> None:
-    """Watch a loan model drift: eight weeks of its stream in some minutes. With --from-file, a file of your own."""
+    """Watch a loan model drift: eight weeks in about two minutes. With --from-file, a file of your own."""
     if produce is not None:
         from monitor.commands.demo_produce import demo_produce
 

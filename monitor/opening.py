@@ -48,9 +48,9 @@ from monitor.watermark import NEVER
 
 log = structlog.get_logger(__name__)
 _PANE_BUDGET: Final = 64 << 20
+"""Bytes of clean panes that all partitions together keep in memory."""
 _LEAST_OF_JOIN: Final = 4 << 20
 """Bytes of joined rows that every model may keep in memory, however many models there are."""
-"""Bytes of clean panes that all partitions together keep in memory."""
 
 
 def open_pipeline(

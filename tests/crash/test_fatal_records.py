@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.config.load import load
-from monitor.crashes import NAME
+from monitor.crashes import AT_ONCE, NAME, _sealed
 from monitor.decoding.decoder import Decoder
 from monitor.events import Chunk, Records
 from monitor.opening import open_pipeline
@@ -156,6 +156,30 @@ def test_records_over_which_somebody_else_killed_the_process_are_not_set_aside(
     pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
     drain(pipeline)
     assert harm(outcome_of(pipeline), undisturbed, stream({0: (), 1: ()})) == []
+    pipeline.close()
+
+
+@pytest.mark.parametrize("deaths", [0, 4])
+def test_the_state_is_written_often_only_while_records_are_read_one_by_one(tmp_path: Path, deaths: int) -> None:
+    path = configure(tmp_path)
+    killed_at_random(path, deaths)
+    logs = {TopicPartition(TOPIC, number): log for number, log in stream({0: (), 1: ()}).dirty.items()}
+    pipeline = open_pipeline(load(path, {}), MemorySource(logs), base=path.parent)
+    pipeline.monotonic = lambda: pipeline._written_at
+    read = pipeline.step(0.1)
+    assert bool(pipeline.guard.careful) == (deaths > 0)
+    assert (0 < read <= AT_ONCE, pipeline.due()) == ((True, True) if deaths else (False, False))
+    pipeline.close()
+
+
+def test_a_note_of_an_older_layout_is_no_note(tmp_path: Path) -> None:
+    path = configure(tmp_path)
+    folder = tmp_path / "state" / "store"
+    folder.mkdir(parents=True)
+    (folder / NAME).write_bytes(b"\0" * 512 + _sealed([[[TOPIC, 0, 0, 9]], []]))
+    pipeline = opened(path)
+    assert not pipeline.guard.careful
+    assert pipeline.guard.starts[TopicPartition(TOPIC, 0)] == (0, 1)
     pipeline.close()
 
 

@@ -216,7 +216,7 @@ def test_rows_in_memory_are_bounded_by_their_bytes() -> None:
     assert MEMORY // 1400 < wide_rows < MEMORY // 1200
 
 
-def test_rows_that_are_not_used_are_not_resident() -> None:
+def test_rows_that_grow_keep_what_they_held() -> None:
     join = Join.load(MemoryStore(), 3, "m", RULES, PAYLOAD)
     number = LEAST + 1
     predict(join, [f"id{place}" for place in range(number)], *range(number))
